@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Chunks double from 4 KiB to 1 MiB, so that a batch of one row costs little and a
+ * memtable of 64 MiB few calls. */
+#include "base/arena.h"
+
+#include <stdatomic.h>
+
+#define CHUNK_MIN ((size_t)4096)
+#define CHUNK_MAX ((size_t)1 << 20)
+#define ALIGN_MAX ((size_t)64)
+
+struct sdb_arena_chunk {
+    struct sdb_arena_chunk *older;
+};
+
+void sdb_arena_fini(struct sdb_arena *a)
+{
+    while (a->chunks != NULL) {
+        struct sdb_arena_chunk *older = a->chunks->older;
+        sdb_mem_free(a->chunks);
+        a->chunks = older;
+    }
+    a->next = a->end = NULL;
+    atomic_store_explicit(&a->bytes, 0, memory_order_relaxed);
+}
+
+/* Start a chunk with room for at least `size` bytes at any alignment. */
+static bool grow(struct sdb_arena *a, size_t size)
+{
+    size_t held = sdb_arena_bytes(a), want = held < CHUNK_MIN ? CHUNK_MIN : held;
+    size_t need;
+    if (want > CHUNK_MAX)
+        want = CHUNK_MAX;
+    if (__builtin_add_overflow(size, sizeof *a->chunks + ALIGN_MAX, &need))
+        return false;
+    if (want < need)
+        want = need;
+    struct sdb_arena_chunk *c = sdb_mem_aligned(ALIGN_MAX, want);
+    if (c == NULL)
+        return false;
+    c->older = a->chunks;
+    a->chunks = c;
+    a->next = (uint8_t *)(c + 1);
+    a->end = (uint8_t *)c + want;
+    atomic_store_explicit(&a->bytes, held + want, memory_order_relaxed);
+    return true;
+}
+
+void *sdb_arena_alloc(struct sdb_arena *a, size_t size, size_t align)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        size_t skip = (size_t)(-(uintptr_t)a->next & (align - 1));
+        size_t left = (size_t)(a->end - a->next);
+        if (a->next != NULL && left >= skip && left - skip >= size) {
+            void *p = a->next + skip;
+            a->next += skip + size;
+            return p;
+        }
+        if (!grow(a, size))
+            return NULL;
+    }
+    return NULL;
+}
+
+int sdb_arena_reserve(struct sdb_arena *a, size_t size, seerdb_err *err)
+{
+    if (a->next != NULL && (size_t)(a->end - a->next) >= size)
+        return 0;
+    return grow(a, size) ? 0 : sdb_fail_nomem(err, size);
+}
+
+size_t sdb_arena_bytes(const struct sdb_arena *a)
+{
+    return atomic_load_explicit(&a->bytes, memory_order_relaxed);
+}

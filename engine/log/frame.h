@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * frame -- checksummed records; shared by the commit log and the manifest.
+ *
+ * A frame's checksum is seeded by its file (store and file number) and its offset, so
+ * that neither the tail of a recycled file nor a frame moved elsewhere can pass.
+ * FORMAT.md, "Frame". */
+#ifndef SDB_LOG_FRAME_H
+#define SDB_LOG_FRAME_H
+
+#include "base/buf.h"
+#include "os/file.h"
+
+#define SDB_FRAME_HEADER 40
+#define SDB_FRAME_ALIGN 8
+#define SDB_LOG_FILE_HEADER 64
+
+enum sdb_file_kind { SDB_FILE_LOG = 1, SDB_FILE_MANIFEST = 2 }; /* in the file header */
+
+enum sdb_outcome { SDB_OUTCOME_NONE = 0, SDB_OUTCOME_COMMITTED = 1, SDB_OUTCOME_ABORTED = 2 };
+
+struct sdb_frame {
+    uint8_t type;               /* the file kind's own */
+    uint8_t outcome;            /* enum sdb_outcome of the frame before that needed one */
+    uint64_t timestamp_us;      /* wall clock when it was written */
+    uint64_t synced;            /* log position known to be on stable storage */
+    seerdb_slice payload;
+};
+
+/* The checksum seed of a file. */
+uint64_t sdb_frame_seed(const seerdb_uuid *store, enum sdb_file_kind kind, uint64_t number);
+
+/* Bytes that a frame with this payload takes, padding included. */
+uint64_t sdb_frame_size(uint64_t payload_size);
+
+/* Append the frame to out as it must stand at file offset `off`.  The payload may be
+ * given as a list, written one after the other. Sticky in out. */
+void sdb_frame_encode(struct sdb_buf *out, uint64_t seed, uint64_t off,
+                      const struct sdb_frame *f);
+
+/* Decode the frame at bytes[0..] that stands at file offset `off`; payload is borrowed
+ * from bytes.  0 and its size; NOTFOUND (no message) when there is no valid frame. */
+int sdb_frame_decode(seerdb_slice bytes, uint64_t seed, uint64_t off, struct sdb_frame *f,
+                     uint64_t *size);
+
+/* The first offset >= off, a multiple of 8, at which a valid frame stands: 0 and *at, or
+ * NOTFOUND.  `bytes` is the whole file.  For telling a torn tail from damage. */
+int sdb_frame_resync(seerdb_slice bytes, uint64_t seed, uint64_t off, uint64_t *at,
+                     struct sdb_frame *f);
+
+/* The 64 bytes at the start of a log or manifest file. */
+struct sdb_log_header {
+    enum sdb_file_kind kind;
+    seerdb_uuid store;
+    uint64_t number;   /* of this file */
+    uint64_t previous; /* of the file before it in the same log; 0: none */
+};
+void sdb_log_header_encode(struct sdb_buf *out, const struct sdb_log_header *h);
+/* CORRUPT or NEWER, naming `path`. */
+int sdb_log_header_decode(seerdb_slice bytes, const char *path, struct sdb_log_header *h,
+                          seerdb_err *err) SDB_MUST_CHECK;
+
+#endif

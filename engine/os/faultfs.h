@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * faultfs -- a layer over another one that fails chosen operations.
+ *
+ * Life: new over an inner layer (borrowed), arm, use, free.  Counts operations by
+ * kind; when an armed count runs out the operation fails with the armed errno, once
+ * or from then on.  A failed write may first pass on half of its bytes.  Tests only
+ * by purpose, any thread. */
+#ifndef SDB_OS_FAULTFS_H
+#define SDB_OS_FAULTFS_H
+
+#include "os/file.h"
+
+enum sdb_fault_op {
+    SDB_FAULT_OPEN = 1,
+    SDB_FAULT_READ = 2,
+    SDB_FAULT_WRITE = 4,
+    SDB_FAULT_SYNC = 8, /* files and directories */
+    SDB_FAULT_META = 16, /* remove, rename, mkdir, allocate, truncate */
+    SDB_FAULT_ALL = 31
+};
+
+struct sdb_fault {
+    unsigned ops;      /* enum sdb_fault_op bits it applies to */
+    const char *match; /* only paths that contain this; NULL: all; borrowed */
+    uint64_t after;    /* let that many matching operations pass first */
+    uint64_t times;    /* then fail that many (UINT64_MAX: for ever) */
+    int error;         /* errno to answer */
+    bool torn;         /* a failing write first writes half of its bytes */
+};
+
+struct sdb_fs *sdb_faultfs_new(struct sdb_fs *inner); /* NULL: no memory */
+void sdb_faultfs_free(struct sdb_fs *fs);
+
+/* Replace the armed fault; all zeros disarms.  Restarts the counts. */
+void sdb_faultfs_arm(struct sdb_fs *fs, const struct sdb_fault *fault);
+uint64_t sdb_faultfs_seen(struct sdb_fs *fs);  /* matching operations since arming */
+uint64_t sdb_faultfs_fired(struct sdb_fs *fs); /* failures injected since arming */
+
+/* Called before every sync and write that passes, NULL: none; to stop the world at
+ * the Nth one. */
+void sdb_faultfs_observe(struct sdb_fs *fs,
+                         void (*hook)(void *ctx, enum sdb_fault_op op, const char *path),
+                         void *ctx);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * file -- files behind a table of functions.
+ *
+ * A file layer (struct sdb_fs) is one of: the local disk (one for the process), a
+ * file system in memory (one per private store or test), or a fault-injecting
+ * layer.  Everything above uses the sdb_fs_* and sdb_file_* functions below, which
+ * count every byte by purpose and describe every failure with the path and the
+ * system's words: ENOSPC and EDQUOT are FULL, EACCES, EPERM and EROFS READONLY,
+ * ENOENT CANTOPEN (from open), the rest IOERR.
+ *
+ * Any thread; two threads may read one file at once, one writes.  No function may
+ * be called under LK_DB. */
+#ifndef SDB_OS_FILE_H
+#define SDB_OS_FILE_H
+
+#include "base/buf.h"
+#include "os/sync.h"
+
+/* Why bytes move: write amplification is counted here and nowhere else. */
+enum sdb_purpose {
+    SDB_FOR_LOG,
+    SDB_FOR_MANIFEST,
+    SDB_FOR_FLUSH,
+    SDB_FOR_COMPACTION,
+    SDB_FOR_VLOG,
+    SDB_FOR_READ,   /* tables, on behalf of queries */
+    SDB_FOR_VERIFY,
+    SDB_FOR_OTHER,
+    SDB_NPURPOSES
+};
+
+enum sdb_open_mode {
+    SDB_READ,      /* existing, read only */
+    SDB_READWRITE, /* existing */
+    SDB_CREATE     /* new, must not exist; read and write */
+};
+
+struct sdb_fs_counters {
+    _Atomic uint64_t read[SDB_NPURPOSES];    /* bytes; relaxed */
+    _Atomic uint64_t written[SDB_NPURPOSES]; /* bytes */
+    _Atomic uint64_t syncs[SDB_NPURPOSES];   /* calls that reached the system */
+};
+
+struct sdb_fs {
+    const struct sdb_fs_ops *ops;
+    struct sdb_fs_counters counters;
+};
+
+struct sdb_file {
+    const struct sdb_file_ops *ops;
+    struct sdb_fs *fs; /* borrowed */
+    char *path;        /* owned; for messages */
+    enum sdb_purpose purpose; /* what unmarked reads and writes count as */
+};
+
+/* What a layer implements.  Errors are errno values, 0 is done. */
+struct sdb_fs_ops {
+    int (*open)(struct sdb_fs *fs, const char *path, enum sdb_open_mode mode,
+                struct sdb_file **out); /* *out: path and fs filled by the caller */
+    int (*remove)(struct sdb_fs *fs, const char *path);
+    int (*rename)(struct sdb_fs *fs, const char *from, const char *to);
+    int (*mkdir)(struct sdb_fs *fs, const char *path);
+    int (*rmdir)(struct sdb_fs *fs, const char *path);
+    int (*sync_dir)(struct sdb_fs *fs, const char *path);
+    /* Calls each with every name in the directory but "." and "..". */
+    int (*list)(struct sdb_fs *fs, const char *path,
+                void (*each)(void *ctx, const char *name), void *ctx);
+    /* 0 and what it is, or ENOENT. */
+    int (*stat)(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *size);
+};
+
+struct sdb_file_ops {
+    /* Short reads only at the end of the file. */
+    int (*read_at)(struct sdb_file *f, uint64_t off, void *buf, size_t n, size_t *got);
+    int (*write_at)(struct sdb_file *f, uint64_t off, const void *buf, size_t n);
+    int (*sync)(struct sdb_file *f); /* data, and what is needed to read it back */
+    /* Reserve space for `size` bytes and make the file that long. */
+    int (*allocate)(struct sdb_file *f, uint64_t size);
+    int (*truncate)(struct sdb_file *f, uint64_t size);
+    int (*size)(struct sdb_file *f, uint64_t *size);
+    /* Exclusive, never waits, ends with close: 0 or EWOULDBLOCK. */
+    int (*lock)(struct sdb_file *f);
+    int (*close)(struct sdb_file *f); /* frees f's own memory, not path */
+};
+
+/* The local disk; shared by the process, never freed. */
+struct sdb_fs *sdb_fs_local(void);
+
+int sdb_fs_open(struct sdb_fs *fs, const char *path, enum sdb_open_mode mode,
+                enum sdb_purpose purpose, struct sdb_file **out,
+                seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_fs_remove(struct sdb_fs *fs, const char *path, seerdb_err *err) EXCLUDES(LK_DB);
+int sdb_fs_rename(struct sdb_fs *fs, const char *from, const char *to,
+                  seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_fs_mkdir(struct sdb_fs *fs, const char *path,
+                 seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_fs_rmdir(struct sdb_fs *fs, const char *path, seerdb_err *err) EXCLUDES(LK_DB);
+int sdb_fs_sync_dir(struct sdb_fs *fs, const char *path,
+                    seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_fs_list(struct sdb_fs *fs, const char *path,
+                void (*each)(void *ctx, const char *name), void *ctx,
+                seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* 0, NOTFOUND (no message), or a failure. is_dir and size may be NULL. */
+int sdb_fs_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *size,
+                seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Exactly n bytes; CORRUPT when the file ends first. */
+int sdb_file_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
+                     seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* The same, counted for another purpose than the file's. */
+int sdb_file_read_for(struct sdb_file *f, enum sdb_purpose why, uint64_t off, void *buf,
+                      size_t n, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* Append the whole file to out. */
+int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out,
+                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
+                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_sync(struct sdb_file *f, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_allocate(struct sdb_file *f, uint64_t size,
+                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_truncate(struct sdb_file *f, uint64_t size,
+                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_size(struct sdb_file *f, uint64_t *size,
+                  seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* BUSY, with no message, when somebody else holds it. */
+int sdb_file_lock(struct sdb_file *f, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+void sdb_file_close(struct sdb_file *f) EXCLUDES(LK_DB); /* accepts NULL */
+
+/* Replace `path` (inside `dir`) by `bytes` so that a crash leaves the old or the new
+ * content: write and sync `path`.tmp, rename, sync the directory. */
+int sdb_fs_replace(struct sdb_fs *fs, const char *dir, const char *path,
+                   seerdb_slice bytes, enum sdb_purpose purpose,
+                   seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * thread -- start and join threads; notice a fork. */
+#ifndef SDB_OS_THREAD_H
+#define SDB_OS_THREAD_H
+
+#include "base/status.h"
+
+#include <pthread.h>
+
+struct sdb_thread {
+    pthread_t id;
+    bool started;
+};
+
+/* Start a thread with all signals blocked (they belong to the host program).
+ * `name` is at most 15 bytes. */
+int sdb_thread_start(struct sdb_thread *t, const char *name, void *(*main)(void *),
+                     void *arg, seerdb_err *err) SDB_MUST_CHECK;
+void sdb_thread_join(struct sdb_thread *t); /* accepts one never started */
+
+/* Counts the forks that lie between the first process and this one.  A store keeps
+ * the value it was opened under: another value means "I am in a child". */
+uint64_t sdb_fork_generation(void);
+
+uint64_t sdb_process_id(void);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * seerdb -- an embedded LSM storage engine.
+ *
+ * A *store* is one directory with one lock, one commit log, one memory budget
+ * and one set of threads.  It holds *trees*: ordered maps from byte strings to
+ * byte strings, named by UUID, each with its own memtables and sorted tables.
+ * Writes gather in a *batch* (private, ordered, with marks to roll back to) and
+ * reach the store as one *commit* with one commit number.  Reads go through a
+ * *view*: the state of one tree as of one commit number.
+ *
+ *     seerdb *db = NULL;  seerdb_tree *t = NULL;  seerdb_batch *b = NULL;
+ *     if (seerdb_open("dir", &(seerdb_options){.create = true}, &db, &err) == 0 &&
+ *         seerdb_tree_create(db, &(seerdb_tree_options){.name = "t"}, &t, &err) == 0 &&
+ *         seerdb_batch_new(db, &b, &err) == 0 &&
+ *         seerdb_batch_put(b, t, key, value, &err) == 0)
+ *         rc = seerdb_write(b, SEERDB_SYNC_FULL, &err);
+ *
+ * Results: 0 is done, a positive SEERDB_NOTFOUND means "nothing there" and is not
+ * a failure, negative is a failure described in *err.  `err` may be NULL.
+ *
+ * Threads: a store and its trees may be used from any thread.  A batch, a view's
+ * iterators and an iterator belong to one thread at a time.  After fork() the
+ * child may only close what it inherited: everything else answers SEERDB_FORKED.
+ *
+ * Bytes on disk: FORMAT.md.
+ */
+#ifndef SEERDB_H
+#define SEERDB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SEERDB_VERSION "0.1.0"
+
+enum seerdb_result {
+    SEERDB_OK = 0,
+    SEERDB_NOTFOUND = 1,   /* no such key, tree; end of iteration: not a failure */
+    SEERDB_NOMEM = -1,     /* allocation failed */
+    SEERDB_IOERR = -2,     /* the operating system failed to read, write or sync */
+    SEERDB_FULL = -3,      /* no space left on the device */
+    SEERDB_CORRUPT = -4,   /* bytes on disk are not what was written */
+    SEERDB_MISUSE = -5,    /* a caller broke a contract */
+    SEERDB_BUSY = -6,      /* held by another process, or by an undecided commit */
+    SEERDB_READONLY = -7,  /* writes are refused: permissions, or an earlier failure */
+    SEERDB_TOOBIG = -8,    /* a key, value or transaction over its limit */
+    SEERDB_NEWER = -9,     /* written by a newer seerdb with features unknown here */
+    SEERDB_CANTOPEN = -10, /* the directory is missing or is not a store */
+    SEERDB_FORKED = -11,   /* this process was forked after the store was opened */
+    SEERDB_INTERRUPTED = -12,
+};
+
+#define SEERDB_KEY_MAX ((size_t)65536)            /* bytes */
+#define SEERDB_VALUE_MAX ((size_t)0x3fffffff)     /* bytes: 1 GiB - 1 */
+#define SEERDB_COMMIT_MAX ((uint64_t)0xf0000000u) /* bytes of one commit in the log */
+
+/* The first failure of an operation: a code and a sentence naming the file, the
+ * offset, what was expected and what was found.  The caller's own; all zeros is
+ * "no failure". */
+typedef struct seerdb_err {
+    int code;
+    char msg[508];
+} seerdb_err;
+
+/* Borrowed bytes. */
+typedef struct seerdb_slice {
+    const void *data;
+    size_t size;
+} seerdb_slice;
+
+typedef struct seerdb_uuid {
+    uint8_t bytes[16];
+} seerdb_uuid;
+
+/* Memory that stays as it is while somebody holds a count on it: a memtable, a
+ * block of a table.  Bytes returned by reads live in one. */
+typedef struct seerdb_pin seerdb_pin;
+seerdb_pin *seerdb_pin_ref(seerdb_pin *pin); /* returns pin; NULL stays NULL */
+void seerdb_pin_unref(seerdb_pin *pin);      /* accepts NULL */
+
+/* ---- store ---------------------------------------------------------------- */
+
+typedef struct seerdb seerdb;
+typedef struct seerdb_tree seerdb_tree;
+typedef struct seerdb_batch seerdb_batch;
+typedef struct seerdb_view seerdb_view;
+typedef struct seerdb_iter seerdb_iter;
+
+enum seerdb_sync {
+    SEERDB_SYNC_OFF,    /* survives a crash of the process, not of the machine */
+    SEERDB_SYNC_NORMAL, /* the log is synced at least every second */
+    SEERDB_SYNC_FULL    /* each commit is on stable storage before it is acknowledged */
+};
+
+typedef struct seerdb_options {
+    bool create;         /* make the directory and the store if they are missing */
+    bool in_memory;      /* a private store in memory; dir is only a name for messages */
+    size_t memory_limit; /* bytes; 0: 256 MiB; at least 1 MiB */
+    size_t log_file_size; /* bytes of one log file; 0: chosen from memory_limit */
+    struct sdb_fs *fs;   /* borrowed; the file layer (os/file.h); NULL: the local one */
+} seerdb_options;
+
+/* Open the store in `dir`, recovering what its log holds.  Costs time
+ * proportional to its number of tables and the length of its log.
+ * CANTOPEN: not there and not `create`, its parent is missing, or not a store.
+ * BUSY: another process (named in the message) or another copy of this library
+ * holds it.  NEWER, CORRUPT, READONLY, IOERR, FULL, NOMEM as named. */
+int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
+                seerdb_err *err);
+
+/* Close the store.  Requires: no batch, view, iterator or tree handle of it is
+ * left.  Syncs the log; memtables stay in the log and are replayed by the next
+ * open.  The store is gone afterwards whatever the result; a failure says that
+ * the last sync failed.  NULL is accepted. */
+int seerdb_close(seerdb *db, seerdb_err *err);
+
+const char *seerdb_dir(const seerdb *db); /* as it was opened */
+seerdb_uuid seerdb_id(const seerdb *db);
+
+/* Write every memtable of `tree` (NULL: of every tree) to tables and wait. */
+int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err);
+
+/* What seerdb_verify looked at. */
+typedef struct seerdb_verify_report {
+    uint64_t tables, blocks, records, bytes;
+} seerdb_verify_report;
+
+/* Read and check every byte of every table of `tree` (NULL: of every tree):
+ * checksums, order, counts, bounds.  The first thing wrong is CORRUPT in *err. */
+int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,
+                  seerdb_err *err);
+
+typedef struct seerdb_stat {
+    const char *name;    /* static: "tables", "log bytes written", ... */
+    double value;
+    const char *unit;    /* static: "bytes", "count", "seconds", "" */
+    const char *meaning; /* static: a sentence */
+} seerdb_stat;
+
+/* Call `each` for every statistic of the store and, when tree is not NULL, of that
+ * tree.  Stops early when each returns false. */
+int seerdb_stats(seerdb *db, seerdb_tree *tree,
+                 bool (*each)(void *ctx, const seerdb_stat *stat), void *ctx,
+                 seerdb_err *err);
+
+/* ---- trees ---------------------------------------------------------------- */
+
+/* What a tree keeps for ever in the manifest.  Slices are copied. */
+typedef struct seerdb_tree_options {
+    seerdb_uuid id;        /* all zeros: a new random one */
+    seerdb_uuid owner;     /* whoever decides its life; the engine only keeps it */
+    const char *name;      /* for messages and statistics; may be NULL */
+    uint32_t key_format;   /* versions of the caller's encodings, opaque here */
+    uint32_t value_format;
+    int compression;       /* 0: none; otherwise a zstd level from 1 to 19 */
+    seerdb_slice app;      /* opaque to the engine, at most 64 KiB */
+} seerdb_tree_options;
+
+/* Make a new tree; durable when this returns.  *out is a counted handle. */
+int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options,
+                       seerdb_tree **out, seerdb_err *err);
+
+/* Open an existing tree.  NOTFOUND: the store has no such tree (no message). */
+int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out,
+                     seerdb_err *err);
+void seerdb_tree_close(seerdb_tree *tree); /* gives the handle back; accepts NULL */
+
+seerdb *seerdb_tree_store(const seerdb_tree *tree);
+seerdb_uuid seerdb_tree_id(const seerdb_tree *tree);
+
+/* The options the tree was made with.  Slices and name are borrowed from the tree
+ * and live as long as the handle. */
+seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree);
+
+/* An estimate of the number of live keys: records less tombstones, so that
+ * overwritten keys count several times.  Takes no I/O. */
+uint64_t seerdb_tree_count_estimate(const seerdb_tree *tree);
+
+/* Note durably that the owner means to drop the tree.  Its data stays until
+ * seerdb_tree_drop, because the owner's transaction may still be undone. */
+int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err);
+
+/* Drop the tree and free its space once no view needs it.  Requires: an intent
+ * was noted, no undecided commit touches it, and the caller gives its handle back
+ * with this call whatever the result. */
+int seerdb_tree_drop(seerdb_tree *tree, seerdb_err *err);
+
+typedef struct seerdb_tree_info {
+    seerdb_uuid id, owner;
+    bool drop_intended;
+} seerdb_tree_info;
+
+/* Call `each` for every tree of the store, in order of creation. */
+int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *info),
+                 void *ctx, seerdb_err *err);
+
+/* ---- writing -------------------------------------------------------------- */
+
+/* An ordered set of writes to any trees of one store; nothing in it is visible to
+ * others before it is committed.  The last write to a key wins. */
+int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err);
+
+/* Accepts NULL; an undecided prepared batch is rolled back first. */
+void seerdb_batch_free(seerdb_batch *batch);
+
+/* Copies key and value.  TOOBIG over SEERDB_KEY_MAX or SEERDB_VALUE_MAX, NOMEM;
+ * a failed call leaves the batch as it was. */
+int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
+                     seerdb_slice value, seerdb_err *err);
+int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
+                        seerdb_err *err);
+
+/* The number of writes so far: a mark that rollback_to returns to.  Marks and
+ * iterators over the batch opened before a rollback stay valid to use. */
+uint64_t seerdb_batch_mark(const seerdb_batch *batch);
+void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark, seerdb_err *err);
+bool seerdb_batch_is_empty(const seerdb_batch *batch);
+
+/* Two-phase commit, for a caller whose own commit is the decision.
+ *
+ * prepare: log the batch under a new commit number, sync as told.  Everything that
+ * can fail happens here.  Afterwards the batch takes no writes until it is
+ * committed or rolled back.  An empty batch prepares to number 0 and logs nothing.
+ * BUSY: another undecided commit holds one of the trees.  FULL, IOERR, READONLY,
+ * TOOBIG, NOMEM: nothing was prepared.
+ *
+ * commit: make the prepared batch visible.  Memory only; cannot fail.  The batch is
+ * empty and reusable afterwards.
+ *
+ * rollback: forget the batch's writes, prepared or not; empty and reusable. */
+int seerdb_prepare(seerdb_batch *batch, enum seerdb_sync sync, uint64_t *number,
+                   seerdb_err *err);
+void seerdb_commit(seerdb_batch *batch);
+int seerdb_rollback(seerdb_batch *batch, seerdb_err *err);
+
+/* prepare, waiting for other undecided commits, and commit. */
+int seerdb_write(seerdb_batch *batch, enum seerdb_sync sync, seerdb_err *err);
+
+/* ---- reading -------------------------------------------------------------- */
+
+/* The tree as of its last commit.  Holds memory and files: close it soon. */
+int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err);
+seerdb_view *seerdb_view_ref(seerdb_view *view);
+void seerdb_view_close(seerdb_view *view); /* gives one count back; accepts NULL */
+uint64_t seerdb_view_number(const seerdb_view *view);
+
+/* Bytes found by a read, with one count on the memory they live in. */
+typedef struct seerdb_value {
+    seerdb_slice bytes;
+    seerdb_pin *pin; /* owned: give back with seerdb_pin_unref */
+} seerdb_value;
+
+/* Look a key up in the batch (may be NULL: none), then in the view.  Of the batch,
+ * writes after `mark` are not seen (SEERDB_BATCH_ALL: all are).  NOTFOUND: no such
+ * key. */
+#define SEERDB_BATCH_ALL UINT64_MAX
+int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
+               seerdb_value *out, seerdb_err *err);
+
+/* Walk the batch (may be NULL) and the view as one ordered map, in either
+ * direction.  The iterator holds counts on what it reads: the view may be closed
+ * and the batch changed, committed or freed under it; it goes on showing the state
+ * it was opened on. */
+int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
+                     seerdb_iter **out, seerdb_err *err);
+void seerdb_iter_close(seerdb_iter *it); /* accepts NULL */
+
+/* Restrict to lower <= key < upper; a slice with data NULL is no bound.  Copies. The
+ * iterator is unpositioned afterwards. */
+int seerdb_iter_bound(seerdb_iter *it, seerdb_slice lower, seerdb_slice upper,
+                      seerdb_err *err);
+
+/* Position: first, last, the first key >= k, the last key <= k, the one after, the
+ * one before.  0: positioned.  NOTFOUND: no such key within the bounds; the
+ * iterator is then unpositioned.  Requires for next and prev: positioned. */
+int seerdb_iter_first(seerdb_iter *it, seerdb_err *err);
+int seerdb_iter_last(seerdb_iter *it, seerdb_err *err);
+int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err);
+int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err);
+int seerdb_iter_next(seerdb_iter *it, seerdb_err *err);
+int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err);
+
+/* Requires: positioned.  Borrowed until the iterator moves or closes, or for as
+ * long as a count on the pin is held. */
+seerdb_slice seerdb_iter_key(const seerdb_iter *it);
+seerdb_slice seerdb_iter_value(const seerdb_iter *it);
+seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep it */
+
+/* ---- versions ------------------------------------------------------------- */
+
+/* "seerdb 0.1.0, gcc 12.2.0, zstd 1.5.4, xxHash 0.8.1, ..."; static. */
+const char *seerdb_build_info(void);
+
+#endif

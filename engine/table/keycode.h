@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * keycode -- key -> 64-bit integer that orders as the keys do.
+ *
+ * Scheme S0: drop a prefix that the keys share, take the next eight bytes big
+ * endian, zero-padded.  Monotone: a < b implies code(a) <= code(b); equal codes are
+ * settled by the full keys.  A key outside the prefix maps to 0 or UINT64_MAX, which
+ * keeps the order.  Scheme S2 has no codes.  FORMAT.md, "Key codes". */
+#ifndef SDB_TABLE_KEYCODE_H
+#define SDB_TABLE_KEYCODE_H
+
+#include "table/key.h"
+
+#define SDB_PREFIX_MAX 255
+
+enum sdb_scheme { SDB_SCHEME_S0 = 0, SDB_SCHEME_S2 = 2 }; /* on disk */
+
+struct sdb_coder {
+    uint8_t prefix_size;
+    uint8_t prefix[SDB_PREFIX_MAX];
+};
+
+/* A coder for keys between smallest and largest: their common prefix (cut at
+ * SDB_PREFIX_MAX) is dropped. */
+void sdb_coder_init(struct sdb_coder *c, seerdb_slice smallest, seerdb_slice largest);
+
+/* A coder that drops exactly `prefix`. Requires: prefix.size <= SDB_PREFIX_MAX. */
+void sdb_coder_set(struct sdb_coder *c, seerdb_slice prefix);
+
+bool sdb_coder_covers(const struct sdb_coder *c, seerdb_slice key); /* has the prefix */
+
+uint64_t sdb_code(const struct sdb_coder *c, seerdb_slice key);
+
+/* Length of the common prefix of a and b. */
+size_t sdb_common_prefix(seerdb_slice a, seerdb_slice b);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table_reader -- search and walk one immutable table.
+ *
+ * Opening reads the footer, properties and fences, which stay in memory; blocks are
+ * read, checked and decompressed when touched.  Counted: ref and unref; the file is
+ * closed with the last count.  Any thread.  FORMAT.md, "Table". */
+#ifndef SDB_TABLE_TABLE_READER_H
+#define SDB_TABLE_TABLE_READER_H
+
+#include "os/file.h"
+#include "table/iter.h"
+#include "table/keycode.h"
+
+struct sdb_table;
+
+/* Takes f over, also on failure.  CORRUPT unless the file is a table with this id and
+ * size. */
+int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size,
+                   struct sdb_table **out, seerdb_err *err) SDB_MUST_CHECK;
+struct sdb_table *sdb_table_ref(struct sdb_table *t);
+void sdb_table_unref(struct sdb_table *t); /* accepts NULL */
+
+/* The newest version of key with a number <= ceiling, whatever its kind.  NOTFOUND. */
+int sdb_table_get(struct sdb_table *t, seerdb_slice key, uint64_t ceiling,
+                  struct sdb_found *out, seerdb_err *err) SDB_MUST_CHECK;
+
+/* The iterator holds a count on t. */
+int sdb_table_iter(struct sdb_table *t, uint64_t ceiling, struct sdb_iter **out,
+                   seerdb_err *err) SDB_MUST_CHECK;
+
+struct sdb_table_properties {
+    uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number, max_number;
+    enum sdb_scheme scheme;
+    seerdb_slice smallest, largest; /* borrowed */
+};
+const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *t);
+size_t sdb_table_memory(const struct sdb_table *t); /* bytes held by the index */
+
+/* Read every byte as SDB_FOR_VERIFY and check it: checksums, order within and across
+ * blocks, fences, counts, bounds. */
+int sdb_table_verify(struct sdb_table *t, seerdb_err *err) SDB_MUST_CHECK;
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table_writer -- write one immutable table from records in rising order.
+ *
+ * Life: new, add (many), then finish or abandon; free after either.  The first
+ * failure sticks: later calls do nothing, finish returns it.  One thread at a time;
+ * no locks.  FORMAT.md, "Table". */
+#ifndef SDB_TABLE_TABLE_WRITER_H
+#define SDB_TABLE_TABLE_WRITER_H
+
+#include "base/buf.h"
+#include "base/codec.h"
+#include "os/file.h"
+#include "table/block.h"
+
+struct sdb_table_writer;
+
+struct sdb_table_writer_options {
+    seerdb_slice smallest, largest; /* every key lies between: sets the coder */
+    int compression;                /* 0: none; else the zstd level */
+    size_t block_size;              /* target bytes of a block; 0: 16 KiB */
+};
+
+/* What a finished table is; slices borrow from the writer until it is freed. */
+struct sdb_table_summary {
+    seerdb_uuid id; /* random; seeds the checksums */
+    uint64_t file_size, records, tombstones, blocks;
+    uint64_t key_bytes, value_bytes; /* before compression */
+    uint64_t min_number, max_number;
+    seerdb_slice smallest, largest; /* first and last user key */
+};
+
+/* Borrows f, empty and open for writing. */
+int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_options *o,
+                         struct sdb_table_writer **out, seerdb_err *err) SDB_MUST_CHECK;
+
+/* Requires: the record sorts after the one before. Copies. */
+void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r);
+uint64_t sdb_table_writer_size(const struct sdb_table_writer *w); /* bytes so far */
+
+/* Write what is left, the index and the footer, and sync the file (not its
+ * directory).  MISUSE: nothing was added. */
+int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary *out,
+                            seerdb_err *err) SDB_MUST_CHECK;
+void sdb_table_writer_free(struct sdb_table_writer *w); /* accepts NULL */
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * memtable -- an ordered map of versions in memory: one writer, readers without locks.
+ *
+ * A B+-tree of sequence-locked nodes in an arena.  A slot is a key's code and its
+ * newest entry; older versions hang behind it as a chain, so that overwriting a key
+ * moves nothing.  The codes drop a prefix that all keys share; when a key outside the
+ * prefix arrives, the nodes (not the entries) are rebuilt under a shorter one and
+ * readers in flight finish on the old nodes.  A batch is the same structure with
+ * write ordinals for numbers.
+ *
+ * Threads: one writer at a time (the caller's lock); any number of readers, which see
+ * every entry inserted before they started and may see later ones (their ceiling
+ * hides them).  Counted through its pin; entries live as long as the memtable. */
+#ifndef SDB_TREE_MEMTABLE_H
+#define SDB_TREE_MEMTABLE_H
+
+#include "table/iter.h"
+
+struct sdb_memtable;
+
+/* Ranges of numbers that do not exist for a reader: the writes of a batch that a
+ * rollback to a mark undid.  Rising and disjoint; [from, to). */
+struct sdb_hidden {
+    const struct sdb_hidden_range {
+        uint64_t from, to;
+    } *ranges;
+    size_t n;
+};
+
+int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err) SDB_MUST_CHECK;
+seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m); /* borrowed: ref it to keep m */
+static inline void sdb_memtable_unref(struct sdb_memtable *m)
+{
+    seerdb_pin_unref((seerdb_pin *)m); /* the pin is its first member; NULL is fine */
+}
+
+/* Make sure that `n` inserts with keys and values of `bytes` in all succeed without
+ * further memory.  Writer. */
+int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
+                         seerdb_err *err) SDB_MUST_CHECK;
+
+/* Insert a version; copies key and value.  Writer.  Requires: number is greater than
+ * that of every version of this key, or equal to the newest's, which is then replaced
+ * for readers that start later.  NOMEM only beyond what was reserved. */
+int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
+                        seerdb_err *err) SDB_MUST_CHECK;
+
+/* The newest version with a number <= ceiling that `hidden` (may be NULL) does not
+ * hide, whatever its kind.  NOTFOUND.  out->pin is a new count. */
+int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
+                     const struct sdb_hidden *hidden, struct sdb_found *out);
+
+/* The iterator holds a count on m and borrows hidden, whose content may change while
+ * it is open.  Numbers shown are the stored ones plus `raise` (0, or SDB_NUMBER_BATCH). */
+int sdb_memtable_iter(struct sdb_memtable *m, uint64_t ceiling,
+                      const struct sdb_hidden *hidden, uint64_t raise,
+                      struct sdb_iter **out, seerdb_err *err) SDB_MUST_CHECK;
+
+/* Any thread, relaxed: statistics and triggers. */
+size_t sdb_memtable_bytes(const struct sdb_memtable *m);   /* of heap held */
+uint64_t sdb_memtable_records(const struct sdb_memtable *m); /* versions inserted */
+uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m);
+
+/* First and last key; false when empty.  Borrowed from m. */
+bool sdb_memtable_bounds(struct sdb_memtable *m, seerdb_slice *smallest,
+                         seerdb_slice *largest);
+
+/* Walk everything and assert the invariants. Tests and debug builds; no writer. */
+void sdb_memtable_check(struct sdb_memtable *m);
+
+#endif
