@@ -12,7 +12,7 @@ ENGINE := \
   tree/memtable tree/version tree/fold \
   db/state db/job db/batch db/read db/write db/flush db/recover db/db
 # The SQLite side, bottom to top.
-EXT := errmap keycodec rowcodec args plan handles table txn cursor update funcs module
+EXT := errmap bytes value keycodec rowcodec args plan handles table txn cursor update funcs module
 
 BUILD ?= build
 CC ?= cc
@@ -32,6 +32,7 @@ OUR_LIBS := -lzstd -pthread -lm
 ENGINE_OBJ := $(patsubst %,$(BUILD)/engine/%.o,$(basename $(wildcard $(ENGINE:%=engine/%.c))))
 ENGINE_OBJ := $(patsubst $(BUILD)/engine/engine/%,$(BUILD)/engine/%,$(ENGINE_OBJ))
 EXT_OBJ := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard $(EXT:%=ext/%.c)))
+EXT_CORE_OBJ := $(EXT_OBJ:$(BUILD)/ext/%=$(BUILD)/ext-core/%)
 UNIT_TESTS := $(patsubst engine/%.c,$(BUILD)/engine/%,$(wildcard $(ENGINE:%=engine/%_test.c) engine/db/*_test.c))
 EXT_TESTS := $(patsubst ext/%.c,$(BUILD)/ext/%,$(wildcard ext/*_test.c))
 
@@ -68,9 +69,15 @@ $(BUILD)/engine/%_test: engine/%_test.c engine/test.h $(BUILD)/libseerdb.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< $(BUILD)/libseerdb.a -lcmocka $(OUR_LIBS)
 
-$(BUILD)/ext/%_test: ext/%_test.c engine/test.h $(EXT_OBJ) $(BUILD)/libseerdb.a
+# The same sources compiled into a program instead of loaded: unit tests call them so.
+$(BUILD)/ext-core/%.o: ext/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSQLITE_CORE -Iext -o $@ $< $(EXT_OBJ) $(BUILD)/libseerdb.a -lcmocka -lsqlite3 $(OUR_LIBS)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSQLITE_CORE -Iext -c -o $@ $<
+
+$(BUILD)/ext/%_test: ext/%_test.c engine/test.h $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSQLITE_CORE -Iext -o $@ $< $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a \
+	  -lcmocka -lsqlite3 $(OUR_LIBS)
 
 .PHONY: unit
 unit: $(UNIT_TESTS) $(EXT_TESTS) ## build and run the unit tests of every module

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * args -- the arguments of CREATE VIRTUAL TABLE ... USING seerdb(...).
+ *
+ * Parses column definitions, table constraints and options, and writes the CREATE TABLE
+ * that SQLite is told.  What cannot be honoured is refused by name, never ignored. */
+#ifndef SVT_ARGS_H
+#define SVT_ARGS_H
+
+#include "keycodec.h"
+#include "value.h"
+
+enum svt_shape {
+    SVT_SHAPE_IPK,      /* a rowid table with an INTEGER PRIMARY KEY column */
+    SVT_SHAPE_ROWID,    /* a rowid table without a key: hidden rowid */
+    SVT_SHAPE_SINGLE,   /* WITHOUT ROWID, one key column */
+    SVT_SHAPE_COMPOSITE /* WITHOUT ROWID, several key columns, hidden _key BLOB PRIMARY KEY */
+};
+
+struct svt_column {
+    char *name; /* owned, as written, without quotes */
+    char *type; /* owned, as written; "" if none */
+    enum svt_affinity affinity;
+    enum svt_collation collation;
+    bool not_null;
+    int key_part; /* position in the key, -1: not in it */
+    bool has_default;
+    struct svt_value fallback; /* the DEFAULT literal; bytes owned by the schema */
+};
+
+enum svt_insert { SVT_INSERT_CHECK, SVT_INSERT_REPLACE };
+enum svt_sync { SVT_SYNC_AUTO, SVT_SYNC_FULL, SVT_SYNC_NORMAL, SVT_SYNC_OFF };
+
+struct svt_options {
+    char *path;               /* owned; NULL: beside the database file */
+    int64_t memory_limit;     /* bytes; 0: not given */
+    enum svt_sync sync;
+    bool sync_given;
+    int compression;          /* 0 none, else zstd level; default 1 */
+    enum svt_insert insert;
+};
+
+struct svt_schema {
+    struct svt_column *columns; /* owned */
+    int ncolumns;               /* those the user declared */
+    enum svt_shape shape;
+    int *key;                   /* owned: column of each key part */
+    struct svt_key_part *parts; /* owned: how each key part is encoded */
+    int nkey;                   /* 0 for SVT_SHAPE_ROWID, 1 for IPK */
+    struct svt_options options;
+};
+
+/* Parse argv[3..] of xCreate/xConnect (argc, argv as SQLite gives them).  SQLITE_OK;
+ * SQLITE_ERROR with *message (sqlite3_malloc'ed, names the table and what is allowed);
+ * SQLITE_NOMEM. */
+int svt_args_parse(int argc, const char *const *argv, struct svt_schema *out,
+                   char **message);
+void svt_schema_fini(struct svt_schema *s);
+
+/* The text for sqlite3_declare_vtab; sqlite3_malloc'ed, NULL: no memory.  For composite
+ * keys the hidden column `_key` comes last, at index ncolumns. */
+char *svt_args_declaration(const struct svt_schema *s);
+
+#endif

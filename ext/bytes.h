@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bytes -- growable bytes from SQLite's allocator, sticky on failure; and varints.
+ *
+ * Life: zero-initialise, append (many), use data and size, fini.  The first failed
+ * allocation sticks in `failed`; later appends do nothing. */
+#ifndef SVT_BYTES_H
+#define SVT_BYTES_H
+
+#include "seerdb.h"
+
+struct svt_bytes {
+    uint8_t *data; /* owned */
+    size_t size, capacity;
+    bool failed;
+};
+
+void svt_bytes_fini(struct svt_bytes *b);
+void svt_bytes_clear(struct svt_bytes *b); /* size 0, not failed; keeps the memory */
+bool svt_bytes_reserve(struct svt_bytes *b, size_t extra);
+void svt_bytes_append(struct svt_bytes *b, const void *p, size_t n);
+void svt_bytes_byte(struct svt_bytes *b, uint8_t v);
+void svt_bytes_varint(struct svt_bytes *b, uint64_t v); /* LEB128 */
+
+/* Read a varint at *p before end: true and *p moved, or false. */
+bool svt_varint_read(const uint8_t **p, const uint8_t *end, uint64_t *v);
+
+static inline seerdb_slice svt_bytes_slice(const struct svt_bytes *b)
+{
+    return (seerdb_slice){b->data, b->size};
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rowcodec -- row <-> value.
+ *
+ * The format of a row, version 1:
+ *
+ *   varint  schema version: 0 (a later ALTER writes others)
+ *   varint  number of columns
+ *   varint  per column its code:
+ *             0 NULL   1..6 integer of 1, 2, 3, 4, 6, 8 bytes, big endian, two's
+ *             complement   7 real, 8 bytes big endian IEEE   8 integer 0   9 integer 1
+ *             10 in the key   11 in the key, as a real   12..15 reserved
+ *             16 + 2n blob of n bytes   17 + 2n text of n bytes
+ *   bytes   per column, in order
+ *
+ * A key column is stored as 10 or 11 where decoding the key gives back exactly the value
+ * that was inserted, else whole (a NOCASE text that was not lower case, a real -0.0).
+ * A reader decodes only the columns it is asked for.  A row with fewer columns than the
+ * table reads as NULL beyond them. */
+#ifndef SVT_ROWCODEC_H
+#define SVT_ROWCODEC_H
+
+#include "keycodec.h"
+
+#define SVT_CODE_KEY 10
+#define SVT_CODE_KEY_REAL 11
+
+/* Append the row to out. in_key[i]: 0 stored here, SVT_CODE_KEY or SVT_CODE_KEY_REAL;
+ * NULL: all are stored here. */
+void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
+                 const uint8_t *in_key, unsigned n);
+
+/* A row being read. Borrows its bytes. */
+struct svt_row {
+    const uint8_t *bytes, *end;
+    const uint8_t *codes;   /* next code to parse */
+    uint64_t schema_version;
+    unsigned ncolumns;      /* stored */
+    unsigned parsed;        /* columns whose place is known */
+    size_t next;            /* offset from `body` of column `parsed` */
+    const uint8_t *body;    /* start of the columns' bytes; found by scanning the codes */
+};
+
+/* False: not a row. Cheap: reads the two counts and skips over the codes. */
+bool svt_row_open(struct svt_row *row, seerdb_slice bytes);
+
+/* Column i. *in_key is 0, or the code that says to look in the key (*out is then
+ * untouched).  Any order; rising order is cheapest. False: malformed. */
+bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out, uint8_t *in_key);
+
+#endif
