@@ -5,21 +5,26 @@
 # module includes only modules listed above it.
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
-  os/sync os/thread os/clock os/file os/memfs os/faultfs \
-  table/key table/keycode table/iter table/block table/table_writer table/table_reader \
+  os/sync os/thread os/clock os/file os/memdata os/memfs os/faultfs \
+  table/key table/keycode table/iter table/block table/table_format table/table_index \
+  table/table_writer table/table_reader \
   table/merge_iter \
-  log/frame log/wal log/manifest \
-  tree/memtable tree/version tree/fold \
-  db/state db/job db/batch db/read db/write db/flush db/recover db/db
+  log/frame log/wal_recover log/wal log/catalog log/manifest \
+  tree/node tree/memtable tree/version tree/fold \
+  db/state db/payload db/job db/batch db/read db/flush db/write db/recover db/metrics db/db
 # The SQLite side, bottom to top.
-EXT := errmap bytes value keycodec rowcodec args plan handles table txn cursor update funcs module
+EXT := sqlite errmap bytes value keycodec rowcodec args plan handles table txn cursor update \
+  funcs module
 
 BUILD ?= build
 CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+SQLITE3 ?= sqlite3
 SAN ?=
 WERROR ?=
+PACKAGES := gcc libc6-dev sqlite3 libsqlite3-dev libzstd-dev libxxhash-dev libcmocka-dev
+DEV_PACKAGES := clang clang-format libclang-rt-14-dev universal-ctags
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
   -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla \
@@ -29,18 +34,31 @@ SAN_thread := -fsanitize=thread -fno-omit-frame-pointer
 OUR_CFLAGS := -std=c11 -fPIC -fvisibility=hidden -pthread $(WARN) $(SAN_$(SAN)) -MMD -MP -Iengine
 OUR_LIBS := -lzstd -pthread -lm
 
-ENGINE_OBJ := $(patsubst %,$(BUILD)/engine/%.o,$(basename $(wildcard $(ENGINE:%=engine/%.c))))
-ENGINE_OBJ := $(patsubst $(BUILD)/engine/engine/%,$(BUILD)/engine/%,$(ENGINE_OBJ))
-EXT_OBJ := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard $(EXT:%=ext/%.c)))
-EXT_CORE_OBJ := $(EXT_OBJ:$(BUILD)/ext/%=$(BUILD)/ext-core/%)
-UNIT_TESTS := $(patsubst engine/%.c,$(BUILD)/engine/%,$(wildcard $(ENGINE:%=engine/%_test.c) engine/db/*_test.c))
-EXT_TESTS := $(patsubst ext/%.c,$(BUILD)/ext/%,$(wildcard ext/*_test.c))
+ENGINE_SRC := $(wildcard $(ENGINE:%=engine/%.c))
+ENGINE_OBJ := $(ENGINE_SRC:%.c=$(BUILD)/%.o)
+EXT_SRC := $(wildcard $(EXT:%=ext/%.c))
+EXT_OBJ := $(EXT_SRC:%.c=$(BUILD)/%.o)
+EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
+ENGINE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_test.c))
+EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c))
+SQL_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard sql-tests/*.c))
 
-.PHONY: all loadable static help
+.PHONY: all loadable static deps demo test unit sql asan tsan locks layers sizes format \
+  check-format bench install clean help
 all: loadable static ## build the extension and the library
 
 loadable: seerdb.so ## build seerdb.so, the loadable extension
 static: $(BUILD)/libseerdb.a ## build libseerdb.a: the engine alone, for C programs
+
+deps: ## install what building, testing and the demo need (Debian; as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
+
+demo: seerdb.so ## load the Debian package index, query it, compare with ordinary tables
+	sql-tests/demo demo.db
+
+# ---- building ---------------------------------------------------------------------
 
 $(BUILD)/libseerdb.a: $(ENGINE_OBJ)
 	@mkdir -p $(@D)
@@ -48,14 +66,16 @@ $(BUILD)/libseerdb.a: $(ENGINE_OBJ)
 
 $(BUILD)/seerdb.map: seerdb.def
 	@mkdir -p $(@D)
-	{ echo '{ global:'; sed -n 's/^ *\([A-Za-z_][A-Za-z0-9_]*\)$$/  \1;/p' $< | grep -v EXPORTS; echo 'local: *; };'; } > $@
+	{ echo '{ global:'; sed -n '/^EXPORTS/!s/^ *\([A-Za-z_][A-Za-z0-9_]*\)$$/  \1;/p' $<; \
+	  echo 'local: *; };'; } > $@
 
 $(BUILD)/seerdb.so: $(EXT_OBJ) $(ENGINE_OBJ) $(BUILD)/seerdb.map
-	$(CC) $(CFLAGS) $(SAN_$(SAN)) $(LDFLAGS) -shared -Wl,--version-script=$(BUILD)/seerdb.map -Wl,-z,defs \
-	  -o $@ $(EXT_OBJ) $(ENGINE_OBJ) $(OUR_LIBS)
+	$(CC) $(CFLAGS) $(SAN_$(SAN)) $(LDFLAGS) -shared -Wl,--version-script=$(BUILD)/seerdb.map \
+	  $(if $(SAN),,-Wl$(,)-z$(,)defs) -o $@ $(EXT_OBJ) $(ENGINE_OBJ) $(OUR_LIBS)
+, := ,
 
 seerdb.so: $(BUILD)/seerdb.so
-	cp $< $@
+	cp $< $@.new && mv $@.new $@
 
 $(BUILD)/engine/%.o: engine/%.c
 	@mkdir -p $(@D)
@@ -65,22 +85,123 @@ $(BUILD)/ext/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -Iext -c -o $@ $<
 
-$(BUILD)/engine/%_test: engine/%_test.c engine/test.h $(BUILD)/libseerdb.a
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< $(BUILD)/libseerdb.a -lcmocka $(OUR_LIBS)
-
 # The same sources compiled into a program instead of loaded: unit tests call them so.
 $(BUILD)/ext-core/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSQLITE_CORE -Iext -c -o $@ $<
 
+$(BUILD)/engine/%_test: engine/%_test.c engine/test.h $(BUILD)/libseerdb.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< $(BUILD)/libseerdb.a -lcmocka $(OUR_LIBS)
+
+$(BUILD)/engine/%_bench: engine/%_bench.c $(BUILD)/libseerdb.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< $(BUILD)/libseerdb.a $(OUR_LIBS)
+
 $(BUILD)/ext/%_test: ext/%_test.c engine/test.h $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSQLITE_CORE -Iext -o $@ $< $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a \
-	  -lcmocka -lsqlite3 $(OUR_LIBS)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSQLITE_CORE -Iext -o $@ $< $(EXT_CORE_OBJ) \
+	  $(BUILD)/libseerdb.a -lcmocka -lsqlite3 $(OUR_LIBS)
 
-.PHONY: unit
-unit: $(UNIT_TESTS) $(EXT_TESTS) ## build and run the unit tests of every module
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+$(BUILD)/sql-tests/%: sql-tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< -lsqlite3 $(OUR_LIBS)
+
+# ---- tests ------------------------------------------------------------------------
+# Every suite speaks TAP into $(BUILD)/*.tap; the last line counts what is in them.
+
+TALLY = awk '/^ok /{p++} /^not ok /{f++; print} \
+  END{printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0}'
+# $(call tap,NAME,COMMAND...): a program that dies or says nothing is a failure too.
+define tap
+	@mkdir -p $(BUILD)/tap
+	@echo "# $(1)"; ($(2)) > $(BUILD)/tap/$(1).tap 2>&1 || \
+	  echo "not ok - $(1) exited with $$?" >> $(BUILD)/tap/$(1).tap; \
+	grep -q '^\(not \)\?ok' $(BUILD)/tap/$(1).tap || echo "not ok - $(1) ran no test" >> $(BUILD)/tap/$(1).tap; \
+	grep -A 30 '^not ok' $(BUILD)/tap/$(1).tap || true
+
+endef
+unit_of = $(subst /,-,$(patsubst $(BUILD)/%,%,$(1)))
+
+test: ## run every test: unit, SQL, differential, kill -9
+	@rm -rf $(BUILD)/tap
+	@$(MAKE) --no-print-directory unit sql
+	@cat $(BUILD)/tap/*.tap | $(TALLY)
+
+unit: $(ENGINE_TESTS) $(EXT_TESTS) ## only the unit tests of every module
+	$(foreach t,$(ENGINE_TESTS) $(EXT_TESTS),$(call tap,$(call unit_of,$(t)),CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
+
+SEEDS ?= 1-50
+STATEMENTS ?= 300
+KILLS ?= 100
+sql: $(BUILD)/seerdb.so $(SQL_PROGRAMS) ## only the tests that type SQL
+	$(call tap,sql-scripts,SQLITE3=$(SQLITE3) SEERDB=$(abspath $(BUILD)/seerdb.so) sql-tests/run)
+	$(call tap,sql-differential,$(BUILD)/sql-tests/differential --load $(abspath $(BUILD)/seerdb.so) --seeds $(SEEDS) --statements $(STATEMENTS))
+	$(call tap,sql-kill,$(BUILD)/sql-tests/kill --load $(abspath $(BUILD)/seerdb.so) --rounds $(KILLS))
+
+# The shell itself is not instrumented: the sanitizer's runtime must come first.
+asan: ## unit and SQL tests under the address and undefined-behaviour sanitizers
+	@rm -rf $(BUILD)/asan/tap
+	ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" unit
+	ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" \
+	  SQLITE3="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(SQLITE3)" SEEDS=1-10 KILLS=10 sql
+	@cat $(BUILD)/asan/tap/*.tap | $(TALLY)
+
+tsan: ## tests with threads under the thread sanitizer
+	@rm -rf $(BUILD)/tsan/tap
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread CFLAGS="-O1 -g" unit
+	@cat $(BUILD)/tsan/tap/*.tap | $(TALLY)
+
+# ---- the house ----------------------------------------------------------------------
+
+locks: ## prove lock classes, their order and "no I/O under the state lock" (clang)
+	@for f in $(ENGINE_SRC); do \
+	  clang -std=c11 -Iengine -fsyntax-only -Wall -Wextra -Wthread-safety -Wthread-safety-beta -Werror $$f || exit 1; \
+	done
+	@printf '#include "db/state.h"\nvoid f(seerdb *db);\nvoid f(seerdb *db) { sdb_lock_db(&db->lock); (void)sdb_fs_remove(db->fs, "x", 0); sdb_unlock_db(&db->lock); }\n' | \
+	  clang -std=c11 -Iengine -fsyntax-only -Wthread-safety -Wthread-safety-beta -Werror -x c - 2>/dev/null && \
+	  { echo "the analysis let I/O under LK_DB pass"; exit 1; } || echo "locks: ok"
+
+layers: ## prove that a module includes only modules below it
+	@printf '%s\n' $(ENGINE) | awk '{ rank[$$1] = NR; name[NR] = $$1 } \
+	  END { for (i = 1; i <= NR; i++) for (e = 0; e < 2; e++) { \
+	      file = "engine/" name[i] (e ? ".c" : ".h"); \
+	      while ((getline line < file) > 0) if (line ~ /^#include "/) { \
+	        split(line, q, "\""); m = q[2]; sub(/\.h$$/, "", m); \
+	        if (m == "seerdb") continue; \
+	        if (!(m in rank)) { print file ": includes " m ", which is no module"; bad = 1 } \
+	        else if (rank[m] > i) { print file ": includes " m ", which lies above it"; bad = 1 } } } \
+	    if (bad) exit 1; print "layers: ok" }'
+	@! grep -nE '^#include "(base|os|table|log|tree|db)/' ext/*.h $(EXT_SRC)
+	@for f in $$(find engine -name '*.c' ! -name '*_test.c' ! -name '*_bench.c'); do \
+	  case " $(ENGINE_SRC) " in *" $$f "*) ;; *) echo "$$f is in no list"; exit 1;; esac; done
+	@for f in $$(find ext -name '*.c' ! -name '*_test.c'); do \
+	  case " $(EXT_SRC) " in *" $$f "*) ;; *) echo "$$f is in no list"; exit 1;; esac; done
+
+sizes: ## functions over 70 lines, files over 800 (needs universal-ctags)
+	@find engine ext sql-tests -name '*.c' | xargs ctags -x --c-kinds=f --_xformat='%{end} %n %N %F' | \
+	  awk '$$1 - $$2 > 70 { print $$1 - $$2 + 1, $$3, $$4 }' | sort -rn
+	@find engine ext sql-tests -name '*.[ch]' | xargs wc -l | awk '$$1 > 800 && $$2 != "total"'
+
+FORMATTED := $(wildcard engine/*.h engine/*/*.[ch] ext/*.[ch] sql-tests/*.[ch])
+format: ## clang-format every file
+	clang-format -i $(FORMATTED)
+check-format:
+	@clang-format --dry-run --Werror $(FORMATTED) && echo "format: ok"
+
+bench: $(BENCHES) ## build and run the kernels' benches
+	@for b in $(BENCHES); do $$b; done
+
+install: all ## install the extension, the library and its header under PREFIX
+	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include
+	install -m 755 seerdb.so $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 $(BUILD)/libseerdb.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 engine/seerdb.h $(DESTDIR)$(PREFIX)/include/
+
+clean: ## remove what was built
+	rm -rf build seerdb.so
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

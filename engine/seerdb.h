@@ -214,8 +214,10 @@ int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key
 /* The number of writes so far: a mark that rollback_to returns to.  Marks and
  * iterators over the batch opened before a rollback stay valid to use. */
 uint64_t seerdb_batch_mark(const seerdb_batch *batch);
-void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark, seerdb_err *err);
-bool seerdb_batch_is_empty(const seerdb_batch *batch);
+void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark);
+
+/* True iff no write stands (rolled-back ones do not); of `tree`, or NULL: of any. */
+bool seerdb_batch_is_empty(const seerdb_batch *batch, const seerdb_tree *tree);
 
 /* Two-phase commit, for a caller whose own commit is the decision.
  *
@@ -228,10 +230,16 @@ bool seerdb_batch_is_empty(const seerdb_batch *batch);
  * commit: make the prepared batch visible.  Memory only; cannot fail.  The batch is
  * empty and reusable afterwards.
  *
- * rollback: forget the batch's writes, prepared or not; empty and reusable. */
+ * unprepare: take a prepared commit back; the batch keeps its writes and takes more.
+ * Nothing to do for a batch that is not prepared.
+ *
+ * rollback: forget the batch's writes, prepared or not; empty and reusable whatever the
+ * result.  A failure of these two says that the log could not note the outcome: the
+ * store refuses writes from then on. */
 int seerdb_prepare(seerdb_batch *batch, enum seerdb_sync sync, uint64_t *number,
                    seerdb_err *err);
 void seerdb_commit(seerdb_batch *batch);
+int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err);
 int seerdb_rollback(seerdb_batch *batch, seerdb_err *err);
 
 /* prepare, waiting for other undecided commits, and commit. */

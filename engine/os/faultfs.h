@@ -12,11 +12,11 @@
 #include "os/file.h"
 
 enum sdb_fault_op {
-    SDB_FAULT_OPEN = 1,
+    SDB_FAULT_OPEN = 1, /* open and list */
     SDB_FAULT_READ = 2,
     SDB_FAULT_WRITE = 4,
-    SDB_FAULT_SYNC = 8, /* files and directories */
-    SDB_FAULT_META = 16, /* remove, rename, mkdir, allocate, truncate */
+    SDB_FAULT_SYNC = 8,  /* files and directories */
+    SDB_FAULT_META = 16, /* remove, rename, mkdir, rmdir, allocate, truncate */
     SDB_FAULT_ALL = 31
 };
 
@@ -40,7 +40,8 @@ uint64_t sdb_faultfs_fired(struct sdb_fs *fs); /* failures injected since arming
 /* Called before every sync and write that passes, NULL: none; to stop the world at
  * the Nth one. */
 void sdb_faultfs_observe(struct sdb_fs *fs,
-                         void (*hook)(void *ctx, enum sdb_fault_op op, const char *path),
+                         void (*hook)(void *ctx, enum sdb_fault_op op,
+                                      const char *path),
                          void *ctx);
 
 #endif

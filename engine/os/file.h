@@ -7,7 +7,7 @@
  * layer.  Everything above uses the sdb_fs_* and sdb_file_* functions below, which
  * count every byte by purpose and describe every failure with the path and the
  * system's words: ENOSPC and EDQUOT are FULL, EACCES, EPERM and EROFS READONLY,
- * ENOENT CANTOPEN (from open), the rest IOERR.
+ * ENOENT CANTOPEN (from open, mkdir and list), ENOMEM NOMEM, the rest IOERR.
  *
  * Any thread; two threads may read one file at once, one writes.  No function may
  * be called under LK_DB. */
@@ -75,7 +75,7 @@ struct sdb_file_ops {
     int (*read_at)(struct sdb_file *f, uint64_t off, void *buf, size_t n, size_t *got);
     int (*write_at)(struct sdb_file *f, uint64_t off, const void *buf, size_t n);
     int (*sync)(struct sdb_file *f); /* data, and what is needed to read it back */
-    /* Reserve space for `size` bytes and make the file that long. */
+    /* Reserve space for `size` bytes and make the file at least that long. */
     int (*allocate)(struct sdb_file *f, uint64_t size);
     int (*truncate)(struct sdb_file *f, uint64_t size);
     int (*size)(struct sdb_file *f, uint64_t *size);

@@ -6,7 +6,11 @@
  * `track_sync` it keeps, beside each file's content, what had been synced, and
  * beside each directory which names had been, so that sdb_memfs_cut can take the
  * machine's power away: unsynced 512-byte sectors are each kept, lost or garbled at
- * random, unsynced names lost or kept.  Any thread. */
+ * random, unsynced names lost or kept.  Any thread.
+ *
+ * Paths are plain strings: "a/b" lies in "a", which must have been made, "a" in "." and
+ * "/a" in "/", which are always there.  Only files can be renamed.  A file has at most
+ * 2^40 bytes. */
 #ifndef SDB_OS_MEMFS_H
 #define SDB_OS_MEMFS_H
 
@@ -17,7 +21,7 @@ void sdb_memfs_free(struct sdb_fs *fs);        /* Requires: its files are closed
 
 enum sdb_cut_mode {
     SDB_CUT_DROP,  /* everything unsynced is gone */
-    SDB_CUT_RANDOM /* each unsynced sector and name is kept, lost or (sectors) garbled */
+    SDB_CUT_RANDOM /* each unsynced sector and name is kept or lost, sectors garbled */
 };
 
 /* Requires: track_sync.  Open files stay open but fail with EIO from here on; the

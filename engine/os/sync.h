@@ -34,7 +34,8 @@ struct CAPABILITY("mutex") sdb_lock_class {
 
 /* Never defined: they exist for the analysis only.  In order of acquisition. */
 extern struct sdb_lock_class LK_WRITE;                        /* the log, commit numbers */
-extern struct sdb_lock_class LK_INSTALL ACQUIRED_AFTER(LK_WRITE); /* manifest, versions */
+extern struct sdb_lock_class LK_LOG ACQUIRED_AFTER(LK_WRITE);     /* who syncs the log */
+extern struct sdb_lock_class LK_INSTALL ACQUIRED_AFTER(LK_LOG);   /* manifest, versions */
 extern struct sdb_lock_class LK_DB ACQUIRED_AFTER(LK_INSTALL);    /* shared state; no I/O */
 extern struct sdb_lock_class LK_VLOG ACQUIRED_AFTER(LK_DB);
 extern struct sdb_lock_class LK_CACHE ACQUIRED_AFTER(LK_VLOG);
@@ -71,6 +72,7 @@ bool sdb_mutex_held(const struct sdb_mutex *m);
 void sdb_lock_assert_held(const struct sdb_mutex *m); /* asserts; debug builds only */
 
 SDB_LOCK_FUNCTIONS(write, LK_WRITE)
+SDB_LOCK_FUNCTIONS(log, LK_LOG)
 SDB_LOCK_FUNCTIONS(install, LK_INSTALL)
 SDB_LOCK_FUNCTIONS(db, LK_DB)
 SDB_LOCK_FUNCTIONS(vlog, LK_VLOG)

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two halves: the functions that everything above calls, which count and describe,
+ * and the local disk.  The local layer keeps no state besides a descriptor, so that
+ * two threads may read through one file (pread) and a child after fork() that closes
+ * its copy changes nothing for its parent: flock belongs to the open file, and goes
+ * with the last descriptor of it. */
+#define _GNU_SOURCE
+#include "os/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(off_t) == 8, "files exceed 2 GiB");
+
+/* ---- the local disk ------------------------------------------------------- */
+
+struct local_file {
+    struct sdb_file base;
+    int fd;
+};
+
+static int local_fd(const struct sdb_file *f)
+{
+    return ((const struct local_file *)f)->fd;
+}
+
+static int local_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
+                         size_t *got)
+{
+    uint8_t *p = buf;
+    *got = 0;
+    while (*got < n) {
+        ssize_t k = pread(local_fd(f), p + *got, n - *got, (off_t)(off + *got));
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return errno;
+        if (k == 0)
+            return 0;
+        *got += (size_t)k;
+    }
+    return 0;
+}
+
+static int local_write_at(struct sdb_file *f, uint64_t off, const void *buf, size_t n)
+{
+    const uint8_t *p = buf;
+    for (size_t done = 0; done < n;) {
+        ssize_t k = pwrite(local_fd(f), p + done, n - done, (off_t)(off + done));
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return errno;
+        if (k == 0)
+            return EIO; /* promised not to happen for n > 0; never loop on it */
+        done += (size_t)k;
+    }
+    return 0;
+}
+
+static int local_sync(struct sdb_file *f)
+{
+    int rc;
+    do {
+        rc = fdatasync(local_fd(f));
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0 ? 0 : errno;
+}
+
+static int local_size(struct sdb_file *f, uint64_t *size)
+{
+    struct stat st;
+    if (fstat(local_fd(f), &st) != 0)
+        return errno;
+    *size = (uint64_t)st.st_size;
+    return 0;
+}
+
+static int local_truncate(struct sdb_file *f, uint64_t size)
+{
+    int rc;
+    do {
+        rc = ftruncate(local_fd(f), (off_t)size);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0 ? 0 : errno;
+}
+
+static int local_allocate(struct sdb_file *f, uint64_t size)
+{
+    uint64_t now = 0;
+    int rc = local_size(f, &now);
+    if (rc != 0 || size == 0)
+        return rc;
+    do {
+        rc = posix_fallocate(local_fd(f), 0, (off_t)size);
+    } while (rc == EINTR);
+    if (rc != EOPNOTSUPP && rc != EINVAL)
+        return rc;
+    /* This file system cannot reserve: lengthen only, later writes may say FULL. */
+    return size > now ? local_truncate(f, size) : 0;
+}
+
+static int local_lock(struct sdb_file *f)
+{
+    int rc;
+    do {
+        rc = flock(local_fd(f), LOCK_EX | LOCK_NB);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0 ? 0 : errno;
+}
+
+static int local_close(struct sdb_file *f)
+{
+    /* After EINTR the descriptor is gone on Linux: closing again would close
+     * somebody else's. */
+    int rc = close(local_fd(f));
+    sdb_mem_free(f);
+    return rc == 0 || errno == EINTR ? 0 : errno;
+}
+
+static const struct sdb_file_ops local_file_ops = {
+    .read_at = local_read_at,
+    .write_at = local_write_at,
+    .sync = local_sync,
+    .allocate = local_allocate,
+    .truncate = local_truncate,
+    .size = local_size,
+    .lock = local_lock,
+    .close = local_close,
+};
+
+static int open_fd(const char *path, int flags)
+{
+    int fd;
+    do {
+        fd = open(path, flags | O_CLOEXEC, 0666);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static int local_open(struct sdb_fs *fs, const char *path, enum sdb_open_mode mode,
+                      struct sdb_file **out)
+{
+    static const int flags[] = {
+        [SDB_READ] = O_RDONLY,
+        [SDB_READWRITE] = O_RDWR,
+        [SDB_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+    };
+    (void)fs;
+    struct local_file *f = sdb_mem_zalloc(sizeof *f);
+    if (f == NULL)
+        return ENOMEM;
+    int fd = open_fd(path, flags[mode]), rc = errno;
+    if (fd >= 0 && fd <= STDERR_FILENO) {
+        /* A host without standard streams: its messages must not land in a file. */
+        int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        rc = errno;
+        close(fd);
+        fd = high;
+    }
+    if (fd < 0) {
+        sdb_mem_free(f);
+        return rc;
+    }
+    f->base.ops = &local_file_ops;
+    f->fd = fd;
+    *out = &f->base;
+    return 0;
+}
+
+static int local_remove(struct sdb_fs *fs, const char *path)
+{
+    (void)fs;
+    return unlink(path) == 0 ? 0 : errno;
+}
+
+static int local_rename(struct sdb_fs *fs, const char *from, const char *to)
+{
+    (void)fs;
+    return rename(from, to) == 0 ? 0 : errno;
+}
+
+static int local_mkdir(struct sdb_fs *fs, const char *path)
+{
+    (void)fs;
+    return mkdir(path, 0777) == 0 ? 0 : errno;
+}
+
+static int local_rmdir(struct sdb_fs *fs, const char *path)
+{
+    (void)fs;
+    return rmdir(path) == 0 ? 0 : errno;
+}
+
+static int local_sync_dir(struct sdb_fs *fs, const char *path)
+{
+    (void)fs;
+    int rc, fd = open_fd(path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return errno;
+    do {
+        rc = fsync(fd);
+    } while (rc != 0 && errno == EINTR);
+    rc = rc == 0 ? 0 : errno;
+    close(fd);
+    return rc == EINVAL ? 0 : rc; /* directories of this file system need no sync */
+}
+
+static int local_list(struct sdb_fs *fs, const char *path,
+                      void (*each)(void *ctx, const char *name), void *ctx)
+{
+    (void)fs;
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return errno;
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            each(ctx, entry->d_name);
+    }
+    int rc = errno;
+    closedir(dir);
+    return rc;
+}
+
+static int local_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *size)
+{
+    struct stat st;
+    (void)fs;
+    if (stat(path, &st) != 0)
+        return errno;
+    *is_dir = S_ISDIR(st.st_mode);
+    *size = (uint64_t)st.st_size;
+    return 0;
+}
+
+static const struct sdb_fs_ops local_fs_ops = {
+    .open = local_open,
+    .remove = local_remove,
+    .rename = local_rename,
+    .mkdir = local_mkdir,
+    .rmdir = local_rmdir,
+    .sync_dir = local_sync_dir,
+    .list = local_list,
+    .stat = local_stat,
+};
+
+struct sdb_fs *sdb_fs_local(void)
+{
+    /* Not a constant for its counters' sake: the process has one disk. */
+    static struct sdb_fs local = {.ops = &local_fs_ops};
+    return &local;
+}
+
+/* ---- every layer ---------------------------------------------------------- */
+
+static int code_of(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return SEERDB_FULL;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return SEERDB_READONLY;
+    case ENOMEM:
+        return SEERDB_NOMEM;
+    default:
+        return SEERDB_IOERR;
+    }
+}
+
+/* The same where a missing file means that there is nothing to open. */
+static int code_of_open(int error)
+{
+    return error == ENOENT ? SEERDB_CANTOPEN : code_of(error);
+}
+
+static void count(_Atomic uint64_t *counters, enum sdb_purpose why, uint64_t n)
+{
+    atomic_fetch_add_explicit(&counters[why], n, memory_order_relaxed);
+}
+
+/* No file reaches further; what does comes from damaged bytes. */
+static bool beyond_files(uint64_t off, uint64_t n)
+{
+    return off > INT64_MAX || n > (uint64_t)INT64_MAX - off;
+}
+
+int sdb_fs_open(struct sdb_fs *fs, const char *path, enum sdb_open_mode mode,
+                enum sdb_purpose purpose, struct sdb_file **out, seerdb_err *err)
+{
+    static const char *const verb[] = {"open", "open", "create"};
+    struct sdb_file *f = NULL;
+    char *copy = sdb_mem_strdup(path); /* first: a created file is never lost */
+    if (copy == NULL)
+        return sdb_fail_nomem(err, strlen(path) + 1);
+    int rc = fs->ops->open(fs, path, mode, &f);
+    if (rc != 0) {
+        sdb_mem_free(copy);
+        return sdb_fail(err, code_of_open(rc), "cannot %s %s: %s", verb[mode], path,
+                        strerror(rc));
+    }
+    f->fs = fs;
+    f->path = copy;
+    f->purpose = purpose;
+    *out = f;
+    return 0;
+}
+
+int sdb_fs_remove(struct sdb_fs *fs, const char *path, seerdb_err *err)
+{
+    int rc = fs->ops->remove(fs, path);
+    return rc == 0
+               ? 0
+               : sdb_fail(err, code_of(rc), "cannot remove %s: %s", path, strerror(rc));
+}
+
+int sdb_fs_rename(struct sdb_fs *fs, const char *from, const char *to, seerdb_err *err)
+{
+    int rc = fs->ops->rename(fs, from, to);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of(rc), "cannot rename %s to %s: %s", from, to,
+                              strerror(rc));
+}
+
+int sdb_fs_mkdir(struct sdb_fs *fs, const char *path, seerdb_err *err)
+{
+    int rc = fs->ops->mkdir(fs, path);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of_open(rc), "cannot make the directory %s: %s",
+                              path, strerror(rc));
+}
+
+int sdb_fs_rmdir(struct sdb_fs *fs, const char *path, seerdb_err *err)
+{
+    int rc = fs->ops->rmdir(fs, path);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of(rc), "cannot remove the directory %s: %s",
+                              path, strerror(rc));
+}
+
+int sdb_fs_sync_dir(struct sdb_fs *fs, const char *path, seerdb_err *err)
+{
+    count(fs->counters.syncs, SDB_FOR_OTHER, 1);
+    int rc = fs->ops->sync_dir(fs, path);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of(rc), "cannot sync the directory %s: %s",
+                              path, strerror(rc));
+}
+
+int sdb_fs_list(struct sdb_fs *fs, const char *path,
+                void (*each)(void *ctx, const char *name), void *ctx, seerdb_err *err)
+{
+    int rc = fs->ops->list(fs, path, each, ctx);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of_open(rc), "cannot list the directory %s: %s",
+                              path, strerror(rc));
+}
+
+int sdb_fs_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *size,
+                seerdb_err *err)
+{
+    bool dir = false;
+    uint64_t n = 0;
+    int rc = fs->ops->stat(fs, path, &dir, &n);
+    if (rc == ENOENT)
+        return SEERDB_NOTFOUND;
+    if (rc != 0)
+        return sdb_fail(err, code_of(rc), "cannot look up %s: %s", path, strerror(rc));
+    if (is_dir != NULL)
+        *is_dir = dir;
+    if (size != NULL)
+        *size = n;
+    return 0;
+}
+
+int sdb_file_read_for(struct sdb_file *f, enum sdb_purpose why, uint64_t off, void *buf,
+                      size_t n, seerdb_err *err)
+{
+    size_t got = 0;
+    int rc = 0;
+    if (n == 0)
+        return 0;
+    if (!beyond_files(off, n))
+        rc = f->ops->read_at(f, off, buf, n, &got);
+    count(f->fs->counters.read, why, got);
+    if (rc != 0)
+        return sdb_fail(err, code_of(rc),
+                        "cannot read %zu bytes at %" PRIu64 " of %s: %s", n, off,
+                        f->path, strerror(rc));
+    if (got < n)
+        return sdb_fail(err, SEERDB_CORRUPT,
+                        "%s: %zu bytes expected at %" PRIu64
+                        ", the file ends after %zu of them",
+                        f->path, n, off, got);
+    return 0;
+}
+
+int sdb_file_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
+                     seerdb_err *err)
+{
+    return sdb_file_read_for(f, f->purpose, off, buf, n, err);
+}
+
+int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out, seerdb_err *err)
+{
+    uint64_t size = 0;
+    int rc = sdb_file_size(f, &size, err);
+    if (rc != 0)
+        return rc;
+    if (size > SIZE_MAX / 2)
+        return sdb_fail_nomem(err, SIZE_MAX);
+    if (!sdb_buf_reserve(out, (size_t)size))
+        return sdb_fail_nomem(err, (size_t)size);
+    rc = sdb_file_read_at(f, 0, out->data + out->size, (size_t)size, err);
+    if (rc == 0)
+        out->size += (size_t)size;
+    return rc;
+}
+
+int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
+                      seerdb_err *err)
+{
+    if (bytes.size == 0)
+        return 0;
+    int rc = beyond_files(off, bytes.size)
+                 ? EFBIG
+                 : f->ops->write_at(f, off, bytes.data, bytes.size);
+    if (rc != 0)
+        return sdb_fail(err, code_of(rc),
+                        "cannot write %zu bytes at %" PRIu64 " of %s: %s", bytes.size,
+                        off, f->path, strerror(rc));
+    count(f->fs->counters.written, f->purpose, bytes.size);
+    return 0;
+}
+
+int sdb_file_sync(struct sdb_file *f, seerdb_err *err)
+{
+    count(f->fs->counters.syncs, f->purpose, 1);
+    int rc = f->ops->sync(f);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of(rc), "cannot sync %s: %s", f->path,
+                              strerror(rc));
+}
+
+int sdb_file_allocate(struct sdb_file *f, uint64_t size, seerdb_err *err)
+{
+    int rc = beyond_files(0, size) ? EFBIG : f->ops->allocate(f, size);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of(rc),
+                              "cannot reserve %" PRIu64 " bytes for %s: %s", size,
+                              f->path, strerror(rc));
+}
+
+int sdb_file_truncate(struct sdb_file *f, uint64_t size, seerdb_err *err)
+{
+    int rc = beyond_files(0, size) ? EFBIG : f->ops->truncate(f, size);
+    return rc == 0
+               ? 0
+               : sdb_fail(err, code_of(rc), "cannot cut %s at %" PRIu64 " bytes: %s",
+                          f->path, size, strerror(rc));
+}
+
+int sdb_file_size(struct sdb_file *f, uint64_t *size, seerdb_err *err)
+{
+    int rc = f->ops->size(f, size);
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of(rc), "cannot tell the size of %s: %s",
+                              f->path, strerror(rc));
+}
+
+int sdb_file_lock(struct sdb_file *f, seerdb_err *err)
+{
+    int rc = f->ops->lock(f);
+    if (rc == EWOULDBLOCK)
+        return SEERDB_BUSY;
+    return rc == 0 ? 0
+                   : sdb_fail(err, code_of(rc), "cannot lock %s: %s", f->path,
+                              strerror(rc));
+}
+
+void sdb_file_close(struct sdb_file *f)
+{
+    if (f == NULL)
+        return;
+    char *path = f->path;
+    /* A failing close loses nothing that a sync has promised. */
+    (void)f->ops->close(f);
+    sdb_mem_free(path);
+}
+
+/* Write bytes to the new file tmp, so that they are on stable storage. */
+static int write_new(struct sdb_fs *fs, const char *tmp, seerdb_slice bytes,
+                     enum sdb_purpose purpose, seerdb_err *err)
+{
+    struct sdb_file *f = NULL;
+    int rc = sdb_fs_open(fs, tmp, SDB_CREATE, purpose, &f, err);
+    if (rc == 0)
+        rc = sdb_file_write_at(f, 0, bytes, err);
+    if (rc == 0)
+        rc = sdb_file_sync(f, err);
+    sdb_file_close(f);
+    return rc;
+}
+
+int sdb_fs_replace(struct sdb_fs *fs, const char *dir, const char *path,
+                   seerdb_slice bytes, enum sdb_purpose purpose, seerdb_err *err)
+{
+    static const char suffix[] = ".tmp";
+    size_t n = strlen(path);
+    char *tmp = sdb_mem_alloc(n + sizeof suffix);
+    if (tmp == NULL)
+        return sdb_fail_nomem(err, n + sizeof suffix);
+    memcpy(tmp, path, n);
+    memcpy(tmp + n, suffix, sizeof suffix);
+    (void)sdb_fs_remove(fs, tmp, NULL); /* what an interrupted replace left */
+    int rc = write_new(fs, tmp, bytes, purpose, err);
+    if (rc == 0)
+        rc = sdb_fs_rename(fs, tmp, path, err);
+    if (rc != 0)
+        (void)sdb_fs_remove(fs, tmp, NULL);
+    else
+        rc = sdb_fs_sync_dir(fs, dir, err);
+    sdb_mem_free(tmp);
+    return rc;
+}
