@@ -12,6 +12,8 @@
 #include "table/keycode.h"
 
 #define SDB_BLOCK_SLOTS 64
+#define SDB_META_KIND   0x0fu
+#define SDB_META_OLDER  0x10u
 
 /* Builder.  Life: zero-initialise, add (1 to 64), finish, and again; fini. */
 struct sdb_block_builder {
@@ -21,6 +23,10 @@ struct sdb_block_builder {
     uint32_t starts[SDB_BLOCK_SLOTS + 1];
     uint32_t key_sizes[SDB_BLOCK_SLOTS];
     uint8_t metas[SDB_BLOCK_SLOTS];
+    /* Of the slots in use, so that the size is known at any time. */
+    uint64_t min_number, max_number;
+    uint32_t min_key_size, max_key_size;
+    bool metas_differ;
     struct sdb_buf heap;
 };
 
@@ -32,8 +38,8 @@ void sdb_block_add(struct sdb_block_builder *b, const struct sdb_coder *coder,
 /* Bytes the block would take now. */
 size_t sdb_block_builder_size(const struct sdb_block_builder *b);
 /* Append the block to out and start the next one. Requires: n > 0. */
-int sdb_block_finish(struct sdb_block_builder *b, struct sdb_buf *out,
-                     seerdb_err *err) SDB_MUST_CHECK;
+int sdb_block_finish(struct sdb_block_builder *b, struct sdb_buf *out, seerdb_err *err)
+    SDB_MUST_CHECK;
 
 /* A parsed block: borrows the bytes. */
 struct sdb_block {
@@ -46,17 +52,69 @@ struct sdb_block {
     uint32_t heap_size;
 };
 
-/* Check the bytes' structure completely (every offset, size, kind and number), so
- * that the accessors need no checks.  CORRUPT, with `where` naming the place. */
+/* Check the bytes' structure completely (every offset, size, kind and number, and the
+ * order of the codes), so that the accessors need no checks.  The order of the keys is
+ * left to those who verify.  CORRUPT, with `where` naming the place. */
 int sdb_block_parse(seerdb_slice bytes, const char *where, struct sdb_block *out,
                     seerdb_err *err) SDB_MUST_CHECK;
 
-/* Record i; Requires: i < n. `older`: same user key as the one before it. */
-void sdb_block_record(const struct sdb_block *b, unsigned i, struct sdb_record *out,
-                      bool *older);
-seerdb_slice sdb_block_key(const struct sdb_block *b, unsigned i);
-uint64_t sdb_block_number(const struct sdb_block *b, unsigned i);
-bool sdb_block_is_older(const struct sdb_block *b, unsigned i);
+/* Element i of a column; the loops below it are the hottest of the engine. */
+static inline uint64_t sdb_block_column(const uint8_t *p, uint8_t width, unsigned i)
+{
+    switch (width) {
+    case 1:
+        return p[i];
+    case 2:
+        return sdb_load_u16(p + 2 * (size_t)i);
+    case 4:
+        return sdb_load_u32(p + 4 * (size_t)i);
+    case 8:
+        return sdb_load_u64(p + 8 * (size_t)i);
+    default:
+        return 0;
+    }
+}
+
+/* Of record i; Requires: i < n. */
+static inline uint64_t sdb_block_number(const struct sdb_block *b, unsigned i)
+{
+    return b->number_base + sdb_block_column(b->numbers, b->number_width, i);
+}
+
+static inline uint8_t sdb_block_meta(const struct sdb_block *b, unsigned i)
+{
+    return b->meta_width == 0 ? b->meta_base : b->metas[i];
+}
+
+/* Same user key as the record before it in the table. */
+static inline bool sdb_block_is_older(const struct sdb_block *b, unsigned i)
+{
+    return (sdb_block_meta(b, i) & SDB_META_OLDER) != 0;
+}
+
+static inline uint32_t sdb_block_start(const struct sdb_block *b, unsigned i)
+{
+    return (uint32_t)sdb_block_column(b->starts, b->start_width, i);
+}
+
+static inline seerdb_slice sdb_block_key(const struct sdb_block *b, unsigned i)
+{
+    size_t size = b->key_base + sdb_block_column(b->key_sizes, b->key_width, i);
+    return (seerdb_slice){b->heap + sdb_block_start(b, i), size};
+}
+
+static inline void sdb_block_record(const struct sdb_block *b, unsigned i,
+                                    struct sdb_record *out)
+{
+    seerdb_slice key = sdb_block_key(b, i);
+    const uint8_t *value = (const uint8_t *)key.data + key.size;
+    const uint8_t *end = b->heap + sdb_block_start(b, i + 1);
+    *out = (struct sdb_record){
+        .key = key,
+        .number = sdb_block_number(b, i),
+        .kind = (enum sdb_kind)(sdb_block_meta(b, i) & SDB_META_KIND),
+        .value = {value, (size_t)(end - value)}};
+}
 
 /* The first slot whose key is >= key, n if none.  `code` is the key's under the
  * table's coder. */

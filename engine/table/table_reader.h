@@ -8,9 +8,8 @@
 #ifndef SDB_TABLE_TABLE_READER_H
 #define SDB_TABLE_TABLE_READER_H
 
-#include "os/file.h"
 #include "table/iter.h"
-#include "table/keycode.h"
+#include "table/table_index.h"
 
 struct sdb_table;
 
@@ -29,11 +28,6 @@ int sdb_table_get(struct sdb_table *t, seerdb_slice key, uint64_t ceiling,
 int sdb_table_iter(struct sdb_table *t, uint64_t ceiling, struct sdb_iter **out,
                    seerdb_err *err) SDB_MUST_CHECK;
 
-struct sdb_table_properties {
-    uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number, max_number;
-    enum sdb_scheme scheme;
-    seerdb_slice smallest, largest; /* borrowed */
-};
 const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *t);
 size_t sdb_table_memory(const struct sdb_table *t); /* bytes held by the index */
 

@@ -2,9 +2,9 @@
  *
  * table_writer -- write one immutable table from records in rising order.
  *
- * Life: new, add (many), then finish or abandon; free after either.  The first
- * failure sticks: later calls do nothing, finish returns it.  One thread at a time;
- * no locks.  FORMAT.md, "Table". */
+ * Life: new, add (many), finish, free; free without finish abandons the file, which the
+ * caller then removes.  The first failure sticks: later calls do nothing, finish
+ * returns it.  One thread at a time; no locks.  FORMAT.md, "Table". */
 #ifndef SDB_TABLE_TABLE_WRITER_H
 #define SDB_TABLE_TABLE_WRITER_H
 
@@ -19,6 +19,7 @@ struct sdb_table_writer_options {
     seerdb_slice smallest, largest; /* every key lies between: sets the coder */
     int compression;                /* 0: none; else the zstd level */
     size_t block_size;              /* target bytes of a block; 0: 16 KiB */
+    seerdb_uuid id;                 /* of the table; all zeros: random */
 };
 
 /* What a finished table is; slices borrow from the writer until it is freed. */
@@ -34,9 +35,10 @@ struct sdb_table_summary {
 int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_options *o,
                          struct sdb_table_writer **out, seerdb_err *err) SDB_MUST_CHECK;
 
-/* Requires: the record sorts after the one before. Copies. */
+/* Requires: the record sorts after the one before (MISUSE, sticky, if it does not).
+ * Copies.  TOOBIG, sticky, when the file or the index outgrows its format. */
 void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r);
-uint64_t sdb_table_writer_size(const struct sdb_table_writer *w); /* bytes so far */
+uint64_t sdb_table_writer_size(const struct sdb_table_writer *w);    /* bytes so far */
 
 /* Write what is left, the index and the footer, and sync the file (not its
  * directory).  MISUSE: nothing was added. */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table_format -- sizes and fixed fields that the table's writer and reader share.
+ * FORMAT.md, "Table". */
+#ifndef SDB_TABLE_TABLE_FORMAT_H
+#define SDB_TABLE_TABLE_FORMAT_H
+
+#include "base/codec.h"
+#include "base/coding.h"
+#include "base/hash.h"
+#include "table/keycode.h"
+
+#define SDB_TABLE_MAGIC     "SEERTBL1"
+#define SDB_TABLE_VERSION   1u
+#define SDB_TABLE_ALIGN     64u
+#define SDB_TABLE_HEADER    64u
+#define SDB_TABLE_FOOTER    64u
+#define SDB_STORED_HEADER   32u /* in front of every block */
+#define SDB_INDEX_HEADER    8u
+#define SDB_INDEX_PER_BLOCK (8u + 4u + 4u)
+
+/* Both are on disk. */
+enum sdb_block_type { SDB_BLOCK_DATA = 1, SDB_BLOCK_INDEX = 2, SDB_BLOCK_PROPERTIES = 3 };
+
+enum sdb_table_property {
+    SDB_PROP_RECORDS = 1,
+    SDB_PROP_TOMBSTONES = 2,
+    SDB_PROP_BLOCKS = 3,
+    SDB_PROP_KEY_BYTES = 4,
+    SDB_PROP_VALUE_BYTES = 5,
+    SDB_PROP_MIN_NUMBER = 6,
+    SDB_PROP_MAX_NUMBER = 7,
+    SDB_PROP_SMALLEST = 8,
+    SDB_PROP_LARGEST = 9,
+    SDB_PROP_VLOG_REFS = 10, /* reserved */
+    SDB_PROP_FEATURES = 11
+};
+
+_Static_assert(SDB_TABLE_HEADER % SDB_TABLE_ALIGN == 0, "blocks start aligned");
+_Static_assert((SDB_TABLE_ALIGN & (SDB_TABLE_ALIGN - 1)) == 0, "a power of two");
+_Static_assert(SDB_CODEC_NONE == 0 && SDB_CODEC_ZSTD == 1, "on disk");
+_Static_assert(SDB_SCHEME_S0 == 0 && SDB_SCHEME_S2 == 2, "on disk");
+
+/* What a stored block's header says; the check is apart. */
+struct sdb_stored {
+    uint32_t stored_size, raw_size;
+    uint8_t codec, type;
+};
+
+static inline uint64_t sdb_table_align(uint64_t off)
+{
+    return (off + SDB_TABLE_ALIGN - 1) & ~(uint64_t)(SDB_TABLE_ALIGN - 1);
+}
+
+/* Check of a whole stored block (header and bytes) that lies at `off`. */
+static inline uint64_t sdb_stored_check(const uint8_t *block, size_t size,
+                                        uint64_t seed, uint64_t off)
+{
+    return sdb_hash64(block + 8, size - 8, seed + off);
+}
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything is one pass: a block is complete before the next record is taken, and the
+ * index grows beside it as the bytes that will be written.  Both kinds of index are
+ * collected, fences and separators, because only the end tells whether the fences
+ * are good enough. */
+#include "table/table_writer.h"
+
+#include "os/clock.h"
+#include "table/table_format.h"
+
+#include <assert.h>
+
+#define DEFAULT_BLOCK ((size_t)16 << 10)
+#define MAX_BLOCK     ((size_t)1 << 30) /* of the target: sizes stay below 4 GiB */
+#define OUT_SIZE      ((size_t)256 << 10)
+
+struct sdb_table_writer {
+    struct sdb_file *file; /* borrowed */
+    int compression;
+    size_t block_size;
+    seerdb_uuid id;
+    uint64_t seed;
+    struct sdb_coder coder;
+    struct sdb_codec *codec; /* owned; NULL when nothing is compressed */
+    struct sdb_block_builder block;
+    struct sdb_buf raw, packed; /* a stored block: room for its header, then bytes */
+    struct sdb_buf out;         /* not yet written, begins at out_off in the file */
+    uint64_t out_off;
+    struct sdb_buf fences, offsets, sizes, separators; /* as they will be stored */
+    uint64_t last_fence, ties;
+    struct sdb_buf smallest, last_key;
+    uint64_t last_number;
+    uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number,
+        max_number;
+    bool finished;
+    seerdb_err err; /* the first failure */
+};
+
+static seerdb_slice index_coder_prefix(const struct sdb_table_writer *w)
+{
+    return (seerdb_slice){w->coder.prefix, w->coder.prefix_size};
+}
+
+uint64_t sdb_table_writer_size(const struct sdb_table_writer *w)
+{
+    return w->out_off + w->out.size;
+}
+
+static int flush_out(struct sdb_table_writer *w)
+{
+    int rc = sdb_buf_check(&w->out, &w->err);
+    if (rc != 0 || w->out.size == 0)
+        return rc;
+    if ((rc = sdb_file_write_at(w->file, w->out_off, sdb_buf_slice(&w->out),
+                                &w->err)) != 0)
+        return rc;
+    w->out_off += w->out.size;
+    sdb_buf_clear(&w->out);
+    return 0;
+}
+
+/* Bytes that are large already skip the buffer. */
+static int put_out(struct sdb_table_writer *w, seerdb_slice bytes)
+{
+    int rc;
+    if (w->out.size + bytes.size > OUT_SIZE && (rc = flush_out(w)) != 0)
+        return rc;
+    if (bytes.size < OUT_SIZE) {
+        sdb_buf_append_slice(&w->out, bytes);
+        return sdb_buf_check(&w->out, &w->err);
+    }
+    if ((rc = sdb_file_write_at(w->file, w->out_off, bytes, &w->err)) != 0)
+        return rc;
+    w->out_off += bytes.size;
+    return 0;
+}
+
+static int pad_out(struct sdb_table_writer *w)
+{
+    static const uint8_t zeros[SDB_TABLE_ALIGN];
+    uint64_t end = sdb_table_writer_size(w);
+    return put_out(w, (seerdb_slice){zeros, (size_t)(sdb_table_align(end) - end)});
+}
+
+/* Write a stored block and its padding.  `bytes` begins with room for the header. */
+static int put_stored(struct sdb_table_writer *w, struct sdb_buf *bytes,
+                      uint64_t raw_size, enum sdb_codec_id codec,
+                      enum sdb_block_type type)
+{
+    uint64_t off = sdb_table_writer_size(w);
+    int rc;
+    if ((rc = sdb_buf_check(bytes, &w->err)) != 0)
+        return rc;
+    if (raw_size > UINT32_MAX || bytes->size > UINT32_MAX)
+        return sdb_fail(&w->err, SEERDB_TOOBIG,
+                        "%s: block at %" PRIu64 " of %zu bytes, at most %" PRIu32
+                        " fit the format",
+                        w->file->path, off, bytes->size, UINT32_MAX);
+    assert(off % SDB_TABLE_ALIGN == 0 && bytes->size >= SDB_STORED_HEADER);
+    uint8_t *p = bytes->data;
+    memset(p, 0, SDB_STORED_HEADER);
+    sdb_store_u32(p + 8, (uint32_t)(bytes->size - SDB_STORED_HEADER));
+    sdb_store_u32(p + 12, (uint32_t)raw_size);
+    p[16] = (uint8_t)codec;
+    p[17] = (uint8_t)type;
+    sdb_store_u64(p, sdb_stored_check(p, bytes->size, w->seed, off));
+    rc = put_out(w, sdb_buf_slice(bytes));
+    return rc != 0 ? rc : pad_out(w);
+}
+
+static int put_data_block(struct sdb_table_writer *w)
+{
+    uint64_t off = sdb_table_writer_size(w);
+    struct sdb_buf *stored = &w->raw;
+    enum sdb_codec_id codec = SDB_CODEC_NONE;
+    int rc;
+    if (off / SDB_TABLE_ALIGN > UINT32_MAX || w->blocks >= UINT32_MAX)
+        return sdb_fail(&w->err, SEERDB_TOOBIG,
+                        "%s: a table of more than %" PRIu64
+                        " bytes does not fit the format",
+                        w->file->path, off);
+    sdb_buf_clear(&w->raw);
+    sdb_buf_zeros(&w->raw, SDB_STORED_HEADER);
+    if ((rc = sdb_block_finish(&w->block, &w->raw, &w->err)) != 0)
+        return rc;
+    size_t raw_size = w->raw.size - SDB_STORED_HEADER;
+    if (w->codec != NULL) {
+        seerdb_slice raw = {w->raw.data + SDB_STORED_HEADER, raw_size};
+        sdb_buf_clear(&w->packed);
+        sdb_buf_zeros(&w->packed, SDB_STORED_HEADER);
+        rc = sdb_codec_compress(w->codec, w->compression, raw, &w->packed, &w->err);
+        if (rc < 0)
+            return rc;
+        if (rc == 0) {
+            codec = SDB_CODEC_ZSTD;
+            stored = &w->packed;
+        }
+    }
+    if ((rc = put_stored(w, stored, raw_size, codec, SDB_BLOCK_DATA)) != 0)
+        return rc;
+    sdb_put_u32(&w->offsets, (uint32_t)(off / SDB_TABLE_ALIGN));
+    sdb_put_u32(&w->sizes, (uint32_t)stored->size);
+    w->blocks++;
+    return 0;
+}
+
+/* Note the fence and the separator of the block that begins with r. */
+static void begin_block(struct sdb_table_writer *w, const struct sdb_record *r)
+{
+    uint64_t fence = sdb_code(&w->coder, r->key);
+    seerdb_slice separator = {NULL, 0};
+    if (w->records > 0) {
+        w->ties += fence == w->last_fence;
+        /* Shortest: the first byte in which the keys differ must be in it. */
+        separator = r->key;
+        size_t n = sdb_common_prefix(sdb_buf_slice(&w->last_key), r->key) + 1;
+        if (n < separator.size)
+            separator.size = n;
+    }
+    w->last_fence = fence;
+    sdb_put_u64(&w->fences, fence);
+    sdb_put_slice(&w->separators, separator);
+}
+
+/* Whether r may follow; *older: it is a version of the key before. */
+static int check_record(struct sdb_table_writer *w, const struct sdb_record *r,
+                        bool *older)
+{
+    if (r->key.size > SEERDB_KEY_MAX || r->value.size > SEERDB_VALUE_MAX)
+        return sdb_fail(&w->err, SEERDB_TOOBIG,
+                        "%s: a key of %zu bytes with a value of %zu", w->file->path,
+                        r->key.size, r->value.size);
+    if (r->number > SDB_NUMBER_MAX || (int)r->kind < SDB_KIND_VALUE ||
+        (int)r->kind > SDB_KIND_MAX ||
+        (r->kind == SDB_KIND_TOMBSTONE && r->value.size > 0))
+        return sdb_fail(&w->err, SEERDB_MISUSE,
+                        "%s: number %" PRIu64
+                        ", kind %d with a value of %zu bytes is not "
+                        "a record",
+                        w->file->path, r->number, (int)r->kind, r->value.size);
+    int order =
+        w->records == 0 ? -1 : sdb_slice_cmp(sdb_buf_slice(&w->last_key), r->key);
+    if (order > 0 || (order == 0 && w->last_number <= r->number))
+        return sdb_fail(&w->err, SEERDB_MISUSE,
+                        "%s: record %" PRIu64 " does not sort after the one before it",
+                        w->file->path, w->records);
+    *older = order == 0;
+    return 0;
+}
+
+static void count_record(struct sdb_table_writer *w, const struct sdb_record *r)
+{
+    if (w->records == 0) {
+        w->min_number = w->max_number = r->number;
+        sdb_buf_append_slice(&w->smallest, r->key);
+    }
+    w->min_number = r->number < w->min_number ? r->number : w->min_number;
+    w->max_number = r->number > w->max_number ? r->number : w->max_number;
+    w->records++;
+    w->tombstones += r->kind == SDB_KIND_TOMBSTONE;
+    w->key_bytes += r->key.size;
+    w->value_bytes += r->value.size;
+    sdb_buf_clear(&w->last_key);
+    sdb_buf_append_slice(&w->last_key, r->key);
+    w->last_number = r->number;
+}
+
+static int put_index(struct sdb_table_writer *w)
+{
+    struct sdb_buf *b = &w->raw;
+    bool s2 = w->ties >= 2 && w->ties * 1000 > w->blocks;
+    int rc;
+    if ((rc = sdb_buf_check(&w->fences, &w->err)) != 0 ||
+        (rc = sdb_buf_check(&w->offsets, &w->err)) != 0 ||
+        (rc = sdb_buf_check(&w->sizes, &w->err)) != 0 ||
+        (rc = sdb_buf_check(&w->separators, &w->err)) != 0)
+        return rc;
+    sdb_buf_clear(b);
+    sdb_buf_zeros(b, SDB_STORED_HEADER);
+    sdb_put_u32(b, (uint32_t)w->blocks);
+    sdb_put_u8(b, s2 ? SDB_SCHEME_S2 : SDB_SCHEME_S0);
+    sdb_put_u8(b, w->coder.prefix_size);
+    sdb_put_u16(b, 0);
+    sdb_buf_append_slice(b, sdb_buf_slice(&w->fences));
+    sdb_buf_append_slice(b, sdb_buf_slice(&w->offsets));
+    sdb_buf_append_slice(b, sdb_buf_slice(&w->sizes));
+    sdb_buf_append_slice(b, index_coder_prefix(w));
+    if (s2)
+        sdb_buf_append_slice(b, sdb_buf_slice(&w->separators));
+    return put_stored(w, b, b->size - SDB_STORED_HEADER, SDB_CODEC_NONE,
+                      SDB_BLOCK_INDEX);
+}
+
+static void put_number(struct sdb_buf *b, enum sdb_table_property tag, uint64_t v)
+{
+    sdb_put_varint(b, tag);
+    sdb_put_varint(b, sdb_varint_size(v));
+    sdb_put_varint(b, v);
+}
+
+static int put_properties(struct sdb_table_writer *w)
+{
+    struct sdb_buf *b = &w->raw;
+    sdb_buf_clear(b);
+    sdb_buf_zeros(b, SDB_STORED_HEADER);
+    put_number(b, SDB_PROP_RECORDS, w->records);
+    put_number(b, SDB_PROP_TOMBSTONES, w->tombstones);
+    put_number(b, SDB_PROP_BLOCKS, w->blocks);
+    put_number(b, SDB_PROP_KEY_BYTES, w->key_bytes);
+    put_number(b, SDB_PROP_VALUE_BYTES, w->value_bytes);
+    put_number(b, SDB_PROP_MIN_NUMBER, w->min_number);
+    put_number(b, SDB_PROP_MAX_NUMBER, w->max_number);
+    sdb_put_varint(b, SDB_PROP_SMALLEST);
+    sdb_put_slice(b, sdb_buf_slice(&w->smallest));
+    sdb_put_varint(b, SDB_PROP_LARGEST);
+    sdb_put_slice(b, sdb_buf_slice(&w->last_key));
+    sdb_put_varint(b, SDB_PROP_FEATURES);
+    sdb_put_varint(b, 8);
+    sdb_put_u64(b, 0);
+    return put_stored(w, b, b->size - SDB_STORED_HEADER, SDB_CODEC_NONE,
+                      SDB_BLOCK_PROPERTIES);
+}
+
+static int put_header(struct sdb_table_writer *w)
+{
+    uint8_t p[SDB_TABLE_HEADER] = {0};
+    memcpy(p, SDB_TABLE_MAGIC, 8);
+    sdb_store_u32(p + 8, SDB_TABLE_VERSION);
+    memcpy(p + 16, w->id.bytes, sizeof w->id.bytes);
+    sdb_store_u64(p + 56, sdb_hash64(p, 56, 0));
+    return put_out(w, (seerdb_slice){p, sizeof p});
+}
+
+/* The last data block, index, properties and footer. */
+static int put_rest(struct sdb_table_writer *w)
+{
+    uint8_t p[SDB_TABLE_FOOTER] = {0};
+    int rc = sdb_buf_check(&w->smallest, &w->err);
+    if (rc != 0 || (w->block.n > 0 && (rc = put_data_block(w)) != 0))
+        return rc;
+    sdb_store_u64(p, sdb_table_writer_size(w));
+    if ((rc = put_index(w)) != 0)
+        return rc;
+    sdb_store_u32(p + 8, (uint32_t)w->raw.size);
+    sdb_store_u64(p + 16, sdb_table_writer_size(w));
+    if ((rc = put_properties(w)) != 0)
+        return rc;
+    sdb_store_u32(p + 12, (uint32_t)w->raw.size);
+    memcpy(p + 24, w->id.bytes, sizeof w->id.bytes);
+    sdb_store_u32(p + 40, SDB_TABLE_VERSION);
+    sdb_store_u64(p + 48, sdb_hash64(p, 48, 0));
+    memcpy(p + 56, SDB_TABLE_MAGIC, 8);
+    if ((rc = put_out(w, (seerdb_slice){p, sizeof p})) != 0)
+        return rc;
+    if ((rc = flush_out(w)) != 0)
+        return rc;
+    return sdb_file_sync(w->file, &w->err);
+}
+
+int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_options *o,
+                         struct sdb_table_writer **out, seerdb_err *err)
+{
+    struct sdb_table_writer *w = sdb_mem_zalloc(sizeof *w);
+    int rc;
+    if (w == NULL)
+        return sdb_fail_nomem(err, sizeof *w);
+    w->file = f;
+    w->compression = o->compression;
+    w->block_size = o->block_size == 0          ? DEFAULT_BLOCK
+                    : o->block_size > MAX_BLOCK ? MAX_BLOCK
+                                                : o->block_size;
+    w->id = o->id;
+    sdb_coder_init(&w->coder, o->smallest, o->largest);
+    if (sdb_uuid_is_zero(&w->id) && (rc = sdb_uuid_new(&w->id, err)) != 0)
+        goto out;
+    w->seed = sdb_hash64(w->id.bytes, sizeof w->id.bytes, 0);
+    if (o->compression != 0 && (rc = sdb_codec_new(&w->codec, err)) != 0)
+        goto out;
+    if (!sdb_buf_reserve(&w->out, OUT_SIZE)) {
+        rc = sdb_buf_check(&w->out, err);
+        goto out;
+    }
+    if ((rc = put_header(w)) != 0) {
+        sdb_fail_as(err, &w->err);
+        goto out;
+    }
+    *out = w;
+    return 0;
+out:
+    sdb_table_writer_free(w);
+    return rc;
+}
+
+void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r)
+{
+    bool older = false;
+    assert(!w->finished);
+    if (w->err.code != 0 || check_record(w, r, &older) != 0)
+        return;
+    /* A record that fills a block does not drag others along when it is read. */
+    if (w->block.n > 0 && r->key.size + r->value.size >= w->block_size &&
+        put_data_block(w) != 0)
+        return;
+    if (w->block.n == 0)
+        begin_block(w, r);
+    sdb_block_add(&w->block, &w->coder, r, older);
+    count_record(w, r);
+    if (sdb_buf_check(&w->last_key, &w->err) != 0 ||
+        sdb_buf_check(&w->block.heap, &w->err) != 0)
+        return;
+    if (w->block.n == SDB_BLOCK_SLOTS ||
+        sdb_block_builder_size(&w->block) >= w->block_size)
+        (void)put_data_block(w); /* a failure is in w->err */
+}
+
+int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary *out,
+                            seerdb_err *err)
+{
+    assert(!w->finished);
+    w->finished = true;
+    if (w->err.code == 0 && w->records == 0)
+        sdb_fail(&w->err, SEERDB_MISUSE, "%s: a table of no records", w->file->path);
+    if (w->err.code != 0 || put_rest(w) != 0)
+        return sdb_fail_as(err, &w->err);
+    *out = (struct sdb_table_summary){
+        .id = w->id,
+        .file_size = sdb_table_writer_size(w),
+        .records = w->records,
+        .tombstones = w->tombstones,
+        .blocks = w->blocks,
+        .key_bytes = w->key_bytes,
+        .value_bytes = w->value_bytes,
+        .min_number = w->min_number,
+        .max_number = w->max_number,
+        .smallest = sdb_buf_slice(&w->smallest),
+        .largest = sdb_buf_slice(&w->last_key),
+    };
+    return 0;
+}
+
+void sdb_table_writer_free(struct sdb_table_writer *w)
+{
+    if (w == NULL)
+        return;
+    sdb_block_builder_fini(&w->block);
+    sdb_buf_fini(&w->raw);
+    sdb_buf_fini(&w->packed);
+    sdb_buf_fini(&w->out);
+    sdb_buf_fini(&w->fences);
+    sdb_buf_fini(&w->offsets);
+    sdb_buf_fini(&w->sizes);
+    sdb_buf_fini(&w->separators);
+    sdb_buf_fini(&w->smallest);
+    sdb_buf_fini(&w->last_key);
+    sdb_codec_free(w->codec);
+    sdb_mem_free(w);
+}
