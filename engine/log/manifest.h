@@ -2,130 +2,46 @@
  *
  * manifest -- the durable list of what a store consists of.
  *
- * The *catalog* is that list in memory: plain data, no file handles.  An *edit* is a
- * change to it; the manifest file is a snapshot followed by edits, one per frame, each
- * applied whole or not at all.  CURRENT names the manifest in use.  When edits
- * outweigh the snapshot, a new manifest is written and CURRENT is switched.
+ * The manifest file is a snapshot of the catalog (log/catalog.h) followed by edits, one
+ * per frame, each applied whole or not at all.  CURRENT names the manifest in use. When
+ * edits outweigh the snapshot, a new manifest is written and CURRENT is switched.
  *
  * Life: create or load, append (many), close.  Callers hold LK_INSTALL.  After a failed
  * append the manifest refuses further ones.  FORMAT.md, "Manifest". */
 #ifndef SDB_LOG_MANIFEST_H
 #define SDB_LOG_MANIFEST_H
 
+#include "log/catalog.h"
 #include "log/frame.h"
 #include "os/sync.h"
-
-/* Incompatible-feature bits: a store or tree that has one unknown here is refused. */
-#define SDB_FEATURES_KNOWN UINT64_C(0)
-
-/* References of one table to one value-log file; none are written yet. */
-struct sdb_vlog_ref {
-    uint64_t file, bytes, values;
-};
-
-struct sdb_table_desc {
-    uint64_t file;   /* number: "<number>.tbl" */
-    seerdb_uuid id;
-    uint64_t size;   /* bytes of the file */
-    uint32_t level;
-    uint32_t backend;  /* 0: the store's directory */
-    uint64_t commit;   /* of a spilled table: its commit number; 0: not one */
-    uint64_t ordinal;  /* of runs with one commit number */
-    uint64_t records, tombstones, key_bytes, value_bytes;
-    uint64_t min_number, max_number;
-    struct sdb_buf smallest, largest; /* owned: user keys */
-    struct sdb_vlog_ref *vlogs;       /* owned */
-    size_t nvlogs;
-};
-
-struct sdb_tree_desc {
-    uint64_t id;        /* the store's short name for it, used in the log; from 1 */
-    seerdb_uuid uuid, owner;
-    uint64_t created;   /* the commit-number counter when it was made */
-    uint64_t features;  /* incompatible-feature bits of this tree */
-    uint32_t key_format, value_format;
-    uint32_t compression;
-    struct sdb_buf name, app; /* owned */
-    bool drop_intended;
-    uint64_t flushed;    /* commits up to this number are in tables */
-    uint64_t last_commit; /* the newest number known to be in the tree when last noted */
-    uint64_t fold_floor; /* reads below this number may miss folded versions */
-    struct sdb_table_desc *tables; /* owned; in order of arrival, newest last */
-    size_t ntables;
-};
-
-struct sdb_catalog {
-    seerdb_uuid store;
-    uint64_t features;
-    uint64_t number_ceiling; /* commit numbers below it may have been used */
-    uint64_t file_ceiling;   /* file numbers below it may have been used */
-    uint64_t log_floor;      /* log files below it are not needed */
-    uint64_t next_tree;      /* tree ids below it were used */
-    struct sdb_tree_desc *trees; /* owned; in order of creation */
-    size_t ntrees;
-};
-
-enum sdb_edit_kind {          /* tags on disk */
-    SDB_EDIT_STORE = 1,       /* uuid, features */
-    SDB_EDIT_CEILINGS = 2,    /* number_ceiling, file_ceiling */
-    SDB_EDIT_LOG_FLOOR = 3,
-    SDB_EDIT_TREE = 4,        /* a new tree */
-    SDB_EDIT_TREE_INTENT = 5, /* drop intended */
-    SDB_EDIT_TREE_DROP = 6,
-    SDB_EDIT_TREE_NUMBERS = 7, /* flushed, last_commit, fold_floor */
-    SDB_EDIT_TABLE_ADD = 8,
-    SDB_EDIT_TABLE_REMOVE = 9
-};
-
-/* An edit is the bytes it will have in the manifest; build it with these.  Sticky. */
-struct sdb_edit {
-    struct sdb_buf bytes;
-};
-void sdb_edit_store(struct sdb_edit *e, const seerdb_uuid *id, uint64_t features);
-void sdb_edit_ceilings(struct sdb_edit *e, uint64_t number_ceiling, uint64_t file_ceiling);
-void sdb_edit_log_floor(struct sdb_edit *e, uint64_t file);
-void sdb_edit_tree(struct sdb_edit *e, const struct sdb_tree_desc *t); /* without tables */
-void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree);
-void sdb_edit_tree_drop(struct sdb_edit *e, uint64_t tree);
-void sdb_edit_tree_numbers(struct sdb_edit *e, uint64_t tree, uint64_t flushed,
-                           uint64_t last_commit, uint64_t fold_floor);
-void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree, const struct sdb_table_desc *t);
-void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file);
-void sdb_edit_fini(struct sdb_edit *e);
-
-/* Apply an edit to a catalog.  CORRUPT, naming `where`, when it is malformed or
- * contradicts the catalog (an unknown tree, a table twice); NEWER for an unknown tag
- * or feature.  On failure the catalog is no longer usable. */
-int sdb_catalog_apply(struct sdb_catalog *c, seerdb_slice edit, const char *where,
-                      seerdb_err *err) SDB_MUST_CHECK;
-void sdb_catalog_fini(struct sdb_catalog *c);
-struct sdb_tree_desc *sdb_catalog_tree(struct sdb_catalog *c, uint64_t id); /* or NULL */
-
-int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *from,
-                        seerdb_err *err) SDB_MUST_CHECK;
-void sdb_table_desc_fini(struct sdb_table_desc *t);
-void sdb_tree_desc_fini(struct sdb_tree_desc *t);
 
 struct sdb_manifest; /* the open file and the catalog it describes */
 
 /* Make the first manifest of a new store in dir (which exists): one snapshot holding
- * `store`, synced, and CURRENT.  File numbers start at 1. */
+ * `store`, synced, and CURRENT.  The manifest is file 1: the ceilings start at commit
+ * number 1 and file number 2.  Requires: no CURRENT in dir; a manifest with number 1,
+ * left by a creation that was cut off, is replaced. */
 int sdb_manifest_create(struct sdb_fs *fs, const char *dir, const seerdb_uuid *store,
-                        struct sdb_manifest **out, seerdb_err *err) SDB_MUST_CHECK;
+                        struct sdb_manifest **out, seerdb_err *err) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
 
-/* Load what CURRENT names.  NOTFOUND: there is no CURRENT.  NEWER, CORRUPT.  A torn last
- * edit is trimmed: edits are synced before anything relies on them. */
+/* Load what CURRENT names.  NOTFOUND: there is no CURRENT.  NEWER, CORRUPT.  A torn
+ * last edit is trimmed: edits are synced before anything relies on them.  What was
+ * loaded is on stable storage when this returns, whatever the process before had come
+ * to. */
 int sdb_manifest_load(struct sdb_fs *fs, const char *dir, struct sdb_manifest **out,
-                      seerdb_err *err) SDB_MUST_CHECK;
+                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 /* The catalog as of the last append; borrowed, changed by append only. */
 const struct sdb_catalog *sdb_manifest_catalog(const struct sdb_manifest *m);
 
-/* Append the edit, sync it, apply it to the catalog; roll over to a new manifest file
- * (number taken from *next_file) when this one has grown too long. */
+/* Apply the edit to the catalog, append it and sync it; roll over to a new manifest
+ * file (number taken from *next_file) when this one has grown too long.  An edit that
+ * contradicts the catalog never reaches the disk.  After a failure the catalog may be
+ * ahead of the disk, or unusable, and the manifest refuses further edits with it. */
 int sdb_manifest_append(struct sdb_manifest *m, const struct sdb_edit *e,
                         _Atomic uint64_t *next_file, seerdb_err *err)
-    REQUIRES(LK_INSTALL) SDB_MUST_CHECK;
+    REQUIRES(LK_INSTALL) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 uint64_t sdb_manifest_file(const struct sdb_manifest *m); /* its number */
 void sdb_manifest_close(struct sdb_manifest *m);          /* accepts NULL */

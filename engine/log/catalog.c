@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A manifest is read once and its edits are few: arrays in order of arrival and linear
+ * searches by tree id are enough.  Only the search for a table that is added twice is
+ * spared in the ordinary case, where file numbers rise. */
+#include "log/catalog.h"
+
+#include "base/coding.h"
+
+#include <string.h>
+
+/* ---- edits ---------------------------------------------------------------- */
+
+/* A field is written in place: the tag, then the body, then the length is put between
+ * the two.  begin_field returns where the body starts. */
+static size_t begin_field(struct sdb_edit *e, enum sdb_edit_kind tag)
+{
+    sdb_put_varint(&e->bytes, (uint64_t)tag);
+    return e->bytes.size;
+}
+
+static void end_field(struct sdb_edit *e, size_t start)
+{
+    if (e->bytes.failed)
+        return;
+    uint8_t length[SDB_VARINT_MAX];
+    size_t body = e->bytes.size - start, n = sdb_store_varint(length, body);
+    if (!sdb_buf_reserve(&e->bytes, n))
+        return;
+    memmove(e->bytes.data + start + n, e->bytes.data + start, body);
+    memcpy(e->bytes.data + start, length, n);
+    e->bytes.size += n;
+}
+
+/* A field whose body is n varints. */
+static void put_varints(struct sdb_edit *e, enum sdb_edit_kind tag, const uint64_t *v,
+                        size_t n)
+{
+    size_t start = begin_field(e, tag);
+    for (size_t i = 0; i < n; i++)
+        sdb_put_varint(&e->bytes, v[i]);
+    end_field(e, start);
+}
+
+void sdb_edit_store(struct sdb_edit *e, const seerdb_uuid *id, uint64_t features)
+{
+    size_t start = begin_field(e, SDB_EDIT_STORE);
+    sdb_buf_append(&e->bytes, id->bytes, sizeof id->bytes);
+    sdb_put_u64(&e->bytes, features);
+    end_field(e, start);
+}
+
+void sdb_edit_ceilings(struct sdb_edit *e, uint64_t number_ceiling,
+                       uint64_t file_ceiling)
+{
+    put_varints(e, SDB_EDIT_CEILINGS, (uint64_t[]){number_ceiling, file_ceiling}, 2);
+}
+
+void sdb_edit_log_floor(struct sdb_edit *e, uint64_t file)
+{
+    put_varints(e, SDB_EDIT_LOG_FLOOR, &file, 1);
+}
+
+void sdb_edit_tree(struct sdb_edit *e, const struct sdb_tree_desc *t)
+{
+    struct sdb_buf *b = &e->bytes;
+    size_t start = begin_field(e, SDB_EDIT_TREE);
+    sdb_put_varint(b, t->id);
+    sdb_buf_append(b, t->uuid.bytes, sizeof t->uuid.bytes);
+    sdb_buf_append(b, t->owner.bytes, sizeof t->owner.bytes);
+    sdb_put_varint(b, t->created);
+    sdb_put_u64(b, t->features);
+    sdb_put_varint(b, t->key_format);
+    sdb_put_varint(b, t->value_format);
+    sdb_put_varint(b, t->compression);
+    sdb_put_slice(b, sdb_buf_slice(&t->name));
+    sdb_put_slice(b, sdb_buf_slice(&t->app));
+    end_field(e, start);
+}
+
+void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree)
+{
+    put_varints(e, SDB_EDIT_TREE_INTENT, &tree, 1);
+}
+
+void sdb_edit_tree_drop(struct sdb_edit *e, uint64_t tree)
+{
+    put_varints(e, SDB_EDIT_TREE_DROP, &tree, 1);
+}
+
+void sdb_edit_tree_numbers(struct sdb_edit *e, uint64_t tree, uint64_t flushed,
+                           uint64_t last_commit, uint64_t fold_floor)
+{
+    put_varints(e, SDB_EDIT_TREE_NUMBERS,
+                (uint64_t[]){tree, flushed, last_commit, fold_floor}, 4);
+}
+
+void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
+                        const struct sdb_table_desc *t)
+{
+    struct sdb_buf *b = &e->bytes;
+    size_t start = begin_field(e, SDB_EDIT_TABLE_ADD);
+    sdb_put_varint(b, tree);
+    sdb_put_varint(b, t->file);
+    sdb_buf_append(b, t->id.bytes, sizeof t->id.bytes);
+    const uint64_t numbers[] = {t->size,       t->level,     t->backend,
+                                t->commit,     t->ordinal,   t->records,
+                                t->tombstones, t->key_bytes, t->value_bytes,
+                                t->min_number, t->max_number};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sdb_put_varint(b, numbers[i]);
+    sdb_put_slice(b, sdb_buf_slice(&t->smallest));
+    sdb_put_slice(b, sdb_buf_slice(&t->largest));
+    sdb_put_varint(b, t->nvlogs);
+    for (size_t i = 0; i < t->nvlogs; i++) {
+        sdb_put_varint(b, t->vlogs[i].file);
+        sdb_put_varint(b, t->vlogs[i].bytes);
+        sdb_put_varint(b, t->vlogs[i].values);
+    }
+    end_field(e, start);
+}
+
+void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file)
+{
+    put_varints(e, SDB_EDIT_TABLE_REMOVE, (uint64_t[]){tree, file}, 2);
+}
+
+void sdb_edit_next_tree(struct sdb_edit *e, uint64_t id)
+{
+    put_varints(e, SDB_EDIT_NEXT_TREE, &id, 1);
+}
+
+void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c)
+{
+    sdb_edit_store(e, &c->store, c->features);
+    sdb_edit_ceilings(e, c->number_ceiling, c->file_ceiling);
+    sdb_edit_log_floor(e, c->log_floor);
+    for (size_t i = 0; i < c->ntrees; i++) {
+        const struct sdb_tree_desc *t = &c->trees[i];
+        sdb_edit_tree(e, t);
+        if (t->drop_intended)
+            sdb_edit_tree_intent(e, t->id);
+        sdb_edit_tree_numbers(e, t->id, t->flushed, t->last_commit, t->fold_floor);
+        for (size_t k = 0; k < t->ntables; k++)
+            sdb_edit_table_add(e, t->id, &t->tables[k]);
+    }
+    sdb_edit_next_tree(e, c->next_tree);
+}
+
+void sdb_edit_fini(struct sdb_edit *e)
+{
+    if (e != NULL)
+        sdb_buf_fini(&e->bytes);
+}
+
+/* ---- the catalog ---------------------------------------------------------- */
+
+void sdb_table_desc_fini(struct sdb_table_desc *t)
+{
+    if (t == NULL)
+        return;
+    sdb_buf_fini(&t->smallest);
+    sdb_buf_fini(&t->largest);
+    sdb_mem_free(t->vlogs);
+    *t = (struct sdb_table_desc){0};
+}
+
+void sdb_tree_desc_fini(struct sdb_tree_desc *t)
+{
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < t->ntables; i++)
+        sdb_table_desc_fini(&t->tables[i]);
+    sdb_mem_free(t->tables);
+    sdb_buf_fini(&t->name);
+    sdb_buf_fini(&t->app);
+    *t = (struct sdb_tree_desc){0};
+}
+
+void sdb_catalog_fini(struct sdb_catalog *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->ntrees; i++)
+        sdb_tree_desc_fini(&c->trees[i]);
+    sdb_mem_free(c->trees);
+    *c = (struct sdb_catalog){0};
+}
+
+struct sdb_tree_desc *sdb_catalog_tree(struct sdb_catalog *c, uint64_t id)
+{
+    for (size_t i = 0; i < c->ntrees; i++) {
+        if (c->trees[i].id == id)
+            return &c->trees[i];
+    }
+    return NULL;
+}
+
+int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *from,
+                        seerdb_err *err)
+{
+    int rc;
+    *to = *from;
+    to->smallest = to->largest = (struct sdb_buf){0};
+    to->vlogs = NULL;
+    sdb_buf_append_slice(&to->smallest, sdb_buf_slice(&from->smallest));
+    sdb_buf_append_slice(&to->largest, sdb_buf_slice(&from->largest));
+    if ((rc = sdb_buf_check(&to->smallest, err)) != 0 ||
+        (rc = sdb_buf_check(&to->largest, err)) != 0)
+        goto out;
+    if (from->nvlogs > 0) {
+        to->vlogs = sdb_array_new(from->nvlogs, sizeof *to->vlogs);
+        if (to->vlogs == NULL) {
+            rc = sdb_fail_nomem(err, from->nvlogs * sizeof *to->vlogs);
+            goto out;
+        }
+        memcpy(to->vlogs, from->vlogs, from->nvlogs * sizeof *to->vlogs);
+    }
+out:
+    if (rc != 0)
+        sdb_table_desc_fini(to);
+    return rc;
+}
+
+/* ---- applying edits ------------------------------------------------------- */
+
+/* What the functions for single fields share. */
+struct apply {
+    struct sdb_catalog *c;
+    const char *where;
+    struct sdb_reader r; /* the field's body */
+    seerdb_err *err;
+};
+
+/* `what` says what is wrong with the field. */
+static int refuse(struct apply *a, uint64_t id, const char *what)
+{
+    return sdb_fail(a->err, SEERDB_CORRUPT, "%s: edit: %" PRIu64 ": %s", a->where, id,
+                    what);
+}
+
+static int malformed(struct apply *a, const char *field)
+{
+    return sdb_fail(a->err, SEERDB_CORRUPT, "%s: edit: malformed field: %s", a->where,
+                    field);
+}
+
+static int check_features(struct apply *a, uint64_t features, const char *of)
+{
+    if ((features & ~SDB_FEATURES_KNOWN) == 0)
+        return 0;
+    return sdb_fail(a->err, SEERDB_NEWER,
+                    "%s: edit: the %s has feature bits %016" PRIx64
+                    ", known here are %016" PRIx64,
+                    a->where, of, features, SDB_FEATURES_KNOWN);
+}
+
+static seerdb_uuid get_uuid(struct sdb_reader *r)
+{
+    seerdb_uuid u = {{0}};
+    seerdb_slice s = sdb_get_bytes(r, sizeof u.bytes);
+    if (s.size == sizeof u.bytes)
+        memcpy(u.bytes, s.data, sizeof u.bytes);
+    return u;
+}
+
+static uint32_t get_varint32(struct sdb_reader *r)
+{
+    uint64_t v = sdb_get_varint(r);
+    if (v > UINT32_MAX)
+        r->failed = true;
+    return (uint32_t)v;
+}
+
+static bool is_zero(const seerdb_uuid *u)
+{
+    static const seerdb_uuid zero;
+    return memcmp(u, &zero, sizeof zero) == 0;
+}
+
+static int apply_store(struct apply *a)
+{
+    seerdb_uuid id = get_uuid(&a->r);
+    uint64_t features = sdb_get_u64(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "store");
+    if (!is_zero(&a->c->store) && memcmp(&a->c->store, &id, sizeof id) != 0)
+        return malformed(a, "store: another UUID than the store had");
+    a->c->store = id;
+    a->c->features = features;
+    return check_features(a, features, "store");
+}
+
+static int apply_ceilings(struct apply *a)
+{
+    uint64_t number = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "ceilings");
+    if (number < a->c->number_ceiling)
+        return refuse(a, number, "the ceiling of commit numbers falls");
+    if (file < a->c->file_ceiling)
+        return refuse(a, file, "the ceiling of file numbers falls");
+    a->c->number_ceiling = number;
+    a->c->file_ceiling = file;
+    return 0;
+}
+
+static int apply_log_floor(struct apply *a)
+{
+    uint64_t file = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "log floor");
+    if (file < a->c->log_floor)
+        return refuse(a, file, "the log floor falls");
+    a->c->log_floor = file;
+    return 0;
+}
+
+static int apply_next_tree(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "next tree");
+    if (id < a->c->next_tree)
+        return refuse(a, id, "the next tree id falls");
+    a->c->next_tree = id;
+    return 0;
+}
+
+static int apply_tree(struct apply *a)
+{
+    int rc;
+    struct sdb_catalog *c = a->c;
+    struct sdb_tree_desc t = {.id = sdb_get_varint(&a->r)};
+    t.uuid = get_uuid(&a->r);
+    t.owner = get_uuid(&a->r);
+    t.created = sdb_get_varint(&a->r);
+    t.features = sdb_get_u64(&a->r);
+    t.key_format = get_varint32(&a->r);
+    t.value_format = get_varint32(&a->r);
+    t.compression = get_varint32(&a->r);
+    seerdb_slice name = sdb_get_slice(&a->r), app = sdb_get_slice(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "tree");
+    if (t.id < c->next_tree || t.id == 0 || t.id == UINT64_MAX)
+        return refuse(a, t.id, "a tree with an id that was used before");
+    for (size_t i = 0; i < c->ntrees; i++) {
+        if (memcmp(&c->trees[i].uuid, &t.uuid, sizeof t.uuid) == 0)
+            return refuse(a, t.id, "a tree with the UUID of another");
+    }
+    if ((rc = check_features(a, t.features, "tree")) != 0)
+        return rc;
+    struct sdb_tree_desc *trees =
+        sdb_array_grow(c->trees, c->ntrees + 1, sizeof *trees);
+    if (trees == NULL)
+        return sdb_fail_nomem(a->err, (c->ntrees + 1) * sizeof *trees);
+    c->trees = trees;
+    sdb_buf_append_slice(&t.name, name);
+    sdb_buf_append_slice(&t.app, app);
+    c->trees[c->ntrees++] = t; /* also when a copy failed: fini frees it */
+    c->next_tree = t.id + 1;
+    rc = sdb_buf_check(&t.name, a->err);
+    return rc != 0 ? rc : sdb_buf_check(&t.app, a->err);
+}
+
+static int apply_tree_intent(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "drop intent");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL)
+        return refuse(a, id, "a drop intent for a tree that is not there");
+    t->drop_intended = true;
+    return 0;
+}
+
+static int apply_tree_drop(struct apply *a)
+{
+    struct sdb_catalog *c = a->c;
+    uint64_t id = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "tree dropped");
+    struct sdb_tree_desc *t = sdb_catalog_tree(c, id);
+    if (t == NULL)
+        return refuse(a, id, "a drop of a tree that is not there");
+    sdb_tree_desc_fini(t);
+    c->ntrees--;
+    memmove(t, t + 1, (size_t)(c->trees + c->ntrees - t) * sizeof *t);
+    return 0;
+}
+
+static int apply_tree_numbers(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r), flushed = sdb_get_varint(&a->r),
+             last = sdb_get_varint(&a->r), floor = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "tree numbers");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL)
+        return refuse(a, id, "numbers of a tree that is not there");
+    if (flushed < t->flushed || last < t->last_commit || floor < t->fold_floor)
+        return refuse(a, id, "a number of this tree falls");
+    t->flushed = flushed;
+    t->last_commit = last;
+    t->fold_floor = floor;
+    return 0;
+}
+
+/* The index of the table, or ntables. */
+static size_t find_table(const struct sdb_tree_desc *t, uint64_t file)
+{
+    size_t i = 0;
+    while (i < t->ntables && t->tables[i].file != file)
+        i++;
+    return i;
+}
+
+/* Read the value-log references of d, the last part of the body. */
+static int get_vlogs(struct apply *a, struct sdb_table_desc *d)
+{
+    uint64_t n = sdb_get_varint(&a->r);
+    if (n > sdb_reader_left(&a->r) / 3) /* each takes three bytes or more */
+        return malformed(a, "add table: value-log references");
+    if (n > 0) {
+        d->vlogs = sdb_array_new((size_t)n, sizeof *d->vlogs);
+        if (d->vlogs == NULL)
+            return sdb_fail_nomem(a->err, (size_t)n * sizeof *d->vlogs);
+    }
+    d->nvlogs = (size_t)n;
+    for (size_t i = 0; i < d->nvlogs; i++) {
+        d->vlogs[i].file = sdb_get_varint(&a->r);
+        d->vlogs[i].bytes = sdb_get_varint(&a->r);
+        d->vlogs[i].values = sdb_get_varint(&a->r);
+    }
+    return sdb_reader_done(&a->r) ? 0 : malformed(a, "add table");
+}
+
+/* Read the body into *tree and d, which the caller finishes also on failure. */
+static int get_table(struct apply *a, uint64_t *tree, struct sdb_table_desc *d)
+{
+    int rc;
+    struct sdb_reader *r = &a->r;
+    *tree = sdb_get_varint(r);
+    d->file = sdb_get_varint(r);
+    d->id = get_uuid(r);
+    d->size = sdb_get_varint(r);
+    d->level = get_varint32(r);
+    d->backend = get_varint32(r);
+    d->commit = sdb_get_varint(r);
+    d->ordinal = sdb_get_varint(r);
+    d->records = sdb_get_varint(r);
+    d->tombstones = sdb_get_varint(r);
+    d->key_bytes = sdb_get_varint(r);
+    d->value_bytes = sdb_get_varint(r);
+    d->min_number = sdb_get_varint(r);
+    d->max_number = sdb_get_varint(r);
+    sdb_buf_append_slice(&d->smallest, sdb_get_slice(r));
+    sdb_buf_append_slice(&d->largest, sdb_get_slice(r));
+    if ((rc = get_vlogs(a, d)) != 0 || (rc = sdb_buf_check(&d->smallest, a->err)) != 0)
+        return rc;
+    return sdb_buf_check(&d->largest, a->err);
+}
+
+static int apply_table_add(struct apply *a)
+{
+    int rc;
+    uint64_t id;
+    struct sdb_table_desc d = {0};
+    if ((rc = get_table(a, &id, &d)) != 0)
+        goto out;
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL) {
+        rc = refuse(a, id, "a table of a tree that is not there");
+        goto out;
+    }
+    if (d.file == 0 || (d.file <= t->max_file && find_table(t, d.file) < t->ntables)) {
+        rc = refuse(a, d.file, "a table that is there already");
+        goto out;
+    }
+    if (d.min_number > d.max_number || d.tombstones > d.records) {
+        rc = refuse(a, d.file, "a table whose counts contradict each other");
+        goto out;
+    }
+    struct sdb_table_desc *tables =
+        sdb_array_grow(t->tables, t->ntables + 1, sizeof *tables);
+    if (tables == NULL) {
+        rc = sdb_fail_nomem(a->err, (t->ntables + 1) * sizeof *tables);
+        goto out;
+    }
+    t->tables = tables;
+    t->tables[t->ntables++] = d;
+    if (d.file > t->max_file)
+        t->max_file = d.file;
+    return 0;
+out:
+    sdb_table_desc_fini(&d);
+    return rc;
+}
+
+static int apply_table_remove(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "remove table");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL)
+        return refuse(a, id, "a table of a tree that is not there");
+    size_t i = find_table(t, file);
+    if (i == t->ntables)
+        return refuse(a, file, "a removal of a table that is not there");
+    sdb_table_desc_fini(&t->tables[i]);
+    t->ntables--;
+    memmove(t->tables + i, t->tables + i + 1, (t->ntables - i) * sizeof *t->tables);
+    return 0;
+}
+
+static int apply_field(struct apply *a, uint64_t tag)
+{
+    switch (tag) {
+    case SDB_EDIT_STORE:
+        return apply_store(a);
+    case SDB_EDIT_CEILINGS:
+        return apply_ceilings(a);
+    case SDB_EDIT_LOG_FLOOR:
+        return apply_log_floor(a);
+    case SDB_EDIT_TREE:
+        return apply_tree(a);
+    case SDB_EDIT_TREE_INTENT:
+        return apply_tree_intent(a);
+    case SDB_EDIT_TREE_DROP:
+        return apply_tree_drop(a);
+    case SDB_EDIT_TREE_NUMBERS:
+        return apply_tree_numbers(a);
+    case SDB_EDIT_TABLE_ADD:
+        return apply_table_add(a);
+    case SDB_EDIT_TABLE_REMOVE:
+        return apply_table_remove(a);
+    case SDB_EDIT_NEXT_TREE:
+        return apply_next_tree(a);
+    default:
+        return sdb_fail(a->err, SEERDB_NEWER, "%s: edit: unknown tag %" PRIu64,
+                        a->where, tag);
+    }
+}
+
+int sdb_catalog_apply(struct sdb_catalog *c, seerdb_slice edit, const char *where,
+                      seerdb_err *err)
+{
+    struct sdb_reader r = sdb_reader_init(edit);
+    struct apply a = {.c = c, .where = where, .err = err};
+    while (!sdb_reader_done(&r)) {
+        uint64_t tag = sdb_get_varint(&r);
+        seerdb_slice body = sdb_get_slice(&r);
+        if (r.failed)
+            return malformed(&a, "tag and length");
+        a.r = sdb_reader_init(body);
+        int rc = apply_field(&a, tag);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}

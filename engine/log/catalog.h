@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * catalog -- what a store consists of, and the edits that change it.
+ *
+ * The *catalog* is plain data, no file handles: trees, their tables, ceilings of the
+ * numbers handed out.  An *edit* is a change to it, in the bytes that the manifest
+ * keeps.  No locks; whoever owns one takes care.  FORMAT.md, "Manifest". */
+#ifndef SDB_LOG_CATALOG_H
+#define SDB_LOG_CATALOG_H
+
+#include "base/buf.h"
+
+/* Incompatible-feature bits: a store or tree that has one unknown here is refused. */
+#define SDB_FEATURES_KNOWN UINT64_C(0)
+
+/* References of one table to one value-log file; none are written yet. */
+struct sdb_vlog_ref {
+    uint64_t file, bytes, values;
+};
+
+struct sdb_table_desc {
+    uint64_t file; /* number: "<number>.tbl" */
+    seerdb_uuid id;
+    uint64_t size; /* bytes of the file */
+    uint32_t level;
+    uint32_t backend; /* 0: the store's directory */
+    uint64_t commit;  /* of a spilled table: its commit number; 0: not one */
+    uint64_t ordinal; /* of runs with one commit number */
+    uint64_t records, tombstones, key_bytes, value_bytes; /* records: all of them */
+    uint64_t min_number, max_number;
+    struct sdb_buf smallest, largest; /* owned: user keys */
+    struct sdb_vlog_ref *vlogs;       /* owned */
+    size_t nvlogs;
+};
+
+struct sdb_tree_desc {
+    uint64_t id; /* the store's short name for it, used in the log; from 1 */
+    seerdb_uuid uuid, owner;
+    uint64_t created;  /* the commit-number counter when it was made */
+    uint64_t features; /* incompatible-feature bits of this tree */
+    uint32_t key_format, value_format;
+    uint32_t compression;
+    struct sdb_buf name, app; /* owned */
+    bool drop_intended;
+    uint64_t flushed; /* commits up to this number are in tables */
+    uint64_t
+        last_commit;     /* the newest number known to be in the tree when last noted */
+    uint64_t fold_floor; /* reads below this number may miss folded versions */
+    struct sdb_table_desc *tables; /* owned; in order of arrival, newest last */
+    size_t ntables;
+    uint64_t max_file; /* the largest file number that tables had; not on disk */
+};
+
+struct sdb_catalog {
+    seerdb_uuid store;
+    uint64_t features;
+    uint64_t number_ceiling;     /* commit numbers below it may have been used */
+    uint64_t file_ceiling;       /* file numbers below it may have been used */
+    uint64_t log_floor;          /* log files below it are not needed */
+    uint64_t next_tree;          /* tree ids below it were used */
+    struct sdb_tree_desc *trees; /* owned; in order of creation */
+    size_t ntrees;
+};
+
+enum sdb_edit_kind {                        /* tags on disk */
+                     SDB_EDIT_STORE = 1,    /* uuid, features */
+                     SDB_EDIT_CEILINGS = 2, /* number_ceiling, file_ceiling */
+                     SDB_EDIT_LOG_FLOOR = 3,
+                     SDB_EDIT_TREE = 4,        /* a new tree */
+                     SDB_EDIT_TREE_INTENT = 5, /* drop intended */
+                     SDB_EDIT_TREE_DROP = 6,
+                     SDB_EDIT_TREE_NUMBERS = 7, /* flushed, last_commit, fold_floor */
+                     SDB_EDIT_TABLE_ADD = 8,
+                     SDB_EDIT_TABLE_REMOVE = 9,
+                     SDB_EDIT_NEXT_TREE = 10 /* next_tree; in snapshots: ids of dropped
+                                                trees stay used */
+};
+
+/* An edit is the bytes it will have in the manifest; build it with these.  Sticky. */
+struct sdb_edit {
+    struct sdb_buf bytes;
+};
+void sdb_edit_store(struct sdb_edit *e, const seerdb_uuid *id, uint64_t features);
+void sdb_edit_ceilings(struct sdb_edit *e, uint64_t number_ceiling,
+                       uint64_t file_ceiling);
+void sdb_edit_log_floor(struct sdb_edit *e, uint64_t file);
+void sdb_edit_tree(struct sdb_edit *e,
+                   const struct sdb_tree_desc *t); /* without tables */
+void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree);
+void sdb_edit_tree_drop(struct sdb_edit *e, uint64_t tree);
+void sdb_edit_tree_numbers(struct sdb_edit *e, uint64_t tree, uint64_t flushed,
+                           uint64_t last_commit, uint64_t fold_floor);
+void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
+                        const struct sdb_table_desc *t);
+void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file);
+void sdb_edit_next_tree(struct sdb_edit *e, uint64_t id);
+/* All that builds c from nothing. */
+void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c);
+void sdb_edit_fini(struct sdb_edit *e);
+
+/* Apply an edit to a catalog.  CORRUPT, naming `where`, when it is malformed or
+ * contradicts the catalog (an unknown tree, a table twice, a number that falls); NEWER
+ * for an unknown tag or feature.  On failure the catalog is no longer usable. */
+int sdb_catalog_apply(struct sdb_catalog *c, seerdb_slice edit, const char *where,
+                      seerdb_err *err) SDB_MUST_CHECK;
+void sdb_catalog_fini(struct sdb_catalog *c);
+struct sdb_tree_desc *sdb_catalog_tree(struct sdb_catalog *c,
+                                       uint64_t id); /* or NULL */
+
+int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *from,
+                        seerdb_err *err) SDB_MUST_CHECK;
+void sdb_table_desc_fini(struct sdb_table_desc *t);
+void sdb_tree_desc_fini(struct sdb_tree_desc *t);
+
+#endif
