@@ -6,13 +6,13 @@
  * those come out that a reader at one of the snapshots, or at the present, needs.  Of
  * the versions between two neighbouring snapshots only the newest matters.  At the
  * bottom (nothing older lies below) a tombstone goes unless it hides an older version
- * that stays.  A read is a fold with one snapshot, its own number, at the bottom.
- * Pure; no I/O.  SDB_KIND_MERGE, _RANGE and _SEGMENTS are refused as CORRUPT until
- * this engine can write them. */
+ * that stays; of tombstones in a row, the oldest hides it.  A read is a fold with one
+ * snapshot, its own number, at the bottom.  Pure; no I/O, no memory of its own.
+ * SDB_KIND_MERGE, _RANGE and _SEGMENTS are refused as CORRUPT until this engine can
+ * write them. */
 #ifndef SDB_TREE_FOLD_H
 #define SDB_TREE_FOLD_H
 
-#include "base/buf.h"
 #include "table/iter.h"
 
 struct sdb_fold {
@@ -21,21 +21,22 @@ struct sdb_fold {
     bool present; /* keep what a reader at the present needs; false for reads at one
                      snapshot */
     bool bottom;
-    struct sdb_buf pending; /* numbers of tombstones held back at the bottom */
-    struct sdb_buf key;     /* scratch */
 };
 
 /* Fold the versions of the key `it` stands on (walking it with older()) and call
  * `emit` for each that stays, newest first.  emit returns 0 or a failure, which ends
  * the fold.  Afterwards `it` stands on the oldest version looked at. */
-int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
+int sdb_fold_key(const struct sdb_fold *f, struct sdb_iter *it,
                  int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
                  seerdb_err *err) SDB_MUST_CHECK;
-void sdb_fold_fini(struct sdb_fold *f);
+static inline void sdb_fold_fini(struct sdb_fold *f)
+{
+    (void)f; /* holds nothing today; operands of merges will need memory */
+}
 
 /* Is a record of this kind one that a reader may answer from alone?  0 value found,
- * SEERDB_NOTFOUND deleted, CORRUPT a kind that this engine cannot read. The read side of
- * the fold, for lookups that met the newest visible version. */
+ * SEERDB_NOTFOUND deleted, CORRUPT a kind that this engine cannot read.  The read side
+ * of the fold, for lookups that met the newest visible version. */
 int sdb_fold_visible(enum sdb_kind kind, seerdb_err *err) SDB_MUST_CHECK;
 
 #endif

@@ -21,10 +21,11 @@ struct sdb_memtable;
 
 /* Ranges of numbers that do not exist for a reader: the writes of a batch that a
  * rollback to a mark undid.  Rising and disjoint; [from, to). */
+struct sdb_hidden_range {
+    uint64_t from, to;
+};
 struct sdb_hidden {
-    const struct sdb_hidden_range {
-        uint64_t from, to;
-    } *ranges;
+    const struct sdb_hidden_range *ranges;
     size_t n;
 };
 
@@ -52,7 +53,10 @@ int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
                      const struct sdb_hidden *hidden, struct sdb_found *out);
 
 /* The iterator holds a count on m and borrows hidden, whose content may change while
- * it is open.  Numbers shown are the stored ones plus `raise` (0, or SDB_NUMBER_BATCH). */
+ * it is open.  The ceiling and hidden are about stored numbers; those shown are the
+ * stored ones plus `raise` (0, or SDB_NUMBER_BATCH).  first, last and seeks see all
+ * that was inserted before they started; next, prev and older go on from there, and
+ * need not see what was inserted after. */
 int sdb_memtable_iter(struct sdb_memtable *m, uint64_t ceiling,
                       const struct sdb_hidden *hidden, uint64_t raise,
                       struct sdb_iter **out, seerdb_err *err) SDB_MUST_CHECK;

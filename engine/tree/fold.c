@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The readers are the snapshots and, with `present`, one above every number.  Walking
+ * from the newest version down, a version stays if there is a reader at or above it and
+ * below the version before it: it is what those readers see.  The walk ends with the
+ * last reader served, so a read does not visit the versions below its own.
+ *
+ * At the bottom a tombstone that stays says what the absence of every version says too,
+ * unless an older version stays.  So it is held back until one does.  Of several
+ * tombstones in a row only the oldest is worth keeping: whoever sees a newer one finds
+ * that one without it. */
+#include "tree/fold.h"
+
+static int check_kind(enum sdb_kind kind, seerdb_err *err)
+{
+    if (kind == SDB_KIND_VALUE || kind == SDB_KIND_TOMBSTONE)
+        return 0;
+    return sdb_fail(err, SEERDB_CORRUPT,
+                    "a record of kind %d, expected a value (%d) or a tombstone (%d)",
+                    (int)kind, SDB_KIND_VALUE, SDB_KIND_TOMBSTONE);
+}
+
+int sdb_fold_visible(enum sdb_kind kind, seerdb_err *err)
+{
+    int rc = check_kind(kind, err);
+    return rc == 0 && kind == SDB_KIND_TOMBSTONE ? SEERDB_NOTFOUND : rc;
+}
+
+int sdb_fold_key(const struct sdb_fold *f, struct sdb_iter *it,
+                 int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
+                 seerdb_err *err)
+{
+    size_t unserved = f->nsnapshots;
+    bool newest_stays = f->present, held = false;
+    struct sdb_record tombstone = {.kind = SDB_KIND_TOMBSTONE}; /* the one held back */
+    for (;;) {
+        bool stays = newest_stays;
+        int rc = check_kind(it->at.kind, err);
+        if (rc != 0)
+            return rc;
+        newest_stays = false;
+        for (; unserved > 0 && f->snapshots[unserved - 1] >= it->at.number; unserved--)
+            stays = true;
+        if (stays && f->bottom && it->at.kind == SDB_KIND_TOMBSTONE) {
+            tombstone.number = it->at.number;
+            held = true;
+        } else if (stays) {
+            tombstone.key = it->at.key;
+            if (held && (rc = emit(ctx, &tombstone)) != 0)
+                return rc;
+            held = false;
+            if ((rc = emit(ctx, &it->at)) != 0)
+                return rc;
+        }
+        if (unserved == 0)
+            return 0;
+        rc = it->ops->older(it, err);
+        if (rc != 0)
+            return rc == SEERDB_NOTFOUND ? 0 : rc;
+    }
+}

@@ -1,0 +1,793 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shape.  A B+-tree with nodes of 32 slots.  A leaf's slot is {code, newest entry}, an
+ * inner node's {code, child}; the key behind a child is the child's `low`, which never
+ * changes, and is looked at only when codes tie.  Keys are never removed, so nodes only
+ * split: the left half stays in place and the right half becomes a new node, linked as
+ * the right sibling before the parent learns of it.  A reader whose key lies past the
+ * last slot compares it with the sibling's `low` and moves right (a B-link tree), so
+ * that it never misses a key because of a split it did not see.  Splits at the ends of
+ * the key space keep the full node whole: rising and falling inserts fill their leaves.
+ *
+ * Nodes are sequence-locked: tree/node.h.  Two changes need no odd version because one
+ * release store makes them visible: a newer version of a key (the slot), and an append
+ * (n, stored after its slot).
+ *
+ * Iterators copy the slots and the right sibling of one leaf under one version.  The
+ * copy holds every key from the leaf's low to the sibling's low as of that moment, so
+ * an iterator goes on at the sibling, or at the predecessor of the leaf's low, however
+ * often the leaf has split since; what came later it need not see.
+ *
+ * Codes.  The coder begins with the whole first key as the prefix.  A key outside the
+ * prefix gets code 0 or UINT64_MAX, which is in order and settled by comparing keys.
+ * When such keys have come for a quarter of all keys the nodes are cloned with the
+ * codes of the prefix that all keys share: at most five clones of a slot per key
+ * inserted, and one odd key does not spoil the codes of the rest.  {coder, top} is
+ * published as one object.  The old nodes stay as they were at that moment, complete
+ * for whoever is still in them.  Without memory for the clone, the old codes remain:
+ * slower, not wrong. */
+#include "tree/memtable.h"
+
+#include "base/arena.h"
+#include "table/keycode.h"
+#include "tree/node.h"
+
+#include <assert.h>
+
+#define LEVELS_MAX  16 /* inner nodes off the edges are half full: 2^60 keys */
+#define ENTRY_ALIGN 8u
+#define AHEAD       8u /* slots that walking backward prefetches */
+
+struct root {
+    struct sdb_coder coder;         /* immutable */
+    _Atomic(struct sdb_node *) top; /* release: grow(); acquire: find_leaf() */
+};
+
+struct sdb_memtable {
+    seerdb_pin pin;              /* first: unref frees through it */
+    _Atomic(struct root *) root; /* NULL: empty.  release: prepare_root(), rebuild() */
+    _Atomic uint64_t records, tombstones; /* relaxed: statistics */
+
+    /* The writer's own. */
+    struct root first_root;
+    struct sdb_arena entries; /* apart, so that neither eats the reserve... */
+    struct sdb_arena nodes;   /* ...of the other */
+    struct sdb_node *spares;  /* linked by next */
+    size_t nspares;
+    struct sdb_node *tail;        /* the last leaf of the current root */
+    size_t per_level[LEVELS_MAX]; /* nodes of the current root */
+    uint64_t keys;
+    uint64_t outside;   /* inserts since the last clone that the coder did not cover */
+    size_t prefix_size; /* of coder.prefix, shared by all keys */
+};
+
+/* ---- readers -------------------------------------------------------------- */
+
+/* A leaf where the search may start: it, or one to its right, is the one. */
+static const struct sdb_node *find_leaf(const struct root *root, seerdb_slice key,
+                                        uint64_t code, enum sdb_aim aim,
+                                        uint32_t *spins)
+{
+    const struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_acquire);
+    while (nd->level > 0) {
+        uint32_t version = sdb_node_begin_read(nd, spins), n = sdb_node_n(nd);
+        struct sdb_place at = sdb_node_search(nd, n, key, code);
+        uint32_t end = at.pos + (at.equal && aim == SDB_AIM_AT ? 1 : 0);
+        const struct sdb_node *right = sdb_node_next(nd);
+        const struct sdb_node *child = sdb_node_slot(nd, end > 0 ? end - 1 : 0);
+        if (!sdb_node_unchanged(nd, version))
+            continue;
+        assert(end > 0); /* nd->low is below the key, or at it */
+        nd = end == n && sdb_node_lies_right(right, key, aim) ? right : child;
+        sdb_node_prefetch(nd);
+    }
+    return nd;
+}
+
+static const struct sdb_entry *find_newest(const struct root *root, seerdb_slice key)
+{
+    uint32_t spins = 0;
+    uint64_t code = sdb_code(&root->coder, key);
+    const struct sdb_node *leaf = find_leaf(root, key, code, SDB_AIM_AT, &spins);
+    for (;;) {
+        uint32_t version = sdb_node_begin_read(leaf, &spins), n = sdb_node_n(leaf);
+        struct sdb_place at = sdb_node_search(leaf, n, key, code);
+        const struct sdb_node *right = sdb_node_next(leaf);
+        const struct sdb_entry *e = at.equal ? sdb_node_slot(leaf, at.pos) : NULL;
+        if (!sdb_node_unchanged(leaf, version))
+            continue;
+        if (at.equal)
+            return e;
+        if (at.pos < n || !sdb_node_lies_right(right, key, SDB_AIM_AT))
+            return NULL;
+        leaf = right;
+    }
+}
+
+static bool is_hidden(const struct sdb_hidden *h, uint64_t number)
+{
+    size_t lo = 0, hi = h == NULL ? 0 : h->n;
+    while (lo < hi) { /* the first range that ends above number */
+        size_t mid = lo + (hi - lo) / 2;
+        if (h->ranges[mid].to <= number)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return h != NULL && lo < h->n && h->ranges[lo].from <= number;
+}
+
+static const struct sdb_entry *visible(const struct sdb_entry *e, uint64_t ceiling,
+                                       const struct sdb_hidden *hidden)
+{
+    while (e != NULL && (e->number > ceiling || is_hidden(hidden, e->number)))
+        e = e->older;
+    return e;
+}
+
+/* ---- iterator ------------------------------------------------------------- */
+
+struct memtable_iter {
+    struct sdb_iter base;   /* first */
+    struct sdb_memtable *m; /* counted */
+    uint64_t ceiling, raise;
+    const struct sdb_hidden *hidden; /* borrowed; may be NULL */
+    const struct sdb_entry *at;      /* the version shown */
+
+    /* A leaf as it was at one moment. */
+    uint32_t n, pos;
+    const struct sdb_entry *low;
+    const struct sdb_node *right;
+    uint32_t nright; /* its slots when looked at; for prefetching alone */
+    const struct sdb_entry *slots[SDB_NODE_SLOTS];
+};
+
+static struct memtable_iter *iter_of(struct sdb_iter *it)
+{
+    return (struct memtable_iter *)it;
+}
+
+/* Copy nd's slots; false when it changed meanwhile. */
+static bool copy_leaf(struct memtable_iter *it, const struct sdb_node *nd,
+                      uint32_t version, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        it->slots[i] = sdb_node_slot(nd, i);
+    it->n = n;
+    it->low = nd->low;
+    it->right = sdb_node_next(nd);
+    return sdb_node_unchanged(nd, version);
+}
+
+/* Prefetch the right sibling, whose entries show() prefetches one by one. */
+static void look_right(struct memtable_iter *it)
+{
+    it->nright = 0;
+    if (it->right == NULL)
+        return;
+    const uint8_t *slots =
+        (const uint8_t *)it->right + offsetof(struct sdb_node, slots);
+    for (size_t i = 0; i < 4; i++)
+        __builtin_prefetch(slots + i * SDB_CACHE_LINE);
+    it->nright = sdb_node_n(it->right);
+}
+
+/* Forget the leaf; the root to find another from, NULL: there is none. */
+static const struct root *begin_load(struct memtable_iter *it)
+{
+    it->n = 0;
+    it->low = NULL;
+    it->right = NULL;
+    return atomic_load_explicit(&it->m->root, memory_order_acquire);
+}
+
+/* Load the leaf of the key; pos becomes the first slot with a key >= it, maybe n. */
+static struct sdb_place load_leaf_of(struct memtable_iter *it, seerdb_slice key,
+                                     enum sdb_aim aim)
+{
+    struct sdb_place at = {0, false};
+    uint32_t spins = 0;
+    const struct root *root = begin_load(it);
+    if (root == NULL)
+        return at;
+    uint64_t code = sdb_code(&root->coder, key);
+    const struct sdb_node *leaf = find_leaf(root, key, code, aim, &spins);
+    for (;;) {
+        uint32_t version = sdb_node_begin_read(leaf, &spins), n = sdb_node_n(leaf);
+        at = sdb_node_search(leaf, n, key, code);
+        if (!copy_leaf(it, leaf, version, n))
+            continue;
+        if (at.pos < n || !sdb_node_lies_right(it->right, key, aim))
+            break;
+        leaf = it->right;
+    }
+    look_right(it);
+    return at;
+}
+
+/* Load the first leaf, or the last. */
+static void load_end_leaf(struct memtable_iter *it, bool last)
+{
+    uint32_t spins = 0;
+    const struct root *root = begin_load(it);
+    if (root == NULL)
+        return;
+    const struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_acquire);
+    for (;;) {
+        uint32_t version = sdb_node_begin_read(nd, &spins), n = sdb_node_n(nd);
+        const struct sdb_node *right = sdb_node_next(nd);
+        if (last && right != NULL) {
+            nd = right;
+        } else if (nd->level > 0) {
+            const struct sdb_node *child = sdb_node_slot(nd, last ? n - 1 : 0);
+            if (sdb_node_unchanged(nd, version))
+                nd = child;
+        } else if (copy_leaf(it, nd, version, n)) {
+            break;
+        }
+    }
+    look_right(it);
+}
+
+static void load_leaf(struct memtable_iter *it, const struct sdb_node *nd)
+{
+    uint32_t spins = 0, version;
+    do
+        version = sdb_node_begin_read(nd, &spins);
+    while (!copy_leaf(it, nd, version, sdb_node_n(nd)));
+    look_right(it);
+}
+
+static void show(struct memtable_iter *it, const struct sdb_entry *e)
+{
+    it->at = e;
+    it->base.at.key = sdb_entry_key(e);
+    it->base.at.number = e->number + it->raise;
+    it->base.at.kind = (enum sdb_kind)e->kind;
+    it->base.at.value = sdb_entry_value(e);
+}
+
+/* Stand on the first slot from pos on that shows something. */
+static int settle_forward(struct memtable_iter *it)
+{
+    for (;;) {
+        for (; it->pos < it->n; it->pos++) {
+            if (it->pos < it->nright)
+                sdb_entry_prefetch(atomic_load_explicit(&it->right->slots[it->pos],
+                                                        memory_order_relaxed));
+            const struct sdb_entry *e =
+                visible(it->slots[it->pos], it->ceiling, it->hidden);
+            if (e != NULL) {
+                show(it, e);
+                return 0;
+            }
+        }
+        if (it->right == NULL)
+            return SEERDB_NOTFOUND;
+        load_leaf(it, it->right);
+        it->pos = 0;
+    }
+}
+
+/* Stand on the last slot below `end` that shows something. */
+static int settle_backward(struct memtable_iter *it, uint32_t end)
+{
+    for (;;) {
+        while (end > 0) {
+            it->pos = --end;
+            if (end >= AHEAD)
+                sdb_entry_prefetch(it->slots[end - AHEAD]);
+            const struct sdb_entry *e =
+                visible(it->slots[end], it->ceiling, it->hidden);
+            if (e != NULL) {
+                show(it, e);
+                return 0;
+            }
+        }
+        if (it->low == NULL)
+            return SEERDB_NOTFOUND;
+        end = load_leaf_of(it, sdb_entry_key(it->low), SDB_AIM_BELOW).pos;
+        for (uint32_t i = 1; i <= AHEAD && i <= end; i++)
+            sdb_entry_prefetch(it->slots[end - i]);
+    }
+}
+
+static int iter_first(struct sdb_iter *base, seerdb_err *err)
+{
+    (void)err;
+    struct memtable_iter *it = iter_of(base);
+    load_end_leaf(it, false);
+    it->pos = 0;
+    return settle_forward(it);
+}
+
+static int iter_last(struct sdb_iter *base, seerdb_err *err)
+{
+    (void)err;
+    struct memtable_iter *it = iter_of(base);
+    load_end_leaf(it, true);
+    return settle_backward(it, it->n);
+}
+
+static int iter_seek(struct sdb_iter *base, seerdb_slice key, seerdb_err *err)
+{
+    (void)err;
+    struct memtable_iter *it = iter_of(base);
+    it->pos = load_leaf_of(it, key, SDB_AIM_AT).pos;
+    return settle_forward(it);
+}
+
+static int iter_seek_for_prev(struct sdb_iter *base, seerdb_slice key, seerdb_err *err)
+{
+    (void)err;
+    struct memtable_iter *it = iter_of(base);
+    struct sdb_place at = load_leaf_of(it, key, SDB_AIM_AT);
+    return settle_backward(it, at.pos + (at.equal ? 1 : 0));
+}
+
+static int iter_next(struct sdb_iter *base, seerdb_err *err)
+{
+    (void)err;
+    struct memtable_iter *it = iter_of(base);
+    it->pos++;
+    return settle_forward(it);
+}
+
+static int iter_prev(struct sdb_iter *base, seerdb_err *err)
+{
+    (void)err;
+    struct memtable_iter *it = iter_of(base);
+    return settle_backward(it, it->pos);
+}
+
+static int iter_older(struct sdb_iter *base, seerdb_err *err)
+{
+    (void)err;
+    struct memtable_iter *it = iter_of(base);
+    const struct sdb_entry *e = it->at;
+    do /* an entry of the same number was replaced by this one */
+        e = visible(e->older, it->ceiling, it->hidden);
+    while (e != NULL && e->number == it->at->number);
+    if (e == NULL)
+        return SEERDB_NOTFOUND;
+    show(it, e);
+    return 0;
+}
+
+static void iter_close(struct sdb_iter *base)
+{
+    sdb_memtable_unref(iter_of(base)->m);
+    sdb_mem_free(base);
+}
+
+static const struct sdb_iter_ops iter_ops = {
+    .first = iter_first,
+    .last = iter_last,
+    .seek = iter_seek,
+    .seek_for_prev = iter_seek_for_prev,
+    .next = iter_next,
+    .prev = iter_prev,
+    .older = iter_older,
+    .close = iter_close,
+};
+
+/* ---- writer --------------------------------------------------------------- */
+
+/* Hold at least n spare nodes, so that as many take_spare() succeed. */
+static int keep_spares(struct sdb_memtable *m, size_t n, seerdb_err *err)
+{
+    while (m->nspares < n) {
+        struct sdb_node *nd = sdb_arena_alloc(&m->nodes, sizeof *nd, SDB_CACHE_LINE);
+        if (nd == NULL)
+            return sdb_fail_nomem(err, sizeof *nd);
+        atomic_init(&nd->next, m->spares);
+        m->spares = nd;
+        m->nspares++;
+    }
+    return 0;
+}
+
+static struct sdb_node *take_spare(struct sdb_memtable *m, uint32_t level)
+{
+    struct sdb_node *nd = m->spares;
+    assert(nd != NULL && level < LEVELS_MAX);
+    m->spares = sdb_node_next(nd);
+    m->nspares--;
+    m->per_level[level]++;
+    return sdb_node_init(nd, level, NULL);
+}
+
+static struct sdb_entry *new_entry(struct sdb_memtable *m, const struct sdb_record *r)
+{
+    size_t size = offsetof(struct sdb_entry, bytes) + r->key.size + r->value.size;
+    size_t whole = (size + ENTRY_ALIGN - 1) & ~(size_t)(ENTRY_ALIGN - 1);
+    struct sdb_entry *e = sdb_arena_alloc(&m->entries, whole, ENTRY_ALIGN);
+    if (e == NULL)
+        return NULL;
+    e->older = NULL;
+    e->number = r->number;
+    e->key_size = (uint32_t)r->key.size;
+    e->value_size = (uint32_t)r->value.size;
+    e->kind = (uint8_t)r->kind;
+    if (r->key.size > 0)
+        memcpy(e->bytes, r->key.data, r->key.size);
+    if (r->value.size > 0)
+        memcpy(e->bytes + r->key.size, r->value.data, r->value.size);
+    return e;
+}
+
+/* The way from the top to a leaf. */
+struct path {
+    struct sdb_node *node[LEVELS_MAX];
+    uint32_t child[LEVELS_MAX]; /* which one was taken; of inner nodes */
+};
+
+static struct sdb_place find_path(const struct root *root, seerdb_slice key,
+                                  uint64_t code, struct path *path)
+{
+    struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_relaxed);
+    for (;;) {
+        struct sdb_place at = sdb_node_search(nd, sdb_node_n(nd), key, code);
+        path->node[nd->level] = nd;
+        if (nd->level == 0)
+            return at;
+        uint32_t child = at.pos - (at.equal ? 0 : 1);
+        path->child[nd->level] = child;
+        nd = sdb_node_slot(nd, child);
+        sdb_node_prefetch(nd);
+    }
+}
+
+/* Nodes that a new slot in the leaf of the path takes. */
+static size_t nodes_needed(const struct root *root, const struct path *path)
+{
+    uint32_t top = atomic_load_explicit(&root->top, memory_order_relaxed)->level;
+    for (uint32_t level = 0; level <= top; level++)
+        if (sdb_node_n(path->node[level]) < SDB_NODE_SLOTS)
+            return level;
+    return top + 2; /* and a new top */
+}
+
+/* Put a level above the top. */
+static void grow(struct sdb_memtable *m, struct root *root, struct sdb_node *right)
+{
+    struct sdb_node *old = atomic_load_explicit(&root->top, memory_order_relaxed);
+    struct sdb_node *top = take_spare(m, old->level + 1);
+    sdb_node_set_slot(top, 0, 0, old);
+    sdb_node_set_slot(top, 1, sdb_node_code(right, 0), right);
+    sdb_node_set_n(top, 2);
+    atomic_store_explicit(&root->top, top, memory_order_release);
+}
+
+/* Requires: nodes_needed() are spare. */
+static void insert_slot(struct sdb_memtable *m, struct root *root,
+                        const struct path *path, uint32_t pos, uint64_t code,
+                        void *slot)
+{
+    uint32_t top = atomic_load_explicit(&root->top, memory_order_relaxed)->level;
+    for (uint32_t level = 0;; level++) {
+        struct sdb_node *nd = path->node[level];
+        if (sdb_node_n(nd) < SDB_NODE_SLOTS) {
+            sdb_node_put(nd, pos, code, slot);
+            return;
+        }
+        struct sdb_node *right = take_spare(m, level);
+        sdb_node_split(nd, right, pos, code, slot);
+        if (m->tail == nd)
+            m->tail = right;
+        if (level == top) {
+            grow(m, root, right);
+            return;
+        }
+        pos = path->child[level + 1] + 1;
+        code = sdb_node_code(right, 0);
+        slot = right;
+    }
+}
+
+/* Clone the nodes below `from` with root's codes.  last[level] is the clone made before
+ * at that level.  Requires: the memory is reserved. */
+static struct sdb_node *clone(struct sdb_memtable *m, const struct root *root,
+                              const struct sdb_node *from, struct sdb_node **last)
+{
+    uint32_t n = sdb_node_n(from);
+    struct sdb_node *nd = sdb_arena_alloc(&m->nodes, sizeof *nd, SDB_CACHE_LINE);
+    assert(nd != NULL);
+    sdb_node_init(nd, from->level, from->low);
+    if (from->level == 0)
+        for (uint32_t i = 0; i < n; i++)
+            __builtin_prefetch(sdb_node_slot(from, i));
+    for (uint32_t i = 0; i < n; i++) {
+        const struct sdb_entry *low = sdb_node_low(from, i);
+        void *slot = sdb_node_slot(from, i);
+        if (from->level > 0)
+            slot = clone(m, root, slot, last);
+        sdb_node_set_slot(
+            nd, i, low == NULL ? 0 : sdb_code(&root->coder, sdb_entry_key(low)), slot);
+    }
+    sdb_node_set_n(nd, n);
+    if (last[from->level] != NULL)
+        sdb_node_set_next(last[from->level], nd);
+    last[from->level] = nd;
+    return nd;
+}
+
+/* Drop only the prefix that all keys share.  Optional: does nothing without memory. */
+static void rebuild(struct sdb_memtable *m)
+{
+    struct root *old = atomic_load_explicit(&m->root, memory_order_relaxed);
+    struct sdb_node *top = atomic_load_explicit(&old->top, memory_order_relaxed);
+    struct sdb_node *last[LEVELS_MAX] = {NULL};
+    size_t count = 1; /* the root is smaller than a node */
+    for (size_t i = 0; i < LEVELS_MAX; i++)
+        count += m->per_level[i];
+    m->outside = 0;
+    if (sdb_arena_reserve(&m->nodes, (count + 1) * sizeof(struct sdb_node), NULL) != 0)
+        return;
+    struct root *root = sdb_arena_alloc(&m->nodes, sizeof *root, alignof(struct root));
+    assert(root != NULL);
+    sdb_coder_set(&root->coder, (seerdb_slice){old->coder.prefix, m->prefix_size});
+    atomic_init(&root->top, clone(m, root, top, last));
+    m->tail = last[0];
+    atomic_store_explicit(&m->root, root, memory_order_release);
+}
+
+/* See to it that there is a root, and that its coder is worth its keep. */
+static int prepare_root(struct sdb_memtable *m, seerdb_slice key, seerdb_err *err)
+{
+    struct root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
+    if (root == NULL) {
+        int rc = keep_spares(m, 1, err);
+        if (rc != 0)
+            return rc;
+        root = &m->first_root;
+        sdb_coder_init(&root->coder, key, key);
+        m->prefix_size = root->coder.prefix_size;
+        m->tail = take_spare(m, 0);
+        atomic_init(&root->top, m->tail);
+        atomic_store_explicit(&m->root, root, memory_order_release);
+    } else if (!sdb_coder_covers(&root->coder, key)) {
+        seerdb_slice shared = {root->coder.prefix, m->prefix_size};
+        m->prefix_size = sdb_common_prefix(shared, key);
+        m->outside++;
+        if (m->outside >= m->keys / 4)
+            rebuild(m);
+    }
+    return 0;
+}
+
+/* Is the key above all others? */
+static bool is_above_all(const struct sdb_memtable *m, seerdb_slice key, uint64_t code)
+{
+    uint32_t n = sdb_node_n(m->tail);
+    if (n == 0)
+        return false;
+    uint64_t last = sdb_node_code(m->tail, n - 1);
+    return last < code ||
+           (last == code && sdb_entry_cmp(sdb_node_slot(m->tail, n - 1), key) < 0);
+}
+
+static void count_record(struct sdb_memtable *m, enum sdb_kind kind)
+{
+    uint64_t records = atomic_load_explicit(&m->records, memory_order_relaxed);
+    uint64_t tombstones = atomic_load_explicit(&m->tombstones, memory_order_relaxed);
+    atomic_store_explicit(&m->records, records + 1, memory_order_relaxed);
+    if (kind == SDB_KIND_TOMBSTONE)
+        atomic_store_explicit(&m->tombstones, tombstones + 1, memory_order_relaxed);
+}
+
+/* The most nodes that `inserts` into a level of `nodes` nodes can add to it.  A node
+ * may be full to begin with, and so may what a split at either end leaves whole; any
+ * other needs 15 inserts to become full.  A level of no nodes begins with one of at
+ * most two slots. */
+static size_t splits_max(size_t inserts, size_t nodes)
+{
+    if (nodes == 0 && inserts < SDB_NODE_SLOTS - 2)
+        return 0;
+    size_t most = nodes + 4 + inserts / 7;
+    return inserts < most ? inserts : most;
+}
+
+/* ---- public --------------------------------------------------------------- */
+
+static void free_memtable(seerdb_pin *pin)
+{
+    struct sdb_memtable *m = (struct sdb_memtable *)pin;
+    sdb_arena_fini(&m->nodes);
+    sdb_arena_fini(&m->entries);
+    sdb_mem_free(m);
+}
+
+int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err)
+{
+    struct sdb_memtable *m = sdb_mem_zalloc(sizeof *m);
+    if (m == NULL)
+        return sdb_fail_nomem(err, sizeof *m);
+    sdb_pin_init(&m->pin, free_memtable);
+    *out = m;
+    return 0;
+}
+
+seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m)
+{
+    return &m->pin;
+}
+
+int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
+                         seerdb_err *err)
+{
+    size_t total, nodes = 0, inserts = n;
+    if (n == 0)
+        return 0;
+    if (__builtin_mul_overflow(n, sizeof(struct sdb_entry), &total) ||
+        __builtin_add_overflow(total, bytes, &total))
+        return sdb_fail_nomem(err, SIZE_MAX);
+    for (size_t level = 0; level < LEVELS_MAX && inserts > 0; level++) {
+        if (m->per_level[level] == 0)
+            nodes++; /* the new top, or the first leaf */
+        inserts = splits_max(inserts, m->per_level[level]);
+        nodes += inserts;
+    }
+    int rc = keep_spares(m, nodes, err);
+    return rc != 0 ? rc : sdb_arena_reserve(&m->entries, total, err);
+}
+
+int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
+                        seerdb_err *err)
+{
+    struct path path;
+    struct sdb_place at = {0, false};
+    assert(r->key.size <= SEERDB_KEY_MAX && r->value.size <= SEERDB_VALUE_MAX);
+    int rc = prepare_root(m, r->key, err);
+    if (rc != 0)
+        return rc;
+    struct root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
+    uint64_t code = sdb_code(&root->coder, r->key);
+    bool append = is_above_all(m, r->key, code) && sdb_node_n(m->tail) < SDB_NODE_SLOTS;
+    if (!append)
+        at = find_path(root, r->key, code, &path);
+    if (!append && !at.equal &&
+        (rc = keep_spares(m, nodes_needed(root, &path), err)) != 0)
+        return rc;
+    struct sdb_entry *e = new_entry(m, r);
+    if (e == NULL)
+        return sdb_fail_nomem(err, r->key.size + r->value.size);
+    if (append) {
+        sdb_node_put(m->tail, sdb_node_n(m->tail), code, e);
+    } else if (at.equal) {
+        e->older = sdb_node_slot(path.node[0], at.pos);
+        assert(e->older->number <= e->number);
+        atomic_store_explicit(&path.node[0]->slots[at.pos], e, memory_order_release);
+    } else {
+        insert_slot(m, root, &path, at.pos, code, e);
+    }
+    m->keys += at.equal ? 0 : 1;
+    count_record(m, r->kind);
+    return 0;
+}
+
+int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
+                     const struct sdb_hidden *hidden, struct sdb_found *out)
+{
+    const struct root *root = atomic_load_explicit(&m->root, memory_order_acquire);
+    if (root == NULL)
+        return SEERDB_NOTFOUND;
+    const struct sdb_entry *e = visible(find_newest(root, key), ceiling, hidden);
+    if (e == NULL)
+        return SEERDB_NOTFOUND;
+    *out = (struct sdb_found){.number = e->number,
+                              .kind = (enum sdb_kind)e->kind,
+                              .value = sdb_entry_value(e),
+                              .pin = seerdb_pin_ref(&m->pin)};
+    return 0;
+}
+
+int sdb_memtable_iter(struct sdb_memtable *m, uint64_t ceiling,
+                      const struct sdb_hidden *hidden, uint64_t raise,
+                      struct sdb_iter **out, seerdb_err *err)
+{
+    struct memtable_iter *it = sdb_mem_zalloc(sizeof *it);
+    if (it == NULL)
+        return sdb_fail_nomem(err, sizeof *it);
+    it->base.ops = &iter_ops;
+    it->base.pin = seerdb_pin_ref(&m->pin);
+    it->m = m;
+    it->ceiling = ceiling;
+    it->hidden = hidden;
+    it->raise = raise;
+    *out = &it->base;
+    return 0;
+}
+
+size_t sdb_memtable_bytes(const struct sdb_memtable *m)
+{
+    return sizeof *m + sdb_arena_bytes(&m->entries) + sdb_arena_bytes(&m->nodes);
+}
+
+uint64_t sdb_memtable_records(const struct sdb_memtable *m)
+{
+    return atomic_load_explicit(&m->records, memory_order_relaxed);
+}
+
+uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m)
+{
+    return atomic_load_explicit(&m->tombstones, memory_order_relaxed);
+}
+
+bool sdb_memtable_bounds(struct sdb_memtable *m, seerdb_slice *smallest,
+                         seerdb_slice *largest)
+{
+    struct memtable_iter it = {.m = m, .ceiling = UINT64_MAX};
+    if (iter_first(&it.base, NULL) != 0)
+        return false;
+    *smallest = it.base.at.key;
+    if (iter_last(&it.base, NULL) != 0)
+        return false;
+    *largest = it.base.at.key;
+    return true;
+}
+
+/* ---- check ---------------------------------------------------------------- */
+
+struct check {
+    const struct root *root;
+    const struct sdb_node *last[LEVELS_MAX]; /* the node before, of each level */
+    const struct sdb_entry *last_key;
+    size_t per_level[LEVELS_MAX];
+    uint64_t keys, records, tombstones;
+};
+
+static void check_chain(struct check *c, const struct sdb_entry *e)
+{
+    assert(c->last_key == NULL || sdb_entry_cmp(c->last_key, sdb_entry_key(e)) < 0);
+    c->last_key = e;
+    c->keys++;
+    for (; e != NULL; e = e->older) {
+        assert(e->older == NULL || e->older->number <= e->number);
+        assert(sdb_entry_cmp(c->last_key, sdb_entry_key(e)) == 0);
+        c->records++;
+        c->tombstones += e->kind == SDB_KIND_TOMBSTONE ? 1 : 0;
+    }
+}
+
+static void check_node(struct check *c, const struct sdb_node *nd, uint32_t level,
+                       const struct sdb_entry *low)
+{
+    uint32_t n = sdb_node_n(nd);
+    assert(atomic_load_explicit(&nd->version, memory_order_acquire) % 2 == 0);
+    assert(nd->level == level && n >= 1 && n <= SDB_NODE_SLOTS && nd->low == low);
+    assert(c->last[level] == NULL || sdb_node_next(c->last[level]) == nd);
+    assert(c->last[level] != NULL || nd->low == NULL);
+    c->last[level] = nd;
+    c->per_level[level]++;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct sdb_entry *key = sdb_node_low(nd, i);
+        uint64_t code = key == NULL ? 0 : sdb_code(&c->root->coder, sdb_entry_key(key));
+        assert(sdb_node_code(nd, i) == code);
+        assert(i == 0 || sdb_node_code(nd, i - 1) <= code);
+        assert(i > 0 || low == NULL || sdb_entry_cmp(low, sdb_entry_key(key)) == 0);
+        if (level == 0)
+            check_chain(c, sdb_node_slot(nd, i));
+        else
+            check_node(c, sdb_node_slot(nd, i), level - 1, key);
+    }
+}
+
+void sdb_memtable_check(struct sdb_memtable *m)
+{
+    struct check c = {.root = atomic_load_explicit(&m->root, memory_order_acquire)};
+    if (c.root != NULL && m->keys > 0) {
+        const struct sdb_node *top =
+            atomic_load_explicit(&c.root->top, memory_order_acquire);
+        assert(sdb_node_next(top) == NULL);
+        check_node(&c, top, top->level, NULL);
+        assert(c.last[0] == m->tail);
+        for (size_t i = 0; i < LEVELS_MAX; i++) {
+            assert(c.last[i] == NULL || sdb_node_next(c.last[i]) == NULL);
+            assert(c.per_level[i] == m->per_level[i]);
+        }
+    }
+    assert(c.keys == m->keys);
+    assert(c.records == sdb_memtable_records(m));
+    assert(c.tombstones == sdb_memtable_tombstones(m));
+}
