@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/batch.h"
+#include "db/flush.h"
+#include "db/recover.h"
+#include "os/clock.h"
+#include "os/memfs.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MEMORY_DEFAULT ((size_t)256 << 20)
+#define MEMORY_MIN ((size_t)1 << 20)
+#define MEMTABLE_MAX ((size_t)64 << 20)
+#define LOG_FILE_MIN ((uint64_t)256 << 10)
+#define LOG_FILE_MAX ((uint64_t)8 << 20)
+
+/* ---- opening and closing ----------------------------------------------------- */
+
+static int describe_holder(seerdb *db, const char *path, seerdb_err *err)
+{
+    struct sdb_buf text = {0};
+    struct sdb_file *f = NULL;
+    uint64_t pid = 0;
+    if (sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_OTHER, &f, NULL) == 0 &&
+        sdb_file_read_all(f, &text, NULL) == 0) {
+        sdb_put_u8(&text, 0);
+        if (sdb_buf_check(&text, NULL) == 0)
+            pid = strtoull((const char *)text.data, NULL, 10);
+    }
+    sdb_file_close(f);
+    sdb_buf_fini(&text);
+    if (pid == sdb_process_id())
+        return sdb_fail(err, SEERDB_BUSY,
+                        "%s is held by this process through another copy of seerdb", db->dir);
+    return sdb_fail(err, SEERDB_BUSY, "%s is held by process %" PRIu64, db->dir, pid);
+}
+
+static int take_lock(seerdb *db, seerdb_err *err)
+{
+    char text[32];
+    size_t size = strlen(db->dir) + sizeof "/LOCK";
+    char *path = sdb_mem_alloc(size);
+    if (path == NULL)
+        return sdb_fail_nomem(err, size);
+    snprintf(path, size, "%s/LOCK", db->dir);
+    int rc = sdb_fs_stat(db->fs, path, NULL, NULL, err);
+    if (rc == SEERDB_NOTFOUND)
+        rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_OTHER, &db->lock_file, NULL);
+    /* Another process may have made it in between: then it exists. */
+    if (db->lock_file == NULL && (rc == 0 || rc == SEERDB_IOERR))
+        rc = sdb_fs_open(db->fs, path, SDB_READWRITE, SDB_FOR_OTHER, &db->lock_file, err);
+    else if (rc != 0)
+        rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_OTHER, &db->lock_file, err);
+    if (rc != 0)
+        goto out;
+    rc = sdb_file_lock(db->lock_file, err);
+    if (rc == SEERDB_BUSY)
+        rc = describe_holder(db, path, err);
+    if (rc != 0)
+        goto out;
+    int n = snprintf(text, sizeof text, "%" PRIu64 "\n", sdb_process_id());
+    if ((rc = sdb_file_truncate(db->lock_file, 0, err)) == 0)
+        rc = sdb_file_write_at(db->lock_file, 0, (seerdb_slice){text, (size_t)n}, err);
+out:
+    sdb_mem_free(path);
+    return rc;
+}
+
+/* Make sure that the directory is there. */
+static int enter_directory(seerdb *db, bool create, seerdb_err *err)
+{
+    bool is_dir;
+    seerdb_err why = {0};
+    int rc = sdb_fs_stat(db->fs, db->dir, &is_dir, NULL, err);
+    if (rc == 0)
+        return is_dir ? 0
+                      : sdb_fail(err, SEERDB_CANTOPEN, "%s is a file, not a store's directory",
+                                 db->dir);
+    if (rc != SEERDB_NOTFOUND)
+        return rc;
+    if (!create)
+        return sdb_fail(err, SEERDB_CANTOPEN, "the store's directory %s is missing", db->dir);
+    if (sdb_fs_mkdir(db->fs, db->dir, &why) != 0)
+        return sdb_fail(err, why.code == SEERDB_IOERR ? SEERDB_CANTOPEN : why.code, "%s",
+                        why.msg);
+    return 0;
+}
+
+static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_size)
+{
+    db->memory_limit = o->memory_limit != 0 ? o->memory_limit : MEMORY_DEFAULT;
+    db->memtable_size = db->memory_limit / 4;
+    if (db->memtable_size > MEMTABLE_MAX)
+        db->memtable_size = MEMTABLE_MAX;
+    *log_file_size = o->log_file_size != 0 ? o->log_file_size : db->memory_limit / 32;
+    if (*log_file_size > LOG_FILE_MAX && o->log_file_size == 0)
+        *log_file_size = LOG_FILE_MAX;
+    if (*log_file_size < LOG_FILE_MIN && o->log_file_size == 0)
+        *log_file_size = LOG_FILE_MIN;
+    db->log_cap = 3 * (uint64_t)db->memtable_size;
+    if (db->log_cap < 4 * *log_file_size)
+        db->log_cap = 4 * *log_file_size;
+}
+
+/* Free the store's memory; it is shared with nobody. */
+static void release(seerdb *db) NO_TSA
+{
+    sdb_empty_graveyard(db);
+    while (db->trees != NULL) {
+        seerdb_tree *next = db->trees->next;
+        sdb_tree_free(db->trees);
+        db->trees = next;
+    }
+    sdb_manifest_close(db->manifest);
+    sdb_file_close(db->lock_file);
+    sdb_cond_fini(&db->slot_free);
+    sdb_cond_fini(&db->work);
+    sdb_cond_fini(&db->progress);
+    sdb_mutex_fini(&db->write_lock);
+    sdb_mutex_fini(&db->install_lock);
+    sdb_mutex_fini(&db->lock);
+    if (db->owns_fs)
+        sdb_memfs_free(db->fs);
+    sdb_mem_free(db->dir);
+    sdb_mem_free(db);
+}
+
+int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
+                seerdb_err *err)
+{
+    static const seerdb_options none;
+    const seerdb_options *o = options != NULL ? options : &none;
+    uint64_t log_file_size;
+    int rc = 0;
+    if (o->memory_limit != 0 && o->memory_limit < MEMORY_MIN)
+        return sdb_fail(err, SEERDB_MISUSE, "a memory limit of %zu bytes is below %zu",
+                        o->memory_limit, MEMORY_MIN);
+    seerdb *db = sdb_mem_zalloc(sizeof *db);
+    if (db == NULL)
+        return sdb_fail_nomem(err, sizeof *db);
+    sdb_mutex_init(&db->write_lock);
+    sdb_mutex_init(&db->install_lock);
+    sdb_mutex_init(&db->lock);
+    sdb_cond_init(&db->slot_free);
+    sdb_cond_init(&db->work);
+    sdb_cond_init(&db->progress);
+    db->fork_generation = sdb_fork_generation();
+    db->fs = o->fs != NULL ? o->fs : o->in_memory ? sdb_memfs_new(false) : sdb_fs_local();
+    db->owns_fs = o->fs == NULL && o->in_memory;
+    db->dir = sdb_mem_strdup(db->owns_fs ? "in-memory store" : dir);
+    set_limits(db, o, &log_file_size);
+    if (db->dir == NULL || db->fs == NULL) {
+        rc = sdb_fail_nomem(err, 0);
+        db->owns_fs = db->owns_fs && db->fs != NULL;
+    }
+    bool create = o->create || db->owns_fs;
+    if (rc == 0 && (rc = enter_directory(db, create, err)) == 0 &&
+        (rc = take_lock(db, err)) == 0 &&
+        (rc = sdb_recover(db, create, log_file_size, err)) == 0) {
+        *out = db;
+        return 0;
+    }
+    sdb_job_stop(db);
+    sdb_wal_abandon(db->wal);
+    release(db);
+    return rc;
+}
+
+int seerdb_close(seerdb *db, seerdb_err *err)
+{
+    if (db == NULL)
+        return 0;
+    if (sdb_check_process(db, NULL) != 0) {
+        /* In a child the threads do not exist and the locks may be held for ever. The
+         * files are shared with the parent: leave everything alone. */
+        return 0;
+    }
+    sdb_job_stop(db);
+    int rc = sdb_wal_close(db->wal, err);
+    release(db);
+    return rc;
+}
+
+const char *seerdb_dir(const seerdb *db)
+{
+    return db->dir;
+}
+
+seerdb_uuid seerdb_id(const seerdb *db)
+{
+    return db->id;
+}
+
+/* ---- trees -------------------------------------------------------------------- */
+
+static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *desc,
+                         seerdb_err *err)
+{
+    int rc = 0;
+    if (o->compression < 0 || o->compression > 19 || o->app.size > 65536)
+        return sdb_fail(err, SEERDB_MISUSE, "tree options out of range");
+    *desc = (struct sdb_tree_desc){.uuid = o->id,
+                                   .owner = o->owner,
+                                   .key_format = o->key_format,
+                                   .value_format = o->value_format,
+                                   .compression = (uint32_t)o->compression};
+    if (sdb_uuid_is_zero(&desc->uuid) && (rc = sdb_uuid_new(&desc->uuid, err)) != 0)
+        return rc;
+    if (o->name != NULL)
+        sdb_buf_append(&desc->name, o->name, strlen(o->name));
+    sdb_buf_append_slice(&desc->app, o->app);
+    if ((rc = sdb_buf_check(&desc->name, err)) == 0)
+        rc = sdb_buf_check(&desc->app, err);
+    return rc;
+}
+
+static seerdb_tree *find_tree(seerdb *db, const seerdb_uuid *id) REQUIRES(LK_DB)
+{
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        if (!t->dropped && sdb_uuid_equal(&t->desc.uuid, id))
+            return t;
+    return NULL;
+}
+
+/* List the tree in the manifest, then in the store. */
+static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **out,
+                        seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    struct sdb_edit e = {0};
+    struct sdb_version *version = NULL;
+    seerdb_tree *t = NULL;
+    int rc = sdb_version_new(NULL, 0, &version, err);
+    sdb_lock_install(&db->install_lock);
+    desc->id = sdb_manifest_catalog(db->manifest)->next_tree;
+    if (desc->id == 0)
+        desc->id = 1;
+    desc->created = desc->flushed = desc->last_commit = 0;
+    if (rc == 0 && (rc = sdb_tree_new(db, desc, version, &t, err)) == 0) {
+        sdb_edit_tree(&e, desc);
+        rc = sdb_install(db, &e, err);
+    }
+    if (rc == 0) {
+        sdb_lock_db(&db->lock);
+        sdb_tree_append(db, t);
+        sdb_tree_ref(t);
+        sdb_unlock_db(&db->lock);
+        *out = t;
+        t = NULL;
+    }
+    sdb_unlock_install(&db->install_lock);
+    sdb_tree_free(t);
+    sdb_version_unref(version);
+    sdb_edit_fini(&e);
+    return rc;
+}
+
+int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options, seerdb_tree **out,
+                       seerdb_err *err)
+{
+    struct sdb_tree_desc desc = {0};
+    int rc;
+    if ((rc = sdb_check_process(db, err)) != 0 || (rc = sdb_check_writable(db, err)) != 0)
+        return rc;
+    rc = describe_tree(options, &desc, err);
+    sdb_lock_write(&db->write_lock);
+    sdb_lock_db(&db->lock);
+    bool taken = find_tree(db, &desc.uuid) != NULL;
+    sdb_unlock_db(&db->lock);
+    if (rc == 0 && taken)
+        rc = sdb_fail(err, SEERDB_MISUSE, "%s: a tree with this id exists", db->dir);
+    if (rc == 0 && (rc = sdb_reserve(db, err)) == 0)
+        rc = install_tree(db, &desc, out, err);
+    sdb_unlock_write(&db->write_lock);
+    sdb_tree_desc_fini(&desc);
+    return rc;
+}
+
+int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out, seerdb_err *err)
+{
+    int rc = sdb_check_process(db, err);
+    if (rc != 0)
+        return rc;
+    sdb_lock_db(&db->lock);
+    seerdb_tree *t = find_tree(db, id);
+    if (t != NULL)
+        sdb_tree_ref(t);
+    sdb_unlock_db(&db->lock);
+    *out = t;
+    return t != NULL ? 0 : SEERDB_NOTFOUND;
+}
+
+void seerdb_tree_close(seerdb_tree *tree)
+{
+    if (tree == NULL || sdb_check_process(tree->db, NULL) != 0)
+        return;
+    sdb_lock_db(&tree->db->lock);
+    assert(tree->handles > 0);
+    tree->handles--;
+    sdb_unlock_db(&tree->db->lock);
+}
+
+seerdb *seerdb_tree_store(const seerdb_tree *tree)
+{
+    return tree->db;
+}
+
+seerdb_uuid seerdb_tree_id(const seerdb_tree *tree)
+{
+    return tree->desc.uuid;
+}
+
+seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree)
+{
+    const struct sdb_tree_desc *d = &tree->desc;
+    return (seerdb_tree_options){.id = d->uuid,
+                                 .owner = d->owner,
+                                 .name = (const char *)d->name.data,
+                                 .key_format = d->key_format,
+                                 .value_format = d->value_format,
+                                 .compression = (int)d->compression,
+                                 .app = sdb_buf_slice(&d->app)};
+}
+
+/* Two tombstones may stand for one key, and keys may be overwritten: never below 0. */
+uint64_t seerdb_tree_count_estimate(const seerdb_tree *tree) NO_TSA
+{
+    seerdb *db = tree->db;
+    uint64_t records = 0, tombstones = 0;
+    if (sdb_check_process(db, NULL) != 0)
+        return 0;
+    sdb_lock_db(&db->lock);
+    const struct sdb_read_state *s = tree->state;
+    records = s->version->records;
+    tombstones = s->version->tombstones;
+    for (size_t i = 0; i < s->nmemtables; i++) {
+        records += sdb_memtable_records(s->memtables[i]);
+        tombstones += sdb_memtable_tombstones(s->memtables[i]);
+    }
+    sdb_unlock_db(&db->lock);
+    return records > 2 * tombstones ? records - 2 * tombstones : 0;
+}
+
+int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    struct sdb_edit e = {0};
+    int rc;
+    if ((rc = sdb_check_process(db, err)) != 0 || (rc = sdb_check_writable(db, err)) != 0)
+        return rc;
+    sdb_lock_install(&db->install_lock);
+    sdb_edit_tree_intent(&e, tree->desc.id);
+    rc = sdb_install(db, &e, err);
+    if (rc == 0) {
+        sdb_lock_db(&db->lock);
+        tree->drop_intended = true;
+        sdb_unlock_db(&db->lock);
+    }
+    sdb_unlock_install(&db->install_lock);
+    sdb_edit_fini(&e);
+    return rc;
+}
+
+/* Take the tree out of the manifest, then let its tables and memtables go. */
+static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    seerdb *db = tree->db;
+    struct sdb_edit e = {0};
+    struct sdb_version *version = NULL;
+    struct sdb_memtable *fresh = NULL, *old = NULL;
+    struct sdb_read_state *state = NULL;
+    int rc = sdb_version_new(NULL, 0, &version, err);
+    if (rc == 0 && (rc = sdb_memtable_new(&fresh, err)) == 0)
+        rc = sdb_read_state_new(&fresh, 1, version, &state, err);
+    sdb_version_unref(version);
+    if (rc != 0) {
+        sdb_memtable_unref(fresh);
+        return rc;
+    }
+    sdb_lock_install(&db->install_lock);
+    sdb_edit_tree_drop(&e, tree->desc.id);
+    rc = sdb_install(db, &e, err);
+    if (rc == 0) {
+        sdb_lock_db(&db->lock);
+        tree->dropped = true;
+        /* A queued flush of the tree finds it dropped and only gives up its input. */
+        state = sdb_tree_set_state(tree, state);
+        sdb_unlock_db(&db->lock);
+        old = tree->active;
+        tree->active = fresh;
+        tree->active_file = 0;
+        fresh = NULL;
+    }
+    sdb_unlock_install(&db->install_lock);
+    sdb_read_state_unref(state);
+    sdb_memtable_unref(old);
+    sdb_memtable_unref(fresh);
+    sdb_edit_fini(&e);
+    return rc;
+}
+
+int seerdb_tree_drop(seerdb_tree *tree, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    int rc;
+    if ((rc = sdb_check_process(db, err)) != 0)
+        return rc;
+    sdb_lock_write(&db->write_lock);
+    sdb_lock_db(&db->lock);
+    bool intended = tree->drop_intended && !tree->dropped;
+    sdb_unlock_db(&db->lock);
+    if (!intended)
+        rc = sdb_fail(err, SEERDB_MISUSE, "%s: a tree is dropped only after its owner noted "
+                      "the intent", db->dir);
+    else if (tree->undecided != NULL)
+        rc = sdb_fail(err, SEERDB_BUSY, "%s: an undecided commit writes the tree", db->dir);
+    else if ((rc = sdb_check_writable(db, err)) == 0)
+        rc = drop_tree(tree, err);
+    sdb_unlock_write(&db->write_lock);
+    sdb_empty_graveyard(db);
+    seerdb_tree_close(tree);
+    return rc;
+}
+
+int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *info),
+                 void *ctx, seerdb_err *err)
+{
+    size_t n = 0, got = 0;
+    int rc = sdb_check_process(db, err);
+    if (rc != 0)
+        return rc;
+    sdb_lock_db(&db->lock);
+    for (const seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        n++;
+    seerdb_tree_info *all = sdb_array_new(n, sizeof *all);
+    for (const seerdb_tree *t = db->trees; t != NULL && all != NULL; t = t->next)
+        if (!t->dropped)
+            all[got++] = (seerdb_tree_info){t->desc.uuid, t->desc.owner, t->drop_intended};
+    sdb_unlock_db(&db->lock);
+    if (all == NULL)
+        return sdb_fail_nomem(err, n * sizeof *all);
+    for (size_t i = 0; i < got; i++)
+        if (!each(ctx, &all[i])) /* outside the lock: it may call us */
+            break;
+    sdb_mem_free(all);
+    return 0;
+}
+
+/* ---- maintenance --------------------------------------------------------------- */
+
+/* Wait until the queue is empty; a failed attempt after `failures` ends the wait. */
+static int wait_for_jobs(seerdb *db, uint64_t failures, seerdb_err *err) REQUIRES(LK_DB)
+{
+    while (db->jobs != NULL) {
+        if (db->bg_err.code != 0)
+            return sdb_fail_as(err, &db->bg_err);
+        if (db->jobs_failed > failures)
+            return sdb_fail_as(err, &db->job_err);
+        sdb_cond_wait(&db->progress, &db->lock);
+    }
+    return 0;
+}
+
+int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
+{
+    int rc;
+    if ((rc = sdb_check_process(db, err)) != 0 || (rc = sdb_check_writable(db, err)) != 0)
+        return rc;
+    sdb_lock_write(&db->write_lock);
+    sdb_lock_db(&db->lock);
+    seerdb_tree *t = tree != NULL ? tree : db->trees; /* the list only grows */
+    sdb_unlock_db(&db->lock);
+    while (t != NULL && rc == 0) {
+        rc = sdb_freeze(t, err);
+        sdb_lock_db(&db->lock);
+        t = tree != NULL ? NULL : t->next;
+        sdb_unlock_db(&db->lock);
+    }
+    sdb_unlock_write(&db->write_lock);
+    if (rc != 0)
+        return rc;
+    sdb_lock_db(&db->lock);
+    uint64_t failures = db->jobs_failed;
+    db->retry_now = true;
+    sdb_cond_signal(&db->work);
+    rc = wait_for_jobs(db, failures, err);
+    sdb_unlock_db(&db->lock);
+    return rc;
+}
+
+static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *report,
+                        seerdb_err *err)
+{
+    for (size_t i = 0; i < s->version->nruns; i++) {
+        const struct sdb_run *run = s->version->runs[i];
+        const struct sdb_table_properties *p = sdb_table_properties(run->table);
+        int rc = sdb_table_verify(run->table, err);
+        if (rc != 0)
+            return rc;
+        if (p->records != run->desc.records || p->tombstones != run->desc.tombstones ||
+            p->max_number != run->desc.max_number || p->min_number != run->desc.min_number)
+            return sdb_fail(err, SEERDB_CORRUPT,
+                            "table %06" PRIu64 " holds %" PRIu64
+                            " records, the manifest says %" PRIu64,
+                            run->desc.file, p->records, run->desc.records);
+        report->tables++;
+        report->blocks += p->blocks;
+        report->records += p->records;
+        report->bytes += run->desc.size;
+    }
+    return 0;
+}
+
+int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,
+                  seerdb_err *err)
+{
+    int rc = sdb_check_process(db, err);
+    *report = (seerdb_verify_report){0};
+    sdb_lock_db(&db->lock);
+    for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next) {
+        if (t->dropped || (tree != NULL && t != tree))
+            continue;
+        struct sdb_read_state *s = sdb_read_state_ref(t->state);
+        sdb_unlock_db(&db->lock);
+        rc = verify_state(s, report, err);
+        sdb_read_state_unref(s);
+        sdb_lock_db(&db->lock);
+    }
+    sdb_unlock_db(&db->lock);
+    return rc;
+}

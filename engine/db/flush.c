@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of durability: table synced, directory synced, manifest record synced,
+ * version published, memtable dropped, its log files released.  A crash between any two
+ * leaves the data in the log, in the table, or in both; replaying what a table already
+ * holds is skipped by the tree's `flushed` number. */
+#include "db/flush.h"
+
+#include "db/batch.h"
+#include "table/table_writer.h"
+#include "tree/fold.h"
+
+struct flush {
+    struct sdb_job job; /* first member */
+    seerdb_tree *tree;  /* a counted handle */
+    struct sdb_memtable *memtable; /* counted */
+    uint64_t last_number; /* of the commits in it */
+    uint64_t file;        /* the table's number, kept over retries; 0: none yet */
+};
+
+static void flush_free(struct sdb_job *job)
+{
+    struct flush *f = (struct flush *)job;
+    sdb_memtable_unref(f->memtable);
+    seerdb_tree_close(f->tree);
+    sdb_mem_free(f);
+}
+
+struct sink {
+    struct sdb_table_writer *writer;
+    uint64_t records;
+};
+
+static int emit_to_writer(void *ctx, const struct sdb_record *r)
+{
+    struct sink *sink = ctx;
+    sdb_table_writer_add(sink->writer, r);
+    sink->records++;
+    return 0;
+}
+
+/* Nothing older than this memtable exists: tombstones have nothing to hide. */
+static bool is_bottom(struct flush *f)
+{
+    seerdb *db = f->job.db;
+    sdb_lock_db(&db->lock);
+    const struct sdb_read_state *s = f->tree->state;
+    bool bottom = s->version->nruns == 0 &&
+                  s->memtables[s->nmemtables - 1] == f->memtable;
+    sdb_unlock_db(&db->lock);
+    return bottom;
+}
+
+/* Fold the memtable into the writer. */
+static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
+{
+    struct sdb_fold fold = {.present = true, .bottom = is_bottom(f)};
+    struct sdb_iter *it = NULL;
+    int rc = sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, NULL, 0, &it, err);
+    if (rc == 0)
+        for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))
+            if ((rc = sdb_fold_key(&fold, it, emit_to_writer, sink, err)) != 0)
+                break;
+    sdb_iter_close(it);
+    sdb_fold_fini(&fold);
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+/* Write the table file; *records is 0 when nothing survived the fold, and the file is
+ * then gone again. */
+static int write_table(struct flush *f, const char *path, struct sdb_table_desc *desc,
+                       seerdb_err *err)
+{
+    seerdb *db = f->job.db;
+    struct sink sink = {0};
+    struct sdb_file *file = NULL;
+    struct sdb_table_summary s = {0};
+    struct sdb_table_writer_options o = {.compression = (int)f->tree->desc.compression};
+    (void)sdb_memtable_bounds(f->memtable, &o.smallest, &o.largest);
+    int rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_FLUSH, &file, err);
+    if (rc != 0 || (rc = sdb_table_writer_new(file, &o, &sink.writer, err)) != 0 ||
+        (rc = write_records(f, &sink, err)) != 0 || sink.records == 0 ||
+        (rc = sdb_table_writer_finish(sink.writer, &s, err)) != 0)
+        goto out;
+    *desc = (struct sdb_table_desc){.file = f->file,
+                                    .id = s.id,
+                                    .size = s.file_size,
+                                    .records = s.records,
+                                    .tombstones = s.tombstones,
+                                    .key_bytes = s.key_bytes,
+                                    .value_bytes = s.value_bytes,
+                                    .min_number = s.min_number,
+                                    .max_number = s.max_number};
+    sdb_buf_append_slice(&desc->smallest, s.smallest);
+    sdb_buf_append_slice(&desc->largest, s.largest);
+    if ((rc = sdb_buf_check(&desc->smallest, err)) == 0)
+        rc = sdb_buf_check(&desc->largest, err);
+out:
+    sdb_table_writer_free(sink.writer);
+    sdb_file_close(file);
+    return rc;
+}
+
+/* Put the memtable's table in its place in what readers see. `run` may be NULL. */
+static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err) REQUIRES(LK_DB)
+{
+    seerdb_tree *t = f->tree;
+    struct sdb_read_state *s = t->state, *fresh = NULL;
+    struct sdb_version *version = NULL;
+    int rc = run != NULL ? sdb_version_add(s->version, run, &version, err)
+                         : (version = sdb_version_ref(s->version), 0);
+    if (rc == 0) /* flushes of a tree run oldest first: this memtable is the last */
+        rc = sdb_read_state_new(s->memtables, s->nmemtables - 1, version, &fresh, err);
+    sdb_version_unref(version);
+    if (rc != 0)
+        return rc;
+    sdb_read_state_unref(sdb_tree_set_state(t, fresh));
+    atomic_store_explicit(&t->flushed, f->last_number, memory_order_relaxed);
+    return 0;
+}
+
+/* List the table in the manifest, then publish it. */
+static int install(struct flush *f, const struct sdb_table_desc *desc, struct sdb_run *run,
+                   uint64_t floor, seerdb_err *err)
+{
+    seerdb *db = f->job.db;
+    struct sdb_edit e = {0};
+    uint64_t tree = f->tree->desc.id;
+    sdb_lock_install(&db->install_lock);
+    sdb_lock_db(&db->lock);
+    bool dropped = f->tree->dropped;
+    sdb_unlock_db(&db->lock);
+    int rc = 0;
+    if (!dropped) {
+        if (run != NULL)
+            sdb_edit_table_add(&e, tree, desc);
+        sdb_edit_tree_numbers(&e, tree, f->last_number, f->last_number, 0);
+    }
+    sdb_edit_log_floor(&e, floor);
+    rc = sdb_install(db, &e, err);
+    if (rc == 0) {
+        sdb_lock_db(&db->lock);
+        rc = dropped ? 0 : publish(f, run, err);
+        db->frozen_bytes -= sdb_memtable_bytes(f->memtable);
+        f->job.log_file = 0;
+        sdb_unlock_db(&db->lock);
+        if (rc != 0) /* the manifest is ahead of us: only reopening is right */
+            (void)sdb_break(db, err);
+    }
+    sdb_unlock_install(&db->install_lock);
+    sdb_edit_fini(&e);
+    return rc;
+}
+
+/* Make the table durable and open it for reading.  *run is NULL when nothing survived. */
+static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
+                 struct sdb_run **run, seerdb_err *err)
+{
+    seerdb *db = f->job.db;
+    struct sdb_file *file = NULL;
+    struct sdb_table *table = NULL;
+    (void)sdb_fs_remove(db->fs, path, NULL); /* of an attempt before */
+    int rc = write_table(f, path, desc, err);
+    if (rc != 0 || desc->records == 0)
+        return rc;
+    if ((rc = sdb_fs_sync_dir(db->fs, db->dir, err)) != 0 ||
+        (rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err)) != 0 ||
+        (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
+        return rc;
+    return sdb_run_new(desc, table, sdb_bury, db, run, err);
+}
+
+static int flush_run(struct sdb_job *job, seerdb_err *err)
+{
+    struct flush *f = (struct flush *)job;
+    seerdb *db = job->db;
+    struct sdb_table_desc desc = {0};
+    struct sdb_run *run = NULL;
+    if (f->file == 0)
+        f->file = atomic_fetch_add_explicit(&db->next_file, 1, memory_order_relaxed);
+    char *path = sdb_table_path(db, f->file);
+    if (path == NULL)
+        return sdb_fail_nomem(err, 0);
+    int rc = build(f, path, &desc, &run, err);
+    if (rc == 0) {
+        sdb_lock_write(&db->write_lock);
+        uint64_t floor = sdb_log_floor(db, job);
+        sdb_unlock_write(&db->write_lock);
+        rc = install(f, &desc, run, floor, err);
+        if (rc == 0) {
+            atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
+            sdb_lock_write(&db->write_lock);
+            rc = sdb_wal_release(db->wal, floor, NULL); /* leftovers go at the next open */
+            sdb_unlock_write(&db->write_lock);
+            rc = 0;
+        }
+    }
+    if (rc != 0)
+        atomic_fetch_add_explicit(&db->counters.flush_failures, 1, memory_order_relaxed);
+    if ((rc != 0 || desc.records == 0) &&
+        !atomic_load_explicit(&db->broken, memory_order_acquire))
+        (void)sdb_fs_remove(db->fs, path, NULL);
+    sdb_run_unref(run);
+    sdb_table_desc_fini(&desc);
+    sdb_mem_free(path);
+    return rc;
+}
+
+int sdb_freeze(seerdb_tree *t, seerdb_err *err)
+{
+    seerdb *db = t->db;
+    struct sdb_memtable *fresh = NULL, *all[64];
+    struct sdb_read_state *state = NULL;
+    struct flush *f = NULL;
+    int rc = 0;
+    if (t->active_file == 0)
+        return 0;
+    if ((f = sdb_mem_zalloc(sizeof *f)) == NULL)
+        return sdb_fail_nomem(err, sizeof *f);
+    if ((rc = sdb_reserve(db, err)) != 0 || (rc = sdb_memtable_new(&fresh, err)) != 0)
+        goto out;
+    if (t->undecided != NULL &&
+        (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,
+                                   t->undecided->payload.size, err)) != 0)
+        goto out;
+    f->job = (struct sdb_job){.run = flush_run,
+                              .free = flush_free,
+                              .db = db,
+                              .log_file = t->active_file};
+    f->tree = t;
+    f->last_number = atomic_load_explicit(&t->last_commit, memory_order_relaxed);
+    f->memtable = t->active; /* takes the writer's count over */
+    sdb_lock_db(&db->lock);
+    const struct sdb_read_state *old = t->state;
+    if (old->nmemtables + 1 > sizeof all / sizeof all[0]) {
+        sdb_unlock_db(&db->lock);
+        rc = sdb_fail(err, SEERDB_FULL, "%s: too many memtables wait to be flushed", db->dir);
+        goto out;
+    }
+    all[0] = fresh;
+    memcpy(all + 1, old->memtables, old->nmemtables * sizeof all[0]);
+    rc = sdb_read_state_new(all, old->nmemtables + 1, old->version, &state, err);
+    if (rc == 0) {
+        sdb_tree_ref(t);
+        db->frozen_bytes += sdb_memtable_bytes(f->memtable);
+        state = sdb_tree_set_state(t, state);
+        sdb_job_submit(db, &f->job);
+    }
+    sdb_unlock_db(&db->lock);
+    if (rc != 0)
+        goto out;
+    sdb_read_state_unref(state);
+    t->active = fresh;
+    t->active_file = 0;
+    t->active_bytes = 0;
+    return 0;
+out:
+    sdb_memtable_unref(fresh);
+    sdb_mem_free(f);
+    return rc;
+}
+
+uint64_t sdb_log_floor(seerdb *db, const struct sdb_job *without)
+{
+    uint64_t floor = sdb_wal_current_file(db->wal);
+    if (floor == 0)
+        floor = atomic_load_explicit(&db->next_file, memory_order_relaxed);
+    sdb_lock_db(&db->lock);
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next) {
+        if (t->dropped)
+            continue;
+        if (t->active_file != 0 && t->active_file < floor)
+            floor = t->active_file;
+        if (t->undecided != NULL && sdb_wal_file_of(t->undecided->position) < floor)
+            floor = sdb_wal_file_of(t->undecided->position);
+    }
+    for (const struct sdb_job *j = db->jobs; j != NULL; j = j->next)
+        if (j != without && j->log_file != 0 && j->log_file < floor)
+            floor = j->log_file;
+    sdb_unlock_db(&db->lock);
+    return floor;
+}
+
+/* The tree whose active memtable is largest, or which holds the oldest log file. */
+static seerdb_tree *pick(seerdb *db, bool by_log, size_t *total) REQUIRES(LK_WRITE)
+{
+    seerdb_tree *best = NULL;
+    *total = 0;
+    sdb_lock_db(&db->lock);
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next) {
+        if (t->dropped || t->active_file == 0)
+            continue;
+        *total += sdb_memtable_bytes(t->active);
+        if (best == NULL || (by_log ? t->active_file < best->active_file
+                                    : sdb_memtable_bytes(t->active) >
+                                          sdb_memtable_bytes(best->active)))
+            best = t;
+    }
+    sdb_unlock_db(&db->lock);
+    return best;
+}
+
+int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)
+{
+    seerdb *db = t->db;
+    size_t bytes = sdb_memtable_bytes(t->active), total;
+    uint64_t file = sdb_wal_current_file(db->wal);
+    int rc = 0;
+    if (bytes != t->active_bytes) { /* it grew by a chunk: time to look */
+        t->active_bytes = bytes;
+        if (bytes >= db->memtable_size) {
+            rc = sdb_freeze(t, err);
+        } else {
+            seerdb_tree *largest = pick(db, false, &total);
+            if (largest != NULL && total >= db->memtable_size + db->memtable_size / 2)
+                rc = sdb_freeze(largest, err);
+        }
+    }
+    if (rc == 0 && file != db->log_file_seen) {
+        db->log_file_seen = file;
+        if (sdb_wal_live_bytes(db->wal) > db->log_cap) {
+            seerdb_tree *oldest = pick(db, true, &total);
+            if (oldest != NULL && oldest->active_file < file)
+                rc = sdb_freeze(oldest, err);
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * flush -- turn memtables into tables.
+ *
+ * Freezing closes a tree's active memtable at a commit boundary and queues a job that
+ * writes it as a level-0 table.  A memtable and its log files go only after the table,
+ * its directory and the manifest record that lists it are on stable storage. */
+#ifndef SDB_DB_FLUSH_H
+#define SDB_DB_FLUSH_H
+
+#include "db/job.h"
+
+/* Close the active memtable and queue its flush; nothing to do when it is empty. */
+int sdb_freeze(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
+
+/* Freeze what has grown over its share of memory or holds back too much log.  Called
+ * after a commit to t. */
+int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* The oldest log file that memtables, queued flushes and undecided commits need. */
+uint64_t sdb_log_floor(seerdb *db, const struct sdb_job *without) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The statistics that seerdb_stats lists, and what this build is made of. */
+#include "base/codec.h"
+#include "base/hash.h"
+#include "db/state.h"
+
+#include <stdio.h>
+
+struct lister {
+    bool (*each)(void *ctx, const seerdb_stat *stat);
+    void *ctx;
+    bool stopped;
+};
+
+static void say(struct lister *l, const char *name, double value, const char *unit,
+                const char *meaning)
+{
+    seerdb_stat stat = {name, value, unit, meaning};
+    if (!l->stopped)
+        l->stopped = !l->each(l->ctx, &stat);
+}
+
+static double counted(const _Atomic uint64_t *counter)
+{
+    return (double)atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void say_io(seerdb *db, struct lister *l)
+{
+    const struct sdb_fs_counters *c = &db->fs->counters;
+    say(l, "log_written", counted(&c->written[SDB_FOR_LOG]), "bytes",
+        "written to the commit log by this process, all stores on this file layer");
+    say(l, "flush_written", counted(&c->written[SDB_FOR_FLUSH]), "bytes",
+        "written to tables by flushes");
+    say(l, "manifest_written", counted(&c->written[SDB_FOR_MANIFEST]), "bytes",
+        "written to manifests");
+    say(l, "table_read", counted(&c->read[SDB_FOR_READ]), "bytes",
+        "read from tables for queries");
+    say(l, "log_syncs", counted(&c->syncs[SDB_FOR_LOG]), "count", "syncs of the commit log");
+}
+
+static void say_store(seerdb *db, struct lister *l)
+{
+    const struct sdb_counters *c = &db->counters;
+    sdb_lock_db(&db->lock);
+    size_t frozen = db->frozen_bytes;
+    uint64_t trees = 0, jobs = db->jobs != NULL;
+    for (const seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        trees += t->dropped ? 0 : 1;
+    int failure = db->bg_err.code != 0 ? db->bg_err.code : db->job_err.code;
+    sdb_unlock_db(&db->lock);
+    say(l, "commits", counted(&c->commits), "count", "transactions committed since the open");
+    say(l, "puts", counted(&c->puts), "count", "records written since the open");
+    say(l, "deletes", counted(&c->deletes), "count", "tombstones written since the open");
+    say(l, "gets", counted(&c->gets), "count", "point lookups since the open");
+    say(l, "iterators", counted(&c->iterators), "count", "scans opened since the open");
+    say(l, "flushes", counted(&c->flushes), "count", "memtables written to tables");
+    say(l, "flush_failures", counted(&c->flush_failures), "count", "flushes that failed");
+    say(l, "stalls", counted(&c->stalls), "count", "commits that waited for a flush");
+    say(l, "stall_time", counted(&c->stall_us) / 1e6, "seconds", "time lost to such waits");
+    say(l, "background_busy", (double)jobs, "", "1 while background work is queued");
+    say(l, "background_failure", (double)failure, "",
+        "result code of the failure that holds back background work; 0: none");
+    say(l, "trees", (double)trees, "count", "tables of the store, in the sense of SQL");
+    say(l, "memory_limit", (double)db->memory_limit, "bytes", "the store's memory budget");
+    say(l, "frozen_memory", (double)frozen, "bytes", "memtables waiting for their flush");
+    say(l, "log_bytes", (double)sdb_wal_live_bytes(db->wal), "bytes",
+        "log files that hold something not yet in tables");
+    say_io(db, l);
+}
+
+static void say_tree(seerdb_tree *t, struct lister *l)
+{
+    seerdb *db = t->db;
+    uint64_t memory = 0, records = 0, index = 0, blocks = 0, raw = 0;
+    sdb_lock_db(&db->lock);
+    struct sdb_read_state *s = sdb_read_state_ref(t->state);
+    sdb_unlock_db(&db->lock);
+    for (size_t i = 0; i < s->nmemtables; i++) {
+        memory += sdb_memtable_bytes(s->memtables[i]);
+        records += sdb_memtable_records(s->memtables[i]);
+    }
+    for (size_t i = 0; i < s->version->nruns; i++) {
+        const struct sdb_run *run = s->version->runs[i];
+        index += sdb_table_memory(run->table);
+        blocks += sdb_table_properties(run->table)->blocks;
+        raw += run->desc.key_bytes + run->desc.value_bytes;
+    }
+    say(l, "last_commit", counted(&t->last_commit), "", "number of the table's last commit");
+    say(l, "memtable_records", (double)records, "count", "versions in memory");
+    say(l, "memtable_memory", (double)memory, "bytes", "memory of the memtables");
+    say(l, "tables", (double)s->version->nruns, "count", "sorted tables on disk");
+    say(l, "table_records", (double)s->version->records, "count", "records in them");
+    say(l, "table_tombstones", (double)s->version->tombstones, "count", "of these, deletions");
+    say(l, "table_blocks", (double)blocks, "count", "data blocks in them");
+    say(l, "table_bytes", (double)s->version->bytes, "bytes", "size of their files");
+    say(l, "table_raw_bytes", (double)raw, "bytes", "keys and values before compression");
+    say(l, "index_memory", (double)index, "bytes", "memory of their indexes");
+    sdb_read_state_unref(s);
+}
+
+int seerdb_stats(seerdb *db, seerdb_tree *tree,
+                 bool (*each)(void *ctx, const seerdb_stat *stat), void *ctx,
+                 seerdb_err *err)
+{
+    struct lister l = {each, ctx, false};
+    int rc = sdb_check_process(db, err);
+    if (rc != 0)
+        return rc;
+    if (tree != NULL)
+        say_tree(tree, &l);
+    say_store(db, &l);
+    return 0;
+}
+
+#if defined(__clang__)
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZER ", address sanitizer"
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZER ", thread sanitizer"
+#else
+#define SANITIZER ""
+#endif
+#if defined(NDEBUG)
+#define ASSERTS ", no assertions"
+#else
+#define ASSERTS ", assertions"
+#endif
+
+static char build_info[200];
+
+static void make_build_info(void)
+{
+    unsigned z = sdb_codec_zstd_version(), x = sdb_hash_version();
+    snprintf(build_info, sizeof build_info,
+             "seerdb " SEERDB_VERSION ", " COMPILER SANITIZER ASSERTS
+             ", zstd %u.%u.%u, xxHash %u.%u.%u",
+             z / 10000, z / 100 % 100, z % 100, x / 10000, x / 100 % 100, x % 100);
+}
+
+const char *seerdb_build_info(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_build_info);
+    return build_info;
+}

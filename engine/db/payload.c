@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/payload.h"
+
+void sdb_payload_begin(struct sdb_buf *b, uint64_t nparts)
+{
+    sdb_put_u64(b, 0);
+    sdb_put_varint(b, nparts);
+}
+
+size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree)
+{
+    sdb_put_varint(b, tree);
+    size_t at = b->size;
+    sdb_put_u64(b, 0);
+    sdb_put_varint(b, 0); /* pending tables */
+    sdb_put_varint(b, 0); /* value-log files */
+    return at;
+}
+
+void sdb_payload_record(struct sdb_buf *b, const struct sdb_record *r)
+{
+    sdb_put_u8(b, (uint8_t)r->kind);
+    sdb_put_slice(b, r->key);
+    if (r->kind != SDB_KIND_TOMBSTONE)
+        sdb_put_slice(b, r->value);
+}
+
+void sdb_payload_end_part(struct sdb_buf *b)
+{
+    sdb_put_u8(b, 0);
+}
+
+void sdb_payload_set_number(struct sdb_buf *b, uint64_t number)
+{
+    sdb_store_u64(b->data, number);
+}
+
+void sdb_payload_set_prev(struct sdb_buf *b, size_t part, uint64_t prev)
+{
+    sdb_store_u64(b->data + part, prev);
+}
+
+static int malformed(const struct sdb_payload_reader *p, const char *what, seerdb_err *err)
+{
+    return sdb_fail(err, SEERDB_CORRUPT, "%s: malformed commit %" PRIu64 ": %s", p->where,
+                    p->number, what);
+}
+
+int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes, const char *where,
+                     seerdb_err *err)
+{
+    *p = (struct sdb_payload_reader){.r = sdb_reader_init(bytes), .where = where};
+    p->number = sdb_get_u64(&p->r);
+    p->parts_left = sdb_get_varint(&p->r);
+    if (p->r.failed || p->parts_left == 0 || p->number == 0 || p->number > SDB_NUMBER_MAX)
+        return malformed(p, "its head", err);
+    return 0;
+}
+
+int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t *prev,
+                          seerdb_err *err)
+{
+    if (p->parts_left == 0)
+        return sdb_reader_done(&p->r) ? SEERDB_NOTFOUND
+                                      : malformed(p, "bytes after the last part", err);
+    p->parts_left--;
+    *tree = sdb_get_varint(&p->r);
+    *prev = sdb_get_u64(&p->r);
+    uint64_t pending = sdb_get_varint(&p->r), vlogs = sdb_get_varint(&p->r);
+    if (p->r.failed || *prev >= p->number)
+        return malformed(p, "the head of a part", err);
+    if (pending != 0 || vlogs != 0)
+        return sdb_fail(err, SEERDB_NEWER,
+                        "%s: commit %" PRIu64 " names files of a newer seerdb", p->where,
+                        p->number);
+    return 0;
+}
+
+int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
+                            seerdb_err *err)
+{
+    uint8_t kind = sdb_get_u8(&p->r);
+    if (kind == 0 && !p->r.failed)
+        return SEERDB_NOTFOUND;
+    *r = (struct sdb_record){.number = p->number, .kind = (enum sdb_kind)kind};
+    r->key = sdb_get_slice(&p->r);
+    if (kind != SDB_KIND_TOMBSTONE)
+        r->value = sdb_get_slice(&p->r);
+    if (p->r.failed || kind > SDB_KIND_MAX || r->key.size > SEERDB_KEY_MAX ||
+        r->value.size > SEERDB_VALUE_MAX)
+        return malformed(p, "a record", err);
+    if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE)
+        return sdb_fail(err, SEERDB_NEWER,
+                        "%s: commit %" PRIu64 " holds a record of kind %u, which this "
+                        "version cannot read",
+                        p->where, p->number, kind);
+    return 0;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/read.h"
+
+#include "db/batch.h"
+#include "table/merge_iter.h"
+#include "tree/fold.h"
+
+#include <assert.h>
+
+struct seerdb_iter {
+    struct sdb_iter *merged; /* owned */
+    seerdb_view *view;       /* counted */
+    seerdb_pin *scratch;     /* counted: hidden ranges of the batch; NULL: no batch */
+    struct sdb_buf lower, upper;
+    bool has_lower, has_upper, positioned;
+};
+
+int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    int rc = sdb_check_process(db, err);
+    if (rc != 0)
+        return rc;
+    seerdb_view *v = sdb_mem_zalloc(sizeof *v);
+    if (v == NULL)
+        return sdb_fail_nomem(err, sizeof *v);
+    atomic_init(&v->count, 1);
+    v->tree = tree;
+    /* The number first: everything up to it is in memtables and tables that the state
+     * listed then or lists now; a flush in between only moves it. acquire: pairs with
+     * the publication in sdb_apply. */
+    v->number = atomic_load_explicit(&tree->last_commit, memory_order_acquire);
+    sdb_lock_db(&db->lock);
+    sdb_tree_ref(tree);
+    v->state = sdb_read_state_ref(tree->state);
+    sdb_unlock_db(&db->lock);
+    *out = v;
+    return 0;
+}
+
+seerdb_view *seerdb_view_ref(seerdb_view *view)
+{
+    atomic_fetch_add_explicit(&view->count, 1, memory_order_relaxed);
+    return view;
+}
+
+void seerdb_view_close(seerdb_view *view)
+{
+    if (view == NULL || atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
+        return;
+    sdb_read_state_unref(view->state);
+    seerdb_tree_close(view->tree);
+    sdb_mem_free(view);
+}
+
+uint64_t seerdb_view_number(const seerdb_view *view)
+{
+    return view->number;
+}
+
+/* Does the run's key range include key? */
+static bool run_covers(const struct sdb_run *run, seerdb_slice key)
+{
+    return sdb_slice_cmp(key, sdb_buf_slice(&run->desc.smallest)) >= 0 &&
+           sdb_slice_cmp(key, sdb_buf_slice(&run->desc.largest)) <= 0;
+}
+
+/* The newest version in the view. Memtables and runs are listed newest first, and no
+ * older one holds a newer version of a key. */
+static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *found,
+                  seerdb_err *err)
+{
+    const struct sdb_read_state *s = view->state;
+    for (size_t i = 0; i < s->nmemtables; i++)
+        if (sdb_memtable_get(s->memtables[i], key, view->number, NULL, found) == 0)
+            return 0;
+    for (size_t i = 0; i < s->version->nruns; i++) {
+        const struct sdb_run *run = s->version->runs[i];
+        if (!run_covers(run, key))
+            continue;
+        int rc = sdb_table_get(run->table, key, view->number, found, err);
+        if (rc != SEERDB_NOTFOUND)
+            return rc;
+    }
+    return SEERDB_NOTFOUND;
+}
+
+int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
+               seerdb_value *out, seerdb_err *err)
+{
+    struct sdb_found found = {0};
+    int rc = sdb_check_process(view->tree->db, err);
+    if (rc != 0)
+        return rc;
+    atomic_fetch_add_explicit(&view->tree->db->counters.gets, 1, memory_order_relaxed);
+    const struct sdb_batch_part *part =
+        batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
+    rc = SEERDB_NOTFOUND;
+    if (part != NULL)
+        rc = sdb_memtable_get(part->memtable, key, mark, &batch->scratch->hidden, &found);
+    if (rc == SEERDB_NOTFOUND)
+        rc = lookup(view, key, &found, err);
+    if (rc == 0 && (rc = sdb_fold_visible(found.kind, err)) != 0)
+        seerdb_pin_unref(found.pin);
+    if (rc == 0)
+        *out = (seerdb_value){found.value, found.pin};
+    return rc;
+}
+
+/* Open one source after the other into sources[]; *n counts those opened. */
+static int open_sources(const seerdb_view *view, const seerdb_batch *batch, uint64_t mark,
+                        struct sdb_iter **sources, size_t *n, seerdb_err *err)
+{
+    const struct sdb_read_state *s = view->state;
+    const struct sdb_batch_part *part =
+        batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
+    int rc = 0;
+    if (part != NULL &&
+        (rc = sdb_memtable_iter(part->memtable, mark, &batch->scratch->hidden,
+                                SDB_NUMBER_BATCH, &sources[(*n)++], err)) != 0)
+        goto out;
+    for (size_t i = 0; i < s->nmemtables; i++)
+        if (sdb_memtable_records(s->memtables[i]) > 0 &&
+            (rc = sdb_memtable_iter(s->memtables[i], view->number, NULL, 0,
+                                    &sources[(*n)++], err)) != 0)
+            goto out;
+    for (size_t i = 0; i < s->version->nruns; i++)
+        if ((rc = sdb_table_iter(s->version->runs[i]->table, view->number,
+                                 &sources[(*n)++], err)) != 0)
+            goto out;
+out:
+    if (rc != 0)
+        (*n)--; /* the last one did not open */
+    return rc;
+}
+
+int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
+                     seerdb_iter **out, seerdb_err *err)
+{
+    struct sdb_iter *few[8], **sources = few;
+    size_t n = 0, most = 1 + view->state->nmemtables + view->state->version->nruns;
+    int rc = sdb_check_process(view->tree->db, err);
+    if (rc != 0)
+        return rc;
+    seerdb_iter *it = sdb_mem_zalloc(sizeof *it);
+    if (it == NULL)
+        return sdb_fail_nomem(err, sizeof *it);
+    if (most > sizeof few / sizeof few[0] &&
+        (sources = sdb_array_new(most, sizeof *sources)) == NULL) {
+        sdb_mem_free(it);
+        return sdb_fail_nomem(err, most * sizeof *sources);
+    }
+    rc = open_sources(view, batch, mark, sources, &n, err);
+    if (rc == 0)
+        rc = sdb_merge_iter(sources, n, &it->merged, err); /* takes the sources over */
+    else
+        for (size_t i = 0; i < n; i++)
+            sdb_iter_close(sources[i]);
+    if (sources != few)
+        sdb_mem_free(sources);
+    if (rc != 0) {
+        sdb_mem_free(it);
+        return rc;
+    }
+    it->view = seerdb_view_ref(view);
+    if (batch != NULL && batch->scratch != NULL)
+        it->scratch = seerdb_pin_ref(&batch->scratch->pin);
+    atomic_fetch_add_explicit(&view->tree->db->counters.iterators, 1, memory_order_relaxed);
+    *out = it;
+    return 0;
+}
+
+void seerdb_iter_close(seerdb_iter *it)
+{
+    if (it == NULL)
+        return;
+    sdb_iter_close(it->merged);
+    seerdb_pin_unref(it->scratch);
+    seerdb_view_close(it->view);
+    sdb_buf_fini(&it->lower);
+    sdb_buf_fini(&it->upper);
+    sdb_mem_free(it);
+}
+
+int seerdb_iter_bound(seerdb_iter *it, seerdb_slice lower, seerdb_slice upper,
+                      seerdb_err *err)
+{
+    it->positioned = false;
+    sdb_buf_clear(&it->lower);
+    sdb_buf_clear(&it->upper);
+    it->has_lower = lower.data != NULL;
+    it->has_upper = upper.data != NULL;
+    if (it->has_lower)
+        sdb_buf_append_slice(&it->lower, lower);
+    if (it->has_upper)
+        sdb_buf_append_slice(&it->upper, upper);
+    int rc = sdb_buf_check(&it->lower, err);
+    return rc != 0 ? rc : sdb_buf_check(&it->upper, err);
+}
+
+static bool below(const seerdb_iter *it, seerdb_slice k)
+{
+    return it->has_lower && sdb_slice_cmp(k, sdb_buf_slice(&it->lower)) < 0;
+}
+
+static bool above(const seerdb_iter *it, seerdb_slice k)
+{
+    return it->has_upper && sdb_slice_cmp(k, sdb_buf_slice(&it->upper)) >= 0;
+}
+
+/* The merged iterator answered rc: go on in the given direction to the first key that is
+ * not deleted, and stop at the bound. */
+static int settle(seerdb_iter *it, bool forward, int rc, seerdb_err *err)
+{
+    it->positioned = false;
+    while (rc == 0) {
+        seerdb_slice k = it->merged->at.key;
+        if (forward ? above(it, k) : below(it, k))
+            return SEERDB_NOTFOUND;
+        rc = sdb_fold_visible(it->merged->at.kind, err);
+        if (rc == 0) {
+            it->positioned = true;
+            return 0;
+        }
+        if (rc != SEERDB_NOTFOUND)
+            return rc;
+        rc = forward ? it->merged->ops->next(it->merged, err)
+                     : it->merged->ops->prev(it->merged, err);
+    }
+    return rc;
+}
+
+int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
+{
+    struct sdb_iter *m = it->merged;
+    int rc = it->has_lower ? m->ops->seek(m, sdb_buf_slice(&it->lower), err)
+                           : m->ops->first(m, err);
+    return settle(it, true, rc, err);
+}
+
+int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
+{
+    struct sdb_iter *m = it->merged;
+    int rc = it->has_upper ? m->ops->seek_for_prev(m, sdb_buf_slice(&it->upper), err)
+                           : m->ops->last(m, err);
+    if (rc == 0 && above(it, m->at.key)) /* the bound itself is outside */
+        rc = m->ops->prev(m, err);
+    return settle(it, false, rc, err);
+}
+
+int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
+{
+    if (below(it, k))
+        return seerdb_iter_first(it, err);
+    return settle(it, true, it->merged->ops->seek(it->merged, k, err), err);
+}
+
+int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
+{
+    if (above(it, k))
+        return seerdb_iter_last(it, err);
+    return settle(it, false, it->merged->ops->seek_for_prev(it->merged, k, err), err);
+}
+
+int seerdb_iter_next(seerdb_iter *it, seerdb_err *err)
+{
+    assert(it->positioned);
+    return settle(it, true, it->merged->ops->next(it->merged, err), err);
+}
+
+int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err)
+{
+    assert(it->positioned);
+    return settle(it, false, it->merged->ops->prev(it->merged, err), err);
+}
+
+seerdb_slice seerdb_iter_key(const seerdb_iter *it)
+{
+    return it->merged->at.key;
+}
+
+seerdb_slice seerdb_iter_value(const seerdb_iter *it)
+{
+    return it->merged->at.value;
+}
+
+seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
+{
+    return it->merged->pin;
+}

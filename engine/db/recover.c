@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A commit in the log stands unless an abort of its number follows.  An abort comes before
+ * the next commit to any of the same trees, so a commit is held back until one follows it
+ * or the log ends: it is applied once, knowing its outcome, and nothing is ever undone.
+ * Replaying does not shorten the log: a second crash finds it as it was. */
+#include "db/recover.h"
+
+#include "db/flush.h"
+#include "db/payload.h"
+#include "db/write.h"
+#include "os/clock.h"
+
+#include <stdio.h>
+
+#define LOG_FILES_KEPT 2u
+
+/* A commit whose outcome the log has not told yet. */
+struct held {
+    struct held *next;
+    uint64_t number, file;
+    size_t size;
+    uint8_t payload[];
+};
+
+struct replay {
+    seerdb *db;
+    struct held *held; /* owned; in order of the log */
+    uint64_t next_tree; /* ids below it existed once */
+};
+
+/* A file name of the store, taken apart. */
+struct name {
+    uint64_t number;
+    char suffix[8]; /* "tbl", "log", ... ; "" when it is none of ours */
+};
+
+static struct name parse_name(const char *name)
+{
+    struct name n = {0};
+    const char *p = name;
+    for (; *p >= '0' && *p <= '9' && n.number < UINT64_MAX / 16; p++)
+        n.number = n.number * 10 + (uint64_t)(*p - '0');
+    if (p - name < 6 || *p != '.' || strlen(p + 1) >= sizeof n.suffix)
+        return (struct name){0};
+    strcpy(n.suffix, p + 1);
+    return n;
+}
+
+/* ---- what is in the directory ---------------------------------------------- */
+
+struct listing {
+    seerdb *db;
+    bool foreign;          /* something that an unfinished creation cannot have left */
+    bool data;             /* a log or a table */
+    char first_foreign[64];
+    uint64_t highest;      /* file number */
+    struct sdb_buf doomed; /* names of files to remove, NUL-terminated one by one */
+    const struct sdb_catalog *catalog; /* NULL: only look */
+    uint64_t manifest;
+};
+
+static bool table_is_listed(const struct sdb_catalog *c, uint64_t number)
+{
+    for (size_t i = 0; i < c->ntrees; i++)
+        for (size_t j = 0; j < c->trees[i].ntables; j++)
+            if (c->trees[i].tables[j].file == number)
+                return true;
+    return false;
+}
+
+static bool is_doomed(const struct listing *l, const char *name, const struct name *n)
+{
+    size_t size = strlen(name);
+    if (size > 4 && strcmp(name + size - 4, ".tmp") == 0)
+        return true;
+    if (strcmp(n->suffix, "tbl") == 0)
+        return !table_is_listed(l->catalog, n->number);
+    if (strcmp(n->suffix, "log") == 0)
+        return n->number < l->catalog->log_floor;
+    if (strcmp(n->suffix, "man") == 0)
+        return n->number != l->manifest;
+    return false;
+}
+
+static void look_at(void *ctx, const char *name)
+{
+    struct listing *l = ctx;
+    struct name n = parse_name(name);
+    if (n.suffix[0] != '\0' && n.number > l->highest)
+        l->highest = n.number;
+    if (strcmp(n.suffix, "log") == 0 || strcmp(n.suffix, "tbl") == 0)
+        l->data = true;
+    if (strcmp(name, "LOCK") != 0 && strcmp(name, "CURRENT.tmp") != 0 &&
+        strcmp(n.suffix, "man") != 0 && !l->foreign) {
+        l->foreign = true;
+        snprintf(l->first_foreign, sizeof l->first_foreign, "%s", name);
+    }
+    if (l->catalog != NULL && is_doomed(l, name, &n))
+        sdb_buf_append(&l->doomed, name, strlen(name) + 1);
+}
+
+static int remove_orphans(seerdb *db, const struct listing *l, seerdb_err *err)
+{
+    int rc = sdb_buf_check(&l->doomed, err);
+    struct sdb_buf path = {0};
+    for (size_t at = 0; rc == 0 && at < l->doomed.size;) {
+        const char *name = (const char *)l->doomed.data + at;
+        at += strlen(name) + 1;
+        sdb_buf_clear(&path);
+        sdb_buf_append(&path, db->dir, strlen(db->dir));
+        sdb_buf_append(&path, "/", 1);
+        sdb_buf_append(&path, name, strlen(name) + 1);
+        if ((rc = sdb_buf_check(&path, err)) == 0)
+            (void)sdb_fs_remove(db->fs, (const char *)path.data, NULL);
+    }
+    sdb_buf_fini(&path);
+    return rc;
+}
+
+/* ---- the manifest ----------------------------------------------------------- */
+
+static int create_manifest(seerdb *db, seerdb_err *err)
+{
+    struct listing l = {.db = db};
+    seerdb_uuid id;
+    int rc = sdb_fs_list(db->fs, db->dir, look_at, &l, err);
+    if (rc != 0)
+        return rc;
+    if (l.data)
+        return sdb_fail(err, SEERDB_CORRUPT,
+                        "%s: CURRENT is missing, but there are data files (%s)", db->dir,
+                        l.first_foreign);
+    if (l.foreign)
+        return sdb_fail(err, SEERDB_CANTOPEN,
+                        "%s is not a store and not empty (it holds %s)", db->dir,
+                        l.first_foreign);
+    if ((rc = sdb_uuid_new(&id, err)) != 0)
+        return rc;
+    return sdb_manifest_create(db->fs, db->dir, &id, &db->manifest, err);
+}
+
+static int load_manifest(seerdb *db, bool create, seerdb_err *err)
+{
+    int rc = sdb_manifest_load(db->fs, db->dir, &db->manifest, err);
+    if (rc != SEERDB_NOTFOUND)
+        return rc;
+    if (create)
+        return create_manifest(db, err);
+    return sdb_fail(err, SEERDB_CANTOPEN, "%s is not a store: it has no file CURRENT",
+                    db->dir);
+}
+
+/* ---- trees and their tables ------------------------------------------------- */
+
+static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_run **out,
+                    seerdb_err *err)
+{
+    struct sdb_file *file = NULL;
+    struct sdb_table *table = NULL;
+    char *path = sdb_table_path(db, desc->file);
+    if (path == NULL)
+        return sdb_fail_nomem(err, 0);
+    int rc = desc->backend != 0
+                 ? sdb_fail(err, SEERDB_NEWER, "%s lies on the unknown backend %u", path,
+                            desc->backend)
+                 : sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err);
+    sdb_mem_free(path);
+    if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
+        return rc;
+    return sdb_run_new(desc, table, sdb_bury, db, out, err);
+}
+
+static int open_version(seerdb *db, const struct sdb_tree_desc *t, struct sdb_version **out,
+                        seerdb_err *err)
+{
+    int rc = 0;
+    size_t n = 0;
+    struct sdb_run **runs = sdb_array_new(t->ntables, sizeof *runs);
+    if (runs == NULL)
+        return sdb_fail_nomem(err, t->ntables * sizeof *runs);
+    for (; n < t->ntables && rc == 0; n++) /* newest first */
+        rc = open_run(db, &t->tables[t->ntables - 1 - n], &runs[n], err);
+    if (rc == 0)
+        rc = sdb_version_new(runs, n, out, err);
+    for (size_t i = 0; i < n; i++)
+        sdb_run_unref(runs[i]);
+    sdb_mem_free(runs);
+    return rc;
+}
+
+static int open_trees(seerdb *db, const struct sdb_catalog *c, seerdb_err *err)
+{
+    for (size_t i = 0; i < c->ntrees; i++) {
+        struct sdb_version *version = NULL;
+        seerdb_tree *t = NULL;
+        int rc = open_version(db, &c->trees[i], &version, err);
+        if (rc == 0)
+            rc = sdb_tree_new(db, &c->trees[i], version, &t, err);
+        sdb_version_unref(version);
+        if (rc != 0)
+            return rc;
+        sdb_lock_db(&db->lock);
+        sdb_tree_append(db, t);
+        sdb_unlock_db(&db->lock);
+    }
+    return 0;
+}
+
+/* ---- the log ---------------------------------------------------------------- */
+
+/* Do two commits write a tree in common? */
+static int share_a_tree(seerdb_slice a, seerdb_slice b, bool *shared, seerdb_err *err)
+{
+    struct sdb_payload_reader pa, pb;
+    struct sdb_record r;
+    uint64_t ta, tb, prev;
+    int rc = sdb_payload_open(&pa, a, "log", err);
+    *shared = false;
+    while (rc == 0 && !*shared && (rc = sdb_payload_next_part(&pa, &ta, &prev, err)) == 0) {
+        rc = sdb_payload_open(&pb, b, "log", err);
+        while (rc == 0 && (rc = sdb_payload_next_part(&pb, &tb, &prev, err)) == 0) {
+            *shared = *shared || ta == tb;
+            while ((rc = sdb_payload_next_record(&pb, &r, err)) == 0)
+                ;
+            rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+        }
+        if (rc == SEERDB_NOTFOUND)
+            while ((rc = sdb_payload_next_record(&pa, &r, err)) == 0)
+                ;
+        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+    }
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+/* Every tree that a commit names exists or existed. */
+static int check_trees(const struct replay *r, seerdb_slice payload, const char *where,
+                       seerdb_err *err)
+{
+    struct sdb_payload_reader p;
+    struct sdb_record record;
+    uint64_t tree, prev;
+    int rc = sdb_payload_open(&p, payload, where, err);
+    while (rc == 0 && (rc = sdb_payload_next_part(&p, &tree, &prev, err)) == 0) {
+        if (tree == 0 || tree >= r->next_tree)
+            return sdb_fail(err, SEERDB_CORRUPT,
+                            "%s: commit %" PRIu64 " writes the unknown tree %" PRIu64, where,
+                            p.number, tree);
+        while ((rc = sdb_payload_next_record(&p, &record, err)) == 0)
+            ;
+        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+    }
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+/* The commit stands: apply it and let go of it. */
+static int apply_held(struct replay *r, struct held **at, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    struct held *h = *at;
+    int rc = sdb_apply(r->db, (seerdb_slice){h->payload, h->size}, r->db->dir, h->file, err);
+    *at = h->next;
+    sdb_mem_free(h);
+    return rc;
+}
+
+static int replay_prepare(struct replay *r, const struct sdb_frame *f, uint64_t position,
+                          const char *where, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    struct sdb_payload_reader p;
+    int rc = sdb_payload_open(&p, f->payload, where, err);
+    if (rc != 0 || (rc = check_trees(r, f->payload, where, err)) != 0)
+        return rc;
+    struct held **at = &r->held;
+    while (*at != NULL) {
+        bool shared;
+        rc = share_a_tree((seerdb_slice){(*at)->payload, (*at)->size}, f->payload, &shared,
+                          err);
+        if (rc == 0 && shared)
+            rc = apply_held(r, at, err);
+        else
+            at = &(*at)->next;
+        if (rc != 0)
+            return rc;
+    }
+    struct held *h = sdb_mem_alloc(sizeof *h + f->payload.size);
+    if (h == NULL)
+        return sdb_fail_nomem(err, sizeof *h + f->payload.size);
+    *h = (struct held){.number = p.number,
+                       .file = sdb_wal_file_of(position),
+                       .size = f->payload.size};
+    memcpy(h->payload, f->payload.data, f->payload.size);
+    *at = h;
+    return 0;
+}
+
+static int replay_abort(struct replay *r, const struct sdb_frame *f, const char *where,
+                        seerdb_err *err)
+{
+    struct sdb_reader reader = sdb_reader_init(f->payload);
+    uint64_t number = sdb_get_varint(&reader);
+    if (!sdb_reader_done(&reader))
+        return sdb_fail(err, SEERDB_CORRUPT, "%s: malformed abort", where);
+    for (struct held **at = &r->held; *at != NULL; at = &(*at)->next)
+        if ((*at)->number == number) {
+            struct held *h = *at;
+            *at = h->next;
+            sdb_mem_free(h);
+            break;
+        }
+    return 0;
+}
+
+static int replay_frame(void *ctx, const struct sdb_frame *f, uint64_t position,
+                        seerdb_err *err) NO_TSA
+{
+    struct replay *r = ctx;
+    char where[64];
+    snprintf(where, sizeof where, "%06" PRIu64 ".log at %" PRIu64, position >> 32,
+             position & UINT32_MAX);
+    switch (f->type) {
+    case SDB_WAL_PREPARE:
+        return replay_prepare(r, f, position, where, err);
+    case SDB_WAL_ABORT:
+        return replay_abort(r, f, where, err);
+    case SDB_WAL_CLOSE:
+        return 0;
+    default:
+        return sdb_fail(err, SEERDB_NEWER, "%s: a log frame of the unknown type %u", where,
+                        f->type);
+    }
+}
+
+static int replay_log(seerdb *db, const struct sdb_wal_options *o,
+                      const struct sdb_catalog *c, struct sdb_wal_recovery *seen,
+                      seerdb_err *err) NO_TSA
+{
+    struct replay r = {.db = db, .next_tree = c->next_tree};
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_wal_recover(o, c->log_floor, replay_frame, &r, seen, err);
+    while (rc == 0 && r.held != NULL)
+        rc = apply_held(&r, &r.held, err);
+    sdb_unlock_write(&db->write_lock);
+    while (r.held != NULL) {
+        struct held *next = r.held->next;
+        sdb_mem_free(r.held);
+        r.held = next;
+    }
+    return rc;
+}
+
+/* Queue the flush of every memtable that replay has filled. */
+static int freeze_full(seerdb *db, seerdb_err *err) NO_TSA
+{
+    int rc = 0;
+    sdb_lock_write(&db->write_lock);
+    for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next)
+        if (sdb_memtable_bytes(t->active) >= db->memtable_size)
+            rc = sdb_freeze(t, err);
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
+/* The store is not shared yet. */
+int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err) NO_TSA
+{
+    struct sdb_wal_recovery seen = {0};
+    struct listing l = {.db = db};
+    int rc = load_manifest(db, create, err);
+    if (rc != 0)
+        return rc;
+    const struct sdb_catalog *c = sdb_manifest_catalog(db->manifest);
+    struct sdb_wal_options o = {.fs = db->fs,
+                                .dir = db->dir,
+                                .store = c->store,
+                                .file_size = log_file_size,
+                                .next_file = &db->next_file,
+                                .keep = LOG_FILES_KEPT};
+    db->id = c->store;
+    l.catalog = c;
+    l.manifest = sdb_manifest_file(db->manifest);
+    if ((rc = sdb_fs_list(db->fs, db->dir, look_at, &l, err)) != 0 ||
+        (rc = open_trees(db, c, err)) != 0 ||
+        (rc = replay_log(db, &o, c, &seen, err)) != 0 ||
+        (rc = remove_orphans(db, &l, err)) != 0)
+        goto out;
+    db->next_number = db->number_limit = c->number_ceiling > 0 ? c->number_ceiling : 1;
+    db->file_limit = c->file_ceiling;
+    uint64_t next_file = l.highest + 1 > c->file_ceiling ? l.highest + 1 : c->file_ceiling;
+    atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
+    if ((rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
+        goto out;
+    rc = freeze_full(db, err);
+out:
+    sdb_wal_recovery_fini(&seen);
+    sdb_buf_fini(&l.doomed);
+    return rc;
+}

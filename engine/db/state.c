@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/state.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* How many numbers one durable reservation covers: a reopen skips at most these. */
+#define NUMBERS_RESERVED 65536u
+#define FILES_RESERVED 256u
+#define FILES_WANTED 16u
+
+int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
+                       struct sdb_version *version, struct sdb_read_state **out,
+                       seerdb_err *err)
+{
+    size_t size = sizeof(struct sdb_read_state) + n * sizeof memtables[0];
+    struct sdb_read_state *s = sdb_mem_zalloc(size);
+    if (s == NULL)
+        return sdb_fail_nomem(err, size);
+    atomic_init(&s->count, 1);
+    s->version = sdb_version_ref(version);
+    s->nmemtables = n;
+    for (size_t i = 0; i < n; i++) {
+        seerdb_pin_ref(sdb_memtable_pin(memtables[i]));
+        s->memtables[i] = memtables[i];
+    }
+    *out = s;
+    return 0;
+}
+
+struct sdb_read_state *sdb_read_state_ref(struct sdb_read_state *s)
+{
+    atomic_fetch_add_explicit(&s->count, 1, memory_order_relaxed);
+    return s;
+}
+
+void sdb_read_state_unref(struct sdb_read_state *s)
+{
+    /* acq_rel: whoever frees sees what every other holder did. */
+    if (s == NULL || atomic_fetch_sub_explicit(&s->count, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < s->nmemtables; i++)
+        sdb_memtable_unref(s->memtables[i]);
+    sdb_version_unref(s->version);
+    sdb_mem_free(s);
+}
+
+int sdb_check_process(const seerdb *db, seerdb_err *err)
+{
+    if (db->fork_generation == sdb_fork_generation())
+        return 0;
+    return sdb_fail(err, SEERDB_FORKED,
+                    "%s: this process was forked after the store was opened; open the "
+                    "database again in the child",
+                    db->dir);
+}
+
+int sdb_check_writable(seerdb *db, seerdb_err *err)
+{
+    if (!atomic_load_explicit(&db->broken, memory_order_acquire))
+        return 0;
+    sdb_lock_db(&db->lock);
+    seerdb_err why = db->bg_err;
+    sdb_unlock_db(&db->lock);
+    return sdb_fail(err, why.code, "%s: writes are refused since an earlier failure: %s",
+                    db->dir, why.msg);
+}
+
+int sdb_break(seerdb *db, const seerdb_err *why)
+{
+    sdb_lock_db(&db->lock);
+    if (db->bg_err.code == 0)
+        db->bg_err = *why;
+    atomic_store_explicit(&db->broken, true, memory_order_release);
+    sdb_cond_broadcast(&db->progress);
+    sdb_unlock_db(&db->lock);
+    return why->code;
+}
+
+int sdb_install(seerdb *db, const struct sdb_edit *e, seerdb_err *err)
+{
+    seerdb_err why = {0};
+    int rc = sdb_manifest_append(db->manifest, e, &db->next_file, &why);
+    if (rc == 0)
+        return 0;
+    if (rc != SEERDB_NOMEM) /* nothing was written */
+        sdb_break(db, &why);
+    return sdb_fail_as(err, &why);
+}
+
+int sdb_reserve(seerdb *db, seerdb_err *err)
+{
+    uint64_t file = atomic_load_explicit(&db->next_file, memory_order_relaxed);
+    if (db->next_number < db->number_limit && file + FILES_WANTED <= db->file_limit)
+        return 0;
+    if (db->next_number >= SDB_NUMBER_MAX - NUMBERS_RESERVED)
+        return sdb_fail(err, SEERDB_READONLY, "%s: all commit numbers are used", db->dir);
+    uint64_t number_limit = db->next_number + NUMBERS_RESERVED;
+    uint64_t file_limit = file + FILES_RESERVED;
+    struct sdb_edit e = {0};
+    sdb_edit_ceilings(&e, number_limit, file_limit);
+    sdb_lock_install(&db->install_lock);
+    int rc = sdb_install(db, &e, err);
+    sdb_unlock_install(&db->install_lock);
+    sdb_edit_fini(&e);
+    if (rc == 0) {
+        db->number_limit = number_limit;
+        db->file_limit = file_limit;
+    }
+    return rc;
+}
+
+struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state *s)
+{
+    struct sdb_read_state *old = t->state;
+    t->state = s;
+    return old;
+}
+
+/* Not shared yet: nobody can hold a lock that matters. */
+int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc, struct sdb_version *version,
+                 seerdb_tree **out, seerdb_err *err) NO_TSA
+{
+    int rc = 0;
+    seerdb_tree *t = sdb_mem_zalloc(sizeof *t);
+    if (t == NULL)
+        return sdb_fail_nomem(err, sizeof *t);
+    t->db = db;
+    t->desc = *desc;
+    t->desc.tables = NULL;
+    t->desc.ntables = 0;
+    t->desc.name = t->desc.app = (struct sdb_buf){0};
+    sdb_buf_append_slice(&t->desc.name, sdb_buf_slice(&desc->name));
+    sdb_put_u8(&t->desc.name, 0); /* a C string for whoever asks */
+    sdb_buf_append_slice(&t->desc.app, sdb_buf_slice(&desc->app));
+    if ((rc = sdb_buf_check(&t->desc.name, err)) != 0 ||
+        (rc = sdb_buf_check(&t->desc.app, err)) != 0 ||
+        (rc = sdb_memtable_new(&t->active, err)) != 0 ||
+        (rc = sdb_read_state_new(&t->active, 1, version, &t->state, err)) != 0)
+        goto out;
+    t->drop_intended = desc->drop_intended;
+    atomic_init(&t->last_commit, desc->flushed);
+    atomic_init(&t->flushed, desc->flushed);
+    *out = t;
+    t = NULL;
+out:
+    sdb_tree_free(t);
+    return rc;
+}
+
+void sdb_tree_free(seerdb_tree *t) NO_TSA
+{
+    if (t == NULL)
+        return;
+    sdb_read_state_unref(t->state);
+    sdb_memtable_unref(t->active);
+    sdb_tree_desc_fini(&t->desc);
+    sdb_mem_free(t);
+}
+
+void sdb_tree_append(seerdb *db, seerdb_tree *t)
+{
+    seerdb_tree **last = &db->trees;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = t;
+}
+
+seerdb_tree *sdb_tree_by_id(seerdb *db, uint64_t id)
+{
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        if (t->desc.id == id && !t->dropped)
+            return t;
+    return NULL;
+}
+
+void sdb_tree_ref(seerdb_tree *t)
+{
+    t->handles++;
+}
+
+void sdb_bury(void *ctx, struct sdb_run *run)
+{
+    seerdb *db = ctx;
+    struct sdb_run *head = atomic_load_explicit(&db->graveyard, memory_order_relaxed);
+    do {
+        run->next_dead = head;
+        /* release: pairs with the acquire of whoever empties the graveyard */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &db->graveyard, &head, run, memory_order_release, memory_order_relaxed));
+}
+
+void sdb_empty_graveyard(seerdb *db)
+{
+    struct sdb_run *run =
+        atomic_exchange_explicit(&db->graveyard, NULL, memory_order_acquire);
+    while (run != NULL) {
+        struct sdb_run *next = run->next_dead;
+        uint64_t number = run->desc.file;
+        sdb_run_free(run);
+        char *path = sdb_table_path(db, number);
+        if (path != NULL)
+            (void)sdb_fs_remove(db->fs, path, NULL);
+        sdb_mem_free(path);
+        run = next;
+    }
+}
+
+char *sdb_table_path(const seerdb *db, uint64_t number)
+{
+    size_t size = strlen(db->dir) + 32;
+    char *path = sdb_mem_alloc(size);
+    if (path != NULL)
+        snprintf(path, size, "%s/%06" PRIu64 ".tbl", db->dir, number);
+    return path;
+}

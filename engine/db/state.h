@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state -- struct seerdb, struct seerdb_tree, what readers pin, and who guards what.
+ *
+ * Three locks, taken in this order:
+ *
+ *   LK_WRITE    order of commits: the log's tail, commit numbers, the active memtables
+ *               (whose single writer holds it), the slots of undecided commits
+ *   LK_INSTALL  the manifest
+ *   LK_DB       everything readers and workers share; short, never I/O
+ *
+ * Readers take LK_DB once, to count the tree's read state, then run unlocked. */
+#ifndef SDB_DB_STATE_H
+#define SDB_DB_STATE_H
+
+#include "log/manifest.h"
+#include "log/wal.h"
+#include "os/thread.h"
+#include "tree/memtable.h"
+#include "tree/version.h"
+
+#include <stdatomic.h>
+
+struct sdb_job;
+
+/* What a reader of a tree pins: its memtables, newest first, and its version. Immutable
+ * and counted; replaced whole when a memtable freezes or a flush is installed. */
+struct sdb_read_state {
+    _Atomic uint32_t count;
+    struct sdb_version *version; /* counted reference */
+    size_t nmemtables;
+    struct sdb_memtable *memtables[]; /* counted references */
+};
+
+int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
+                       struct sdb_version *version, struct sdb_read_state **out,
+                       seerdb_err *err) SDB_MUST_CHECK;
+struct sdb_read_state *sdb_read_state_ref(struct sdb_read_state *s);
+void sdb_read_state_unref(struct sdb_read_state *s); /* accepts NULL */
+
+struct seerdb_tree {
+    seerdb *db;                /* borrowed */
+    struct sdb_tree_desc desc; /* id, uuid, owner, name, ...: immutable after open.  Its
+                                  tables and numbers are not kept up: see below */
+    seerdb_tree *next GUARDED_BY(LK_DB); /* in order of creation */
+    uint32_t handles GUARDED_BY(LK_DB);  /* given out, views included */
+    bool dropped GUARDED_BY(LK_DB);
+    bool drop_intended GUARDED_BY(LK_DB);
+    struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
+
+    struct sdb_memtable *active GUARDED_BY(LK_WRITE); /* counted; state lists it first */
+    uint64_t active_file GUARDED_BY(LK_WRITE); /* log file of its first record; 0: empty */
+    size_t active_bytes GUARDED_BY(LK_WRITE);  /* as last looked at */
+    seerdb_batch *undecided GUARDED_BY(LK_WRITE); /* the prepared commit holding the slot */
+
+    _Atomic uint64_t last_commit; /* release: publish in write.c; acquire: view in read.c */
+    _Atomic uint64_t flushed;     /* commits up to it are in tables; relaxed */
+};
+
+/* Counted over the store's life; relaxed. */
+struct sdb_counters {
+    _Atomic uint64_t commits, puts, deletes, gets, iterators, flushes, flush_failures,
+        stalls, stall_us;
+};
+
+struct seerdb {
+    /* Immutable after open. */
+    char *dir; /* owned */
+    struct sdb_fs *fs;
+    bool owns_fs;
+    seerdb_uuid id;
+    size_t memory_limit, memtable_size;
+    uint64_t log_cap; /* bytes of log that force flushes */
+    uint64_t fork_generation;
+    struct sdb_file *lock_file; /* owned */
+
+    struct sdb_mutex write_lock;   /* LK_WRITE */
+    struct sdb_mutex install_lock; /* LK_INSTALL */
+    struct sdb_mutex lock;         /* LK_DB */
+
+    struct sdb_wal *wal; /* owned; its appends need LK_WRITE */
+    uint64_t next_number GUARDED_BY(LK_WRITE);
+    uint64_t number_limit GUARDED_BY(LK_WRITE); /* numbers below it are reserved */
+    uint64_t file_limit GUARDED_BY(LK_WRITE);   /* file numbers below it are reserved */
+    uint64_t log_file_seen GUARDED_BY(LK_WRITE); /* when the log's size was last checked */
+    struct sdb_cond slot_free; /* of LK_WRITE: an undecided commit was decided */
+    _Atomic uint64_t next_file; /* relaxed: unique, nothing hangs on its order */
+
+    struct sdb_manifest *manifest GUARDED_BY(LK_INSTALL); /* owned */
+
+    seerdb_tree *trees GUARDED_BY(LK_DB);
+    struct sdb_job *jobs GUARDED_BY(LK_DB); /* queue; the head may be running */
+    struct sdb_thread worker GUARDED_BY(LK_DB);
+    struct sdb_cond work;               /* of LK_DB: a job, or closing */
+    struct sdb_cond progress;           /* of LK_DB: a job ended */
+    bool closing GUARDED_BY(LK_DB);
+    bool retry_now GUARDED_BY(LK_DB);   /* skip the backoff of the job at the head */
+    size_t frozen_bytes GUARDED_BY(LK_DB); /* memtables waiting for their flush */
+    uint64_t jobs_failed GUARDED_BY(LK_DB); /* attempts */
+    seerdb_err job_err GUARDED_BY(LK_DB); /* why the job at the head waits to be retried */
+    seerdb_err bg_err GUARDED_BY(LK_DB);  /* first failure that retrying can't cure */
+    _Atomic bool broken;   /* bg_err is set; release there, acquire before reading it */
+    _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
+
+    _Atomic(struct sdb_run *) graveyard; /* dead runs, linked by next_dead */
+    struct sdb_counters counters;
+};
+
+/* FORKED in a child of the process that opened the store. */
+int sdb_check_process(const seerdb *db, seerdb_err *err) SDB_MUST_CHECK;
+
+/* The failure that made the store refuse writes, or 0. */
+int sdb_check_writable(seerdb *db, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Refuse writes from now on because of *why (the first one is kept). Returns why->code. */
+int sdb_break(seerdb *db, const seerdb_err *why) EXCLUDES(LK_DB);
+
+/* Append an edit to the manifest; a failure breaks the store. */
+int sdb_install(seerdb *db, const struct sdb_edit *e, seerdb_err *err)
+    REQUIRES(LK_INSTALL) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Make sure that a commit number and some file numbers are reserved. */
+int sdb_reserve(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE) SDB_MUST_CHECK;
+
+/* Replace the tree's read state; the old one is returned for the caller to unref once
+ * unlocked. */
+struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state *s)
+    REQUIRES(LK_DB) SDB_MUST_CHECK;
+
+/* A new tree object over desc (copied) with an empty memtable and this version (a count
+ * is taken). Not yet in the store's list. */
+int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc, struct sdb_version *version,
+                 seerdb_tree **out, seerdb_err *err) SDB_MUST_CHECK;
+void sdb_tree_free(seerdb_tree *t);
+void sdb_tree_append(seerdb *db, seerdb_tree *t) REQUIRES(LK_DB);
+seerdb_tree *sdb_tree_by_id(seerdb *db, uint64_t id) REQUIRES(LK_DB); /* or NULL */
+void sdb_tree_ref(seerdb_tree *t) REQUIRES(LK_DB);
+
+/* sdb_run's dead callback: ctx is the store. */
+void sdb_bury(void *ctx, struct sdb_run *run);
+/* Delete the files of dead runs. Failures are not errors: orphans go at the next open. */
+void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_DB);
+
+/* "dir/000012.tbl"; the caller frees. NULL: no memory. */
+char *sdb_table_path(const seerdb *db, uint64_t number);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Commit: the batch is encoded, takes its number and its place in the log under LK_WRITE,
+ * is synced without it, and then waits for its decision holding the slot of each tree it
+ * touches.  Applying and publishing happen under LK_WRITE again, so that a memtable never
+ * freezes in the middle of a commit. */
+#include "db/write.h"
+
+#include "db/batch.h"
+#include "db/flush.h"
+#include "db/payload.h"
+#include "os/clock.h"
+
+/* Memtables waiting for their flush may take this many times the size of one. */
+#define FROZEN_MAX 2u
+
+/* Wait until the flushes have caught up.  A flush that fails for want of space ends the
+ * wait with its failure: nobody hangs on a full disk. */
+static int wait_for_room(seerdb *db, seerdb_err *err)
+{
+    int rc = 0;
+    sdb_lock_db(&db->lock);
+    if (db->frozen_bytes >= FROZEN_MAX * db->memtable_size) {
+        uint64_t start = sdb_clock_mono_us();
+        while (rc == 0 && db->frozen_bytes >= FROZEN_MAX * db->memtable_size) {
+            const seerdb_err *why = db->bg_err.code != 0 ? &db->bg_err : &db->job_err;
+            if (why->code != 0)
+                rc = sdb_fail(err, why->code, "%s: memory is full and cannot be flushed: %s",
+                              db->dir, why->msg);
+            else
+                sdb_cond_wait(&db->progress, &db->lock);
+        }
+        atomic_fetch_add_explicit(&db->counters.stalls, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&db->counters.stall_us, sdb_clock_mono_us() - start,
+                                  memory_order_relaxed);
+    }
+    sdb_unlock_db(&db->lock);
+    return rc;
+}
+
+/* Is the slot of every tree of the batch free? */
+static bool slots_free(const seerdb_batch *b) REQUIRES(LK_WRITE)
+{
+    for (size_t i = 0; i < b->nslots; i++)
+        if (b->slots[i].tree->undecided != NULL)
+            return false;
+    return true;
+}
+
+static void set_slots(const seerdb_batch *b, seerdb_batch *holder) REQUIRES(LK_WRITE)
+{
+    for (size_t i = 0; i < b->nslots; i++)
+        b->slots[i].tree->undecided = holder;
+    if (holder == NULL)
+        sdb_cond_broadcast(&b->db->slot_free);
+}
+
+/* Everything that the commit will need to apply itself without failing. */
+static int reserve_memory(const seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    int rc = 0;
+    for (size_t i = 0; i < b->nslots && rc == 0; i++)
+        rc = sdb_memtable_reserve(b->slots[i].tree->active, (size_t)b->nrecords,
+                                  b->payload.size, err);
+    return rc;
+}
+
+/* Fill in the number and each part's predecessor. */
+static int stamp(seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    seerdb *db = b->db;
+    sdb_payload_set_number(&b->payload, db->next_number);
+    for (size_t i = 0; i < b->nslots; i++) {
+        seerdb_tree *t = b->slots[i].tree;
+        sdb_lock_db(&db->lock);
+        bool dropped = t->dropped;
+        sdb_unlock_db(&db->lock);
+        if (dropped)
+            return sdb_fail(err, SEERDB_MISUSE, "%s: the batch writes the dropped tree %s",
+                            db->dir, (const char *)t->desc.name.data);
+        sdb_payload_set_prev(&b->payload, b->slots[i].prev,
+                             atomic_load_explicit(&t->last_commit, memory_order_relaxed));
+    }
+    return 0;
+}
+
+/* Take a number, a place in the log and the slots. */
+static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    seerdb *db = b->db;
+    seerdb_err why = {0};
+    int rc;
+    if ((rc = sdb_check_writable(db, err)) != 0 || (rc = sdb_reserve(db, err)) != 0 ||
+        (rc = reserve_memory(b, err)) != 0 || (rc = stamp(b, err)) != 0)
+        return rc;
+    rc = sdb_wal_append(db->wal, SDB_WAL_PREPARE, SDB_OUTCOME_NONE,
+                        sdb_buf_slice(&b->payload), &b->position, end, &why);
+    if (rc != 0) {
+        if (rc != SEERDB_NOMEM)
+            (void)sdb_break(db, &why);
+        return sdb_fail_as(err, &why);
+    }
+    b->number = db->next_number++;
+    set_slots(b, b);
+    return 0;
+}
+
+static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err *err)
+{
+    seerdb *db = b->db;
+    seerdb_err why = {0};
+    uint64_t end = 0;
+    int rc;
+    if ((rc = sdb_check_process(db, err)) != 0)
+        return rc;
+    if (b->phase != SDB_BATCH_OPEN)
+        return sdb_fail(err, SEERDB_MISUSE, "the batch is prepared already");
+    if ((rc = sdb_check_writable(db, err)) != 0 ||
+        (rc = sdb_batch_encode(b, err)) != 0)
+        return rc;
+    b->number = 0;
+    if (b->nslots == 0) {
+        b->phase = SDB_BATCH_PREPARED;
+        return 0;
+    }
+    if ((rc = wait_for_room(db, err)) != 0)
+        return rc;
+    sdb_lock_write(&db->write_lock);
+    while (wait && !slots_free(b))
+        sdb_cond_wait(&db->slot_free, &db->write_lock);
+    if (!slots_free(b))
+        rc = sdb_fail(err, SEERDB_BUSY, "%s: another commit to the same table is undecided",
+                      db->dir);
+    else
+        rc = log_commit(b, &end, err);
+    sdb_unlock_write(&db->write_lock);
+    if (rc != 0)
+        return rc;
+    b->synced = sync == SEERDB_SYNC_FULL;
+    if (b->synced && (rc = sdb_wal_sync(db->wal, end, &why)) != 0) {
+        /* Whether the record survives a crash is unknown; nothing may follow it. */
+        (void)sdb_break(db, &why);
+        sdb_lock_write(&db->write_lock);
+        set_slots(b, NULL);
+        sdb_unlock_write(&db->write_lock);
+        return sdb_fail_as(err, &why);
+    }
+    if (sync == SEERDB_SYNC_NORMAL)
+        sdb_job_want_sync(db);
+    b->phase = SDB_BATCH_PREPARED;
+    return 0;
+}
+
+int seerdb_prepare(seerdb_batch *batch, enum seerdb_sync sync, uint64_t *number,
+                   seerdb_err *err)
+{
+    int rc = prepare(batch, sync, false, err);
+    if (rc == 0 && number != NULL)
+        *number = batch->number;
+    return rc;
+}
+
+int sdb_apply(seerdb *db, seerdb_slice payload, const char *where, uint64_t file,
+              seerdb_err *err)
+{
+    struct sdb_payload_reader p;
+    struct sdb_record r;
+    uint64_t id, prev, puts = 0, deletes = 0;
+    int rc = sdb_payload_open(&p, payload, where, err);
+    while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
+        sdb_lock_db(&db->lock);
+        seerdb_tree *t = sdb_tree_by_id(db, id);
+        sdb_unlock_db(&db->lock);
+        bool skip = t == NULL || p.number <= atomic_load_explicit(&t->flushed,
+                                                                   memory_order_relaxed);
+        while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
+            if (skip)
+                continue;
+            if ((rc = sdb_memtable_insert(t->active, &r, err)) != 0)
+                return rc;
+            *(r.kind == SDB_KIND_TOMBSTONE ? &deletes : &puts) += 1;
+        }
+        if (rc != SEERDB_NOTFOUND)
+            return rc;
+        rc = 0;
+        if (skip)
+            continue;
+        if (t->active_file == 0)
+            t->active_file = file;
+        /* release: a reader that sees the number sees its records (view in read.c) */
+        atomic_store_explicit(&t->last_commit, p.number, memory_order_release);
+    }
+    atomic_fetch_add_explicit(&db->counters.commits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.puts, puts, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.deletes, deletes, memory_order_relaxed);
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+void seerdb_commit(seerdb_batch *batch)
+{
+    seerdb *db = batch->db;
+    seerdb_err why = {0};
+    if (batch->phase != SDB_BATCH_PREPARED || sdb_check_process(db, NULL) != 0)
+        return;
+    if (batch->number != 0) {
+        sdb_lock_write(&db->write_lock);
+        /* Memory was reserved: a failure is a bug, and the log still has the commit. */
+        if (sdb_apply(db, sdb_buf_slice(&batch->payload), "a batch",
+                      sdb_wal_file_of(batch->position), &why) != 0)
+            (void)sdb_break(db, &why);
+        set_slots(batch, NULL);
+        for (size_t i = 0; i < batch->nslots; i++)
+            /* A failure to freeze is no failure to commit: the next one tries again. */
+            (void)!sdb_freeze_where_due(batch->slots[i].tree, NULL);
+        sdb_unlock_write(&db->write_lock);
+    }
+    sdb_batch_reset(batch);
+}
+
+int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
+{
+    seerdb *db = batch->db;
+    uint64_t position, end = 0;
+    uint8_t number[SDB_VARINT_MAX];
+    seerdb_err why = {0};
+    int rc = sdb_check_process(db, err);
+    if (rc != 0 || batch->phase != SDB_BATCH_PREPARED)
+        return rc;
+    if (batch->number != 0) {
+        sdb_lock_write(&db->write_lock);
+        rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
+                            (seerdb_slice){number, sdb_store_varint(number, batch->number)},
+                            &position, &end, &why);
+        set_slots(batch, NULL);
+        sdb_unlock_write(&db->write_lock);
+        if (rc == 0 && batch->synced)
+            rc = sdb_wal_sync(db->wal, end, &why);
+        if (rc != 0)
+            (void)sdb_break(db, &why);
+    }
+    batch->phase = SDB_BATCH_OPEN;
+    batch->number = 0;
+    return rc != 0 ? sdb_fail_as(err, &why) : 0;
+}
+
+int seerdb_rollback(seerdb_batch *batch, seerdb_err *err)
+{
+    int rc = seerdb_unprepare(batch, err);
+    sdb_batch_reset(batch);
+    return rc;
+}
+
+int seerdb_write(seerdb_batch *batch, enum seerdb_sync sync, seerdb_err *err)
+{
+    int rc = prepare(batch, sync, true, err);
+    if (rc == 0)
+        seerdb_commit(batch);
+    return rc;
+}
