@@ -44,7 +44,7 @@ EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c))
 SQL_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard sql-tests/*.c))
 
-.PHONY: all loadable static deps demo test unit sql asan tsan locks layers sizes format \
+.PHONY: all loadable static deps dev-deps demo test unit sql asan tsan locks layers sizes format \
   check-format bench install clean help
 all: loadable static ## build the extension and the library
 
@@ -54,6 +54,9 @@ static: $(BUILD)/libseerdb.a ## build libseerdb.a: the engine alone, for C progr
 deps: ## install what building, testing and the demo need (Debian; as root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
+
+dev-deps: deps ## also what the sanitizers and the house checks need
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEV_PACKAGES)
 
 demo: seerdb.so ## load the Debian package index, query it, compare with ordinary tables
 	sql-tests/demo demo.db
