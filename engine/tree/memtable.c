@@ -485,6 +485,11 @@ static void insert_slot(struct sdb_memtable *m, struct root *root,
     }
 }
 
+static uint64_t code_of_low(const struct root *root, const struct sdb_entry *low)
+{
+    return low == NULL ? 0 : sdb_code(&root->coder, sdb_entry_key(low));
+}
+
 /* Clone the nodes below `from` with root's codes.  last[level] is the clone made before
  * at that level.  Requires: the memory is reserved. */
 static struct sdb_node *clone(struct sdb_memtable *m, const struct root *root,
@@ -502,8 +507,7 @@ static struct sdb_node *clone(struct sdb_memtable *m, const struct root *root,
         void *slot = sdb_node_slot(from, i);
         if (from->level > 0)
             slot = clone(m, root, slot, last);
-        sdb_node_set_slot(
-            nd, i, low == NULL ? 0 : sdb_code(&root->coder, sdb_entry_key(low)), slot);
+        sdb_node_set_slot(nd, i, code_of_low(root, low), slot);
     }
     sdb_node_set_n(nd, n);
     if (last[from->level] != NULL)
@@ -754,6 +758,7 @@ static void check_node(struct check *c, const struct sdb_node *nd, uint32_t leve
                        const struct sdb_entry *low)
 {
     uint32_t n = sdb_node_n(nd);
+    (void)low; /* without assertions */
     assert(atomic_load_explicit(&nd->version, memory_order_acquire) % 2 == 0);
     assert(nd->level == level && n >= 1 && n <= SDB_NODE_SLOTS && nd->low == low);
     assert(c->last[level] == NULL || sdb_node_next(c->last[level]) == nd);
@@ -762,9 +767,8 @@ static void check_node(struct check *c, const struct sdb_node *nd, uint32_t leve
     c->per_level[level]++;
     for (uint32_t i = 0; i < n; i++) {
         const struct sdb_entry *key = sdb_node_low(nd, i);
-        uint64_t code = key == NULL ? 0 : sdb_code(&c->root->coder, sdb_entry_key(key));
-        assert(sdb_node_code(nd, i) == code);
-        assert(i == 0 || sdb_node_code(nd, i - 1) <= code);
+        assert(sdb_node_code(nd, i) == code_of_low(c->root, key));
+        assert(i == 0 || sdb_node_code(nd, i - 1) <= sdb_node_code(nd, i));
         assert(i > 0 || low == NULL || sdb_entry_cmp(low, sdb_entry_key(key)) == 0);
         if (level == 0)
             check_chain(c, sdb_node_slot(nd, i));

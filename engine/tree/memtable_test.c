@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
+#include "os/clock.h"
 #include "os/thread.h"
 #include "test.h"
 
@@ -189,10 +190,15 @@ static bool model_settle(struct reader *r, int64_t i, int64_t step)
 /* The first key >= key, maybe n. */
 static int64_t model_bound(const struct model *mo, seerdb_slice key)
 {
-    int64_t i = 0;
-    while (i < (int64_t)mo->n && sdb_slice_cmp(mo->keys[i].key, key) < 0)
-        i++;
-    return i;
+    int64_t lo = 0, hi = (int64_t)mo->n;
+    while (lo < hi) {
+        int64_t mid = (lo + hi) / 2;
+        if (sdb_slice_cmp(mo->keys[mid].key, key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }
 
 /* The iterator's answer must be the model's. */
@@ -304,7 +310,7 @@ static void an_iterator_sees_its_ceiling_while_the_tree_grows(void **state)
         struct sdb_rand rand = {seed};
         enum shape shape = (enum shape)(seed % SHAPES);
         struct model mo;
-        model_init(&mo, &rand, shape, shape == LONG ? 40 : 50 + 250 * (seed / SHAPES));
+        model_init(&mo, &rand, shape, shape == LONG ? 10 : 50 + 200 * (seed / SHAPES));
         struct sdb_memtable *m = new_memtable();
         struct reader r = open_reader(m, &mo, UINT64_MAX, NULL, 0);
         for (size_t i = 0; i < 3 * mo.n; i++) {
@@ -335,12 +341,12 @@ static void an_iterator_sees_its_ceiling_while_the_tree_grows(void **state)
 static void hidden_ranges_hide_at_once(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 2 * SHAPES; seed++) {
+    for (uint64_t seed = 0; seed < 2 * LONG; seed++) {
         struct sdb_rand rand = {seed};
         struct model mo;
         struct sdb_hidden_range ranges[100];
         struct sdb_hidden hidden = {ranges, 0};
-        model_init(&mo, &rand, (enum shape)(seed % SHAPES), 60);
+        model_init(&mo, &rand, (enum shape)(seed % LONG), 60);
         struct sdb_memtable *m = new_memtable();
         struct reader r = open_reader(m, &mo, 0, &hidden, SDB_NUMBER_BATCH);
         for (size_t i = 0; i < 300; i++) {
@@ -483,7 +489,7 @@ static void what_was_reserved_succeeds(void **state)
 {
     (void)state;
     struct sdb_rand rand = {3};
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 150; round++) {
         struct sdb_memtable *m = new_memtable();
         uint64_t number = 0;
         seerdb_err err = {0};
@@ -513,6 +519,30 @@ static void what_was_reserved_succeeds(void **state)
         assert_int_equal(sdb_memtable_records(m), number);
         sdb_memtable_unref(m);
     }
+}
+
+static void a_reserve_suffices_when_every_leaf_is_full(void **state)
+{
+    (void)state;
+    struct sdb_memtable *m = new_memtable();
+    seerdb_err err = {0};
+    uint64_t number = 0, leaves = 2000, inserts = 1990;
+    char key[24];
+    for (uint64_t i = 0; i < 32 * leaves; i++) { /* rising: full leaves */
+        snprintf(key, sizeof key, "%08u", (unsigned)i);
+        test_ok(write_key(m, test_slice(key), ++number, &err), &err);
+    }
+    test_ok(sdb_memtable_reserve(m, inserts, inserts * (9 + VALUE_MAX), &err), &err);
+    sdb_mem_fail_after(0);
+    int rc = 0;
+    for (uint64_t i = 0; rc == 0 && i < inserts; i++) { /* each splits another one */
+        snprintf(key, sizeof key, "%08u+", (unsigned)(32 * i + 10));
+        rc = write_key(m, test_slice(key), ++number, &err);
+    }
+    sdb_mem_fail_after(-1);
+    test_ok(rc, &err);
+    sdb_memtable_check(m);
+    sdb_memtable_unref(m);
 }
 
 static void a_reserve_is_not_wasted(void **state)
@@ -584,7 +614,7 @@ static void failed_allocations_change_nothing(void **state)
 
 /* ---- threads -------------------------------------------------------------- */
 
-#define WRITES 24000u
+#define WRITES 10000u
 
 struct stress {
     struct sdb_memtable *m;
@@ -683,20 +713,12 @@ static void *read_stress(void *arg)
     return NULL;
 }
 
-static void readers_miss_nothing_while_one_writes(void **state)
+static void stress_once(struct stress *s)
 {
-    (void)state;
-    struct stress *s = sdb_mem_zalloc(sizeof *s);
     struct sdb_thread readers[3] = {{.started = false}}, writer = {.started = false};
-    struct sdb_rand rand = {11};
     seerdb_err err = {0};
-    assert_non_null(s);
     s->m = new_memtable();
-    for (uint32_t i = 1; i <= WRITES; i++) {
-        bool again = i > 1 && sdb_rand_below(&rand, 4) == 0;
-        s->id[i] = again ? s->id[1 + sdb_rand_below(&rand, i - 1)] : i;
-        s->distinct[i] = s->distinct[i - 1] + (again ? 0 : 1);
-    }
+    atomic_store_explicit(&s->published, 0, memory_order_relaxed);
     for (int i = 0; i < 3; i++)
         test_ok(sdb_thread_start(&readers[i], "reader", read_stress, s, &err), &err);
     test_ok(sdb_thread_start(&writer, "writer", write_stress, s, &err), &err);
@@ -705,8 +727,25 @@ static void readers_miss_nothing_while_one_writes(void **state)
         sdb_thread_join(&readers[i]);
     sdb_memtable_check(s->m);
     assert_int_equal(sdb_memtable_records(s->m), WRITES);
-    assert_true(atomic_load_explicit(&s->scans, memory_order_relaxed) >= 6);
     sdb_memtable_unref(s->m);
+}
+
+static void readers_miss_nothing_while_one_writes(void **state)
+{
+    (void)state;
+    struct stress *s = sdb_mem_zalloc(sizeof *s);
+    struct sdb_rand rand = {11};
+    assert_non_null(s);
+    for (uint32_t i = 1; i <= WRITES; i++) {
+        bool again = i > 1 && sdb_rand_below(&rand, 4) == 0;
+        s->id[i] = again ? s->id[1 + sdb_rand_below(&rand, i - 1)] : i;
+        s->distinct[i] = s->distinct[i - 1] + (again ? 0 : 1);
+    }
+    uint64_t end = sdb_clock_mono_us() + 700000;
+    do
+        stress_once(s);
+    while (sdb_clock_mono_us() < end);
+    assert_true(atomic_load_explicit(&s->scans, memory_order_relaxed) >= 6);
     sdb_mem_free(s);
 }
 
@@ -720,6 +759,7 @@ int main(void)
         cmocka_unit_test(hidden_ranges_hide_at_once),
         cmocka_unit_test(every_order_of_insertion_gives_the_same_map),
         cmocka_unit_test(what_was_reserved_succeeds),
+        cmocka_unit_test(a_reserve_suffices_when_every_leaf_is_full),
         cmocka_unit_test(a_reserve_is_not_wasted),
         cmocka_unit_test(failed_allocations_change_nothing),
         cmocka_unit_test(readers_miss_nothing_while_one_writes),
