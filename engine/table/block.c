@@ -185,7 +185,7 @@ static bool parse_header(const uint8_t *p, struct sdb_block *b)
            sdb_load_u64(p + 24) == 0;
 }
 
-/* Whether record i is inside its limits; `start` is where it must begin. */
+/* Whether record i is inside its limits and its code not below the one before. */
 static bool record_is_sound(const struct sdb_block *b, unsigned i)
 {
     uint64_t number = sdb_block_column(b->numbers, b->number_width, i);

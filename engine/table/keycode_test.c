@@ -100,9 +100,28 @@ static void codes_order_as_the_keys_do(void **state)
     }
 }
 
+static void records_sort_by_key_then_newest_first(void **state)
+{
+    /* FORMAT.md, "Records" */
+    static const struct {
+        seerdb_slice key;
+        uint64_t number;
+    } order[] = {{{"", 0}, 3},       {{"key1", 4}, 9},  {{"key1", 4}, 2},
+                 {{"key1\0", 5}, 1}, {{"key10", 5}, 5}, {{"key2", 4}, 4},
+                 {{"\xff", 1}, 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        for (size_t j = 0; j < sizeof order / sizeof *order; j++) {
+            int c = sdb_slice_cmp(order[i].key, order[j].key);
+            bool before = c < 0 || (c == 0 && order[i].number > order[j].number);
+            assert_int_equal(before, i < j);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_sort_by_key_then_newest_first),
         cmocka_unit_test(a_code_is_the_eight_bytes_after_the_prefix),
         cmocka_unit_test(a_coder_drops_what_the_bounds_share),
         cmocka_unit_test(common_prefixes_are_measured),

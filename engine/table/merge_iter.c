@@ -28,8 +28,8 @@ struct merge {
     struct sdb_iter it;
     enum direction direction;
     uint32_t n;
-    uint32_t *group;      /* owned; n: scratch for the places of the sources on a key */
-    struct entry *heap;   /* owned; n, root first */
+    uint32_t *group;    /* owned; n: scratch for the places of the sources on a key */
+    struct entry *heap; /* owned; n, root first */
 };
 
 static struct merge *self(struct sdb_iter *it)
@@ -166,8 +166,8 @@ static int merge_seek_for_prev(struct sdb_iter *it, seerdb_slice key, seerdb_err
 static int step(const struct merge *m, struct entry *e, seerdb_err *err)
 {
     struct sdb_iter *s = e->source;
-    return moved(m, e, m->direction == FORWARD ? s->ops->next(s, err)
-                                               : s->ops->prev(s, err));
+    return moved(m, e,
+                 m->direction == FORWARD ? s->ops->next(s, err) : s->ops->prev(s, err));
 }
 
 /* Leave the key at the root. */
@@ -200,8 +200,8 @@ static int turn(struct merge *m, enum direction to, seerdb_err *err)
         if (!e->ended)
             rc = step(m, e, err);
         else
-            rc = moved(m, e, to == FORWARD ? s->ops->first(s, err)
-                                           : s->ops->last(s, err));
+            rc = moved(m, e,
+                       to == FORWARD ? s->ops->first(s, err) : s->ops->last(s, err));
         if (rc != 0)
             return rc;
     }

@@ -10,8 +10,9 @@
 static void fill(struct list *l, struct sdb_rand *r, unsigned source, uint64_t numbers)
 {
     static const char *const keys[] = {
-        "",  "a",  "aa",        "aaaaaaaa",  "aaaaaaaaa", "aaaaaaaab", "aaaaaaaabc",
-        "b", "b~", "bcdefghi1", "bcdefghi2", "\xff",      "\xff\xff",  "c", "d", "e"};
+        "",           "a", "aa", "aaaaaaaa",  "aaaaaaaaa", "aaaaaaaab",
+        "aaaaaaaabc", "b", "b~", "bcdefghi1", "bcdefghi2", "\xff",
+        "\xff\xff",   "c", "d",  "e"};
     static const char *const names[MAX_SOURCES] = {"0", "1", "2", "3", "4", "5", "6"};
     unsigned want = (unsigned)sdb_rand_below(r, MAX_RECORDS + 1);
     l->n = 0;
@@ -45,7 +46,8 @@ static void walk(uint64_t seed)
     seerdb_err err = {0};
     unsigned n = (unsigned)sdb_rand_below(&r, MAX_SOURCES + 1);
     uint64_t numbers = 3 + sdb_rand_below(&r, 40);
-    uint64_t ceiling = sdb_rand_below(&r, 2) == 0 ? UINT64_MAX : sdb_rand_below(&r, numbers);
+    uint64_t ceiling =
+        sdb_rand_below(&r, 2) == 0 ? UINT64_MAX : sdb_rand_below(&r, numbers);
     for (unsigned i = 0; i < n; i++) {
         fill(&sources[i], &r, i, numbers);
         its[i] = list_iter(&sources[i], ceiling, NULL);
@@ -95,7 +97,8 @@ static void a_merge_of_nothing_is_empty(void **state)
     assert_int_equal(it->ops->first(it, &err), SEERDB_NOTFOUND);
     assert_int_equal(it->ops->last(it, &err), SEERDB_NOTFOUND);
     assert_int_equal(it->ops->seek(it, test_slice("a"), &err), SEERDB_NOTFOUND);
-    assert_int_equal(it->ops->seek_for_prev(it, test_slice("a"), &err), SEERDB_NOTFOUND);
+    assert_int_equal(it->ops->seek_for_prev(it, test_slice("a"), &err),
+                     SEERDB_NOTFOUND);
     sdb_iter_close(it);
 }
 
@@ -118,7 +121,8 @@ static void of_two_versions_with_one_number_the_earlier_source_wins(void **state
                               {{"k", 1}, 7, SDB_KIND_VALUE, {"b7", 2}},
                               {{"k", 1}, 5, SDB_KIND_VALUE, {"b5", 2}}};
     const struct list a = {2, 2, ra}, b = {3, 3, rb};
-    struct sdb_iter *its[] = {list_iter(&a, 10, NULL), list_iter(&b, 10, NULL)}, *it = NULL;
+    struct sdb_iter *its[] = {list_iter(&a, 10, NULL), list_iter(&b, 10, NULL)},
+                    *it = NULL;
     seerdb_err err = {0};
     (void)state;
     test_ok(sdb_merge_iter(its, 2, &it, &err), &err);
@@ -153,7 +157,9 @@ static void a_failing_source_fails_the_merge(void **state)
         test_ok(sdb_merge_iter(its, 3, &it, &err), &err);
         rc = it->ops->first(it, &err);
         for (int i = 0; rc == 0 && i < 200; i++) {
-            rc = i % 3 == 0 ? it->ops->older(it, &err) : i % 3 == 1 ? 0 : it->ops->next(it, &err);
+            rc = i % 3 == 0   ? it->ops->older(it, &err)
+                 : i % 3 == 1 ? 0
+                              : it->ops->next(it, &err);
             if (rc == SEERDB_NOTFOUND && i % 3 == 0)
                 rc = 0;
         }

@@ -20,7 +20,11 @@
 #define SDB_INDEX_PER_BLOCK (8u + 4u + 4u)
 
 /* Both are on disk. */
-enum sdb_block_type { SDB_BLOCK_DATA = 1, SDB_BLOCK_INDEX = 2, SDB_BLOCK_PROPERTIES = 3 };
+enum sdb_block_type {
+    SDB_BLOCK_DATA = 1,
+    SDB_BLOCK_INDEX = 2,
+    SDB_BLOCK_PROPERTIES = 3
+};
 
 enum sdb_table_property {
     SDB_PROP_RECORDS = 1,

@@ -28,8 +28,7 @@ struct loaded {
     seerdb_pin pin;
     struct sdb_block block;
 };
-/* Bytes follow at this distance: a stored block then has its codes at a multiple of 64.
- */
+/* Bytes follow at this distance: a stored block then has its codes 64-aligned. */
 #define LOADED_SIZE ((sizeof(struct loaded) + 63) & ~(size_t)63)
 
 /* A place in the table: slot may be the block's n, the place after its last record. */
@@ -509,7 +508,7 @@ int sdb_table_iter(struct sdb_table *t, uint64_t ceiling, struct sdb_iter **out,
 struct audit {
     struct sdb_table *table; /* its index as read for the audit; borrows the file */
     struct sdb_table_properties seen;
-    struct sdb_buf bytes, last_key;
+    struct sdb_buf last_key;
     uint64_t last_number;
 };
 
@@ -656,7 +655,6 @@ int sdb_table_verify(struct sdb_table *t, seerdb_err *err)
             goto out;
     rc = audit_meta(&a, err);
 out:
-    sdb_buf_fini(&a.bytes);
     sdb_buf_fini(&a.last_key);
     sdb_codec_free(atomic_load_explicit(&fresh.codec, memory_order_relaxed));
     sdb_table_index_fini(&fresh.index);

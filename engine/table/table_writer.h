@@ -38,7 +38,7 @@ int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_optio
 /* Requires: the record sorts after the one before (MISUSE, sticky, if it does not).
  * Copies.  TOOBIG, sticky, when the file or the index outgrows its format. */
 void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r);
-uint64_t sdb_table_writer_size(const struct sdb_table_writer *w);    /* bytes so far */
+uint64_t sdb_table_writer_size(const struct sdb_table_writer *w); /* bytes so far */
 
 /* Write what is left, the index and the footer, and sync the file (not its
  * directory).  MISUSE: nothing was added. */

@@ -64,7 +64,7 @@ struct list_iter {
     uint64_t ceiling;
     unsigned at;
     bool positioned;
-    char *key; /* the key's bytes, freed by each move as a block's would be */
+    char *key;    /* the key's bytes, freed by each move as a block's would be */
     int *fail_in; /* calls until one fails; NULL: never */
 };
 
@@ -130,10 +130,10 @@ static inline bool fails(struct sdb_iter *it)
     return left != NULL && (*left)-- == 0;
 }
 
-#define MAY_FAIL(it, err)                                                               \
-    do {                                                                                \
-        if (fails(it))                                                                  \
-            return sdb_fail(err, SEERDB_IOERR, "source: as told");                      \
+#define MAY_FAIL(it, err)                                                              \
+    do {                                                                               \
+        if (fails(it))                                                                 \
+            return sdb_fail(err, SEERDB_IOERR, "source: as told");                     \
     } while (0)
 
 static inline int list_first(struct sdb_iter *it, seerdb_err *err)
@@ -148,22 +148,33 @@ static inline int list_last(struct sdb_iter *it, seerdb_err *err)
     return settle_back(list_self(it), list_self(it)->list->n);
 }
 
-static inline int list_seek(struct sdb_iter *it, seerdb_slice key, seerdb_err *err)
+/* The first record whose key is >= key. */
+static inline unsigned list_find(const struct list *l, seerdb_slice key)
 {
-    const struct list *l = list_self(it)->list;
-    unsigned i = 0;
-    MAY_FAIL(it, err);
-    while (i < l->n && sdb_slice_cmp(l->r[i].key, key) < 0)
-        i++;
-    return settle(list_self(it), i);
+    unsigned lo = 0, hi = l->n;
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+        if (sdb_slice_cmp(l->r[mid].key, key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }
 
-static inline int list_seek_for_prev(struct sdb_iter *it, seerdb_slice key, seerdb_err *err)
+static inline int list_seek(struct sdb_iter *it, seerdb_slice key, seerdb_err *err)
+{
+    MAY_FAIL(it, err);
+    return settle(list_self(it), list_find(list_self(it)->list, key));
+}
+
+static inline int list_seek_for_prev(struct sdb_iter *it, seerdb_slice key,
+                                     seerdb_err *err)
 {
     const struct list *l = list_self(it)->list;
-    unsigned i = 0;
+    unsigned i = list_find(l, key);
     MAY_FAIL(it, err);
-    while (i < l->n && sdb_slice_cmp(l->r[i].key, key) <= 0)
+    while (i < l->n && sdb_slice_equal(l->r[i].key, key))
         i++;
     return settle_back(list_self(it), i);
 }
@@ -206,7 +217,8 @@ static inline void list_close(struct sdb_iter *it)
     free(it);
 }
 
-static inline struct sdb_iter *list_iter(const struct list *list, uint64_t ceiling, int *fail_in)
+static inline struct sdb_iter *list_iter(const struct list *list, uint64_t ceiling,
+                                         int *fail_in)
 {
     static const struct sdb_iter_ops ops = {
         list_first, list_last, list_seek,  list_seek_for_prev,
@@ -222,8 +234,9 @@ static inline struct sdb_iter *list_iter(const struct list *list, uint64_t ceili
 }
 
 /* One random move of both; the same answer must come. */
-static inline bool move_both(struct sdb_iter *a, struct sdb_iter *b, const struct list *all,
-                      struct sdb_rand *r, bool positioned)
+static inline bool move_both(struct sdb_iter *a, struct sdb_iter *b,
+                             const struct list *all, struct sdb_rand *r,
+                             bool positioned)
 {
     seerdb_err err = {0};
     static const char *const odd[] = {"", "Z", "aaaaaaaa~", "zz", "bcdefghi"};
@@ -244,7 +257,8 @@ static inline bool move_both(struct sdb_iter *a, struct sdb_iter *b, const struc
         ra = a->ops->seek(a, key, &err), rb = b->ops->seek(b, key, &err);
         break;
     case 3:
-        ra = a->ops->seek_for_prev(a, key, &err), rb = b->ops->seek_for_prev(b, key, &err);
+        ra = a->ops->seek_for_prev(a, key, &err),
+        rb = b->ops->seek_for_prev(b, key, &err);
         break;
     case 4:
     case 5:
@@ -275,7 +289,6 @@ static inline bool move_both(struct sdb_iter *a, struct sdb_iter *b, const struc
     return ra == 0;
 }
 
-
 /* A finished table in a file system in memory. */
 struct made {
     struct sdb_fs *fs; /* owned */
@@ -302,7 +315,8 @@ static inline int write_table(struct sdb_fs *fs, const char *path,
         sdb_table_writer_add(w, &l->r[i]);
     if ((rc = sdb_table_writer_finish(w, sum, err)) != 0)
         goto out;
-    if (sum->smallest.size != l->r[0].key.size || sum->largest.size != l->r[l->n - 1].key.size)
+    if (sum->smallest.size != l->r[0].key.size ||
+        sum->largest.size != l->r[l->n - 1].key.size)
         fail_msg("the summary's bounds are not the records'");
     sum->smallest = sum->largest = (seerdb_slice){NULL, 0};
 out:
@@ -330,7 +344,8 @@ static inline struct made make_table(const struct sdb_table_writer_options *o,
     return m;
 }
 
-static inline int open_made(const struct made *m, struct sdb_table **out, seerdb_err *err)
+static inline int open_made(const struct made *m, struct sdb_table **out,
+                            seerdb_err *err)
 {
     struct sdb_file *f = NULL;
     int rc = sdb_fs_open(m->fs, MADE_PATH, SDB_READ, SDB_FOR_READ, &f, err);
@@ -351,11 +366,13 @@ static inline uint8_t *made_bytes(const struct made *m)
 }
 
 /* Overwrite bytes of the table's file. */
-static inline void made_write(const struct made *m, uint64_t off, const void *p, size_t n)
+static inline void made_write(const struct made *m, uint64_t off, const void *p,
+                              size_t n)
 {
     struct sdb_file *f = NULL;
     seerdb_err err = {0};
-    test_ok(sdb_fs_open(m->fs, MADE_PATH, SDB_READWRITE, SDB_FOR_OTHER, &f, &err), &err);
+    test_ok(sdb_fs_open(m->fs, MADE_PATH, SDB_READWRITE, SDB_FOR_OTHER, &f, &err),
+            &err);
     test_ok(sdb_file_write_at(f, off, (seerdb_slice){p, n}, &err), &err);
     sdb_file_close(f);
 }

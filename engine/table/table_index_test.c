@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "table/table_index.h"
+
+#include "table/testing.h"
+
+static const seerdb_uuid id = {{9, 8, 7}};
+
+/* A table of three blocks, S2 if told: bounds that share nothing make all codes tie. */
+static struct made make(enum sdb_scheme scheme)
+{
+    struct list l = {0};
+    list_add(&l, test_slice("k12345678a"), 3, SDB_KIND_VALUE, test_slice("1"));
+    list_add(&l, test_slice("k12345678cd"), 2, SDB_KIND_VALUE, test_slice("2"));
+    list_add(&l, test_slice("k12345678x"), 1, SDB_KIND_VALUE, test_slice("3"));
+    struct sdb_table_writer_options o = options_for(&l);
+    o.block_size = 1;
+    o.id = id;
+    if (scheme == SDB_SCHEME_S2)
+        o.smallest = test_slice("");
+    struct made m = make_table(&o, &l);
+    list_fini(&l);
+    return m;
+}
+
+static int load(const struct made *m, struct sdb_table_index *x, seerdb_err *err)
+{
+    struct sdb_file *f = NULL;
+    test_ok(sdb_fs_open(m->fs, MADE_PATH, SDB_READ, SDB_FOR_READ, &f, err), err);
+    int rc = sdb_table_index_load(x, f, &id, m->size, SDB_FOR_READ, err);
+    sdb_file_close(f);
+    x->path = MADE_PATH; /* the file's is gone */
+    return rc;
+}
+
+enum part { HEADER, INDEX, PROPERTIES, FOOTER };
+
+/* Change one byte of a part and make its checksum right again. */
+static void alter(const struct made *m, enum part part, size_t at, int value)
+{
+    uint8_t *bytes = made_bytes(m), *foot = bytes + m->size - SDB_TABLE_FOOTER;
+    uint64_t seed = sdb_hash64(id.bytes, sizeof id.bytes, 0);
+    uint64_t off = part == INDEX        ? sdb_load_u64(foot)
+                   : part == PROPERTIES ? sdb_load_u64(foot + 16)
+                   : part == FOOTER     ? m->size - SDB_TABLE_FOOTER
+                                        : 0;
+    bytes[off + at] = (uint8_t)value;
+    if (part == HEADER)
+        sdb_store_u64(bytes + 56, sdb_hash64(bytes, 56, 0));
+    else if (part == FOOTER)
+        sdb_store_u64(foot + 48, sdb_hash64(foot, 48, 0));
+    else
+        sdb_store_u64(bytes + off,
+                      sdb_stored_check(bytes + off,
+                                       sdb_load_u32(foot + (part == INDEX ? 8 : 12)),
+                                       seed, off));
+    made_write(m, 0, bytes, (size_t)m->size);
+    free(bytes);
+}
+
+/* Index: stored header 32, header 8, fences 24, offsets 12, sizes 12, prefix. */
+static const struct {
+    enum sdb_scheme scheme;
+    enum part part;
+    size_t at;
+    int value;
+    int rc;
+} field_cases[] = {
+    {SDB_SCHEME_S0, HEADER, 0, 'S', 0},
+    {SDB_SCHEME_S0, HEADER, 0, 's', SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, HEADER, 8, 2, SEERDB_NEWER},
+    {SDB_SCHEME_S0, HEADER, 12, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, HEADER, 16, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, HEADER, 32, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, HEADER, 55, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 63, '2', SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 40, 2, SEERDB_NEWER},
+    {SDB_SCHEME_S0, FOOTER, 44, 2, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 39, 2, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 0, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 1, 0, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 7, 0x80, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 8, 0, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 11, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 12, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 15, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 16, 0, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 8, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 12, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 16, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 17, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 31, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 32, 2, SEERDB_CORRUPT}, /* blocks */
+    {SDB_SCHEME_S0, INDEX, 32, 0, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 35, 0xff, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 36, 1, SEERDB_CORRUPT}, /* scheme */
+    {SDB_SCHEME_S0, INDEX, 36, 2, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 37, 8, SEERDB_CORRUPT}, /* prefix length */
+    {SDB_SCHEME_S0, INDEX, 37, 255, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 38, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 40 + 7, 0xff, SEERDB_CORRUPT}, /* fences fall */
+    {SDB_SCHEME_S0, INDEX, 64, 2, SEERDB_CORRUPT},        /* offsets */
+    {SDB_SCHEME_S0, INDEX, 68, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 76, 32, SEERDB_CORRUPT}, /* sizes */
+    {SDB_SCHEME_S0, INDEX, 76, 129, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 79, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, INDEX, 84, 129, SEERDB_CORRUPT},
+    {SDB_SCHEME_S2, INDEX, 36, 2, 0},
+    {SDB_SCHEME_S2, INDEX, 88, 1, SEERDB_CORRUPT},   /* block 0 has none */
+    {SDB_SCHEME_S2, INDEX, 89, 200, SEERDB_CORRUPT}, /* its length */
+    {SDB_SCHEME_S2, INDEX, 90, 'l', SEERDB_CORRUPT}, /* separators fall */
+    {SDB_SCHEME_S0, PROPERTIES, 17, 2, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, PROPERTIES, 32, 2, SEERDB_CORRUPT}, /* tag twice */
+    {SDB_SCHEME_S0, PROPERTIES, 32, 0, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, PROPERTIES, 33, 2, SEERDB_CORRUPT},   /* length */
+    {SDB_SCHEME_S0, PROPERTIES, 34, 200, SEERDB_CORRUPT}, /* records: varint */
+    {SDB_SCHEME_S0, PROPERTIES, 34, 2, SEERDB_CORRUPT},   /* fewer than blocks */
+    {SDB_SCHEME_S0, PROPERTIES, 37, 4, SEERDB_CORRUPT},   /* tombstones */
+    {SDB_SCHEME_S0, PROPERTIES, 40, 2, SEERDB_CORRUPT},   /* blocks */
+    {SDB_SCHEME_S0, PROPERTIES, 49, 4, SEERDB_CORRUPT},   /* smallest number */
+    {SDB_SCHEME_S0, PROPERTIES, 55, 'l', SEERDB_CORRUPT}, /* smallest key */
+    {SDB_SCHEME_S0, PROPERTIES, 32 + 7 * 3 + 12 + 12 + 2, 1, SEERDB_NEWER},
+};
+
+static void fields_out_of_their_range_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof field_cases / sizeof *field_cases; i++) {
+        struct made m = make(field_cases[i].scheme);
+        struct sdb_table_index x = {0};
+        seerdb_err err = {0};
+        alter(&m, field_cases[i].part, field_cases[i].at, field_cases[i].value);
+        int rc = load(&m, &x, &err);
+        if (rc != field_cases[i].rc)
+            fail_msg("case %zu: part %d, byte %zu = %d: %d: %s", i,
+                     (int)field_cases[i].part, field_cases[i].at, field_cases[i].value,
+                     rc, err.msg);
+        test_fails(rc, field_cases[i].rc, &err);
+        sdb_table_index_fini(&x);
+        sdb_memfs_free(m.fs);
+    }
+}
+
+static void a_search_names_the_blocks_it_cannot_place(void **state)
+{
+    static const struct {
+        enum sdb_scheme scheme;
+        const char *key;
+        uint32_t lo, hi;
+    } cases[] = {
+        {SDB_SCHEME_S0, "", 0, 0},
+        {SDB_SCHEME_S0, "k12345678a", 0, 1},
+        {SDB_SCHEME_S0, "k12345678aa", 1, 1},
+        {SDB_SCHEME_S0, "k12345678cd", 1, 2},
+        {SDB_SCHEME_S0, "k12345678x", 2, 3},
+        {SDB_SCHEME_S0, "z", 3, 3},
+        {SDB_SCHEME_S2, "", 1, 1},
+        {SDB_SCHEME_S2, "k12345678a", 1, 1},
+        {SDB_SCHEME_S2, "k12345678c", 1, 2},
+        {SDB_SCHEME_S2, "k12345678cd", 2, 2},
+        {SDB_SCHEME_S2, "k12345678x", 2, 3},
+        {SDB_SCHEME_S2, "z", 3, 3},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct made m = make(cases[i].scheme);
+        struct sdb_table_index x = {0};
+        seerdb_err err = {0};
+        uint32_t lo, hi;
+        test_ok(load(&m, &x, &err), &err);
+        assert_int_equal(x.props.scheme, cases[i].scheme);
+        seerdb_slice key = test_slice(cases[i].key);
+        sdb_table_index_search(&x, sdb_code(&x.coder, key), key, &lo, &hi);
+        if (lo != cases[i].lo || hi != cases[i].hi)
+            fail_msg("case %zu: [%" PRIu32 ", %" PRIu32 ")", i, lo, hi);
+        assert_true(sdb_table_index_memory(&x) >= 3 * SDB_INDEX_PER_BLOCK);
+        sdb_table_index_fini(&x);
+        sdb_memfs_free(m.fs);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_out_of_their_range_are_refused),
+        cmocka_unit_test(a_search_names_the_blocks_it_cannot_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
