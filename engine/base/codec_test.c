@@ -63,6 +63,14 @@ static void what_would_not_shrink_is_left_alone(void **state)
                      SEERDB_NOTFOUND);
     assert_int_equal(sdb_codec_compress(*state, 3, (seerdb_slice){NULL, 0}, &b, &err),
                      SEERDB_NOTFOUND);
+    memset(noise + RAW - 800, 0, 800); /* a tenth can be saved, an eighth is wanted */
+    assert_int_equal(
+        sdb_codec_compress(*state, 3, (seerdb_slice){noise, RAW}, &b, &err),
+        SEERDB_NOTFOUND);
+    test_slice_equal(sdb_buf_slice(&b), test_slice("head"));
+    memset(noise + RAW - 1200, 0, 1200);
+    test_ok(sdb_codec_compress(*state, 3, (seerdb_slice){noise, RAW}, &b, &err), &err);
+    b.size = 4;
     test_slice_equal(sdb_buf_slice(&b), test_slice("head"));
     assert_int_equal(err.code, 0);
     sdb_buf_fini(&b);

@@ -181,6 +181,23 @@ static void a_replace_that_fails_leaves_old_or_new_content(void **state)
     }
 }
 
+static void a_replace_that_fails_leaves_no_other_file(void **state)
+{
+    struct layers *l = *state;
+    static const struct sdb_fault faults[] = {
+        {.ops = SDB_FAULT_WRITE, .times = 1, .error = EIO},
+        {.ops = SDB_FAULT_SYNC, .times = 1, .error = EIO},
+        {.ops = SDB_FAULT_META, .after = 1, .times = 1, .error = EIO}, /* the rename */
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        sdb_faultfs_arm(l->fs, &faults[i]);
+        test_fails(
+            sdb_fs_replace(l->fs, "d", "d/C", test_slice("x"), SDB_FOR_LOG, &l->err),
+            SEERDB_IOERR, &l->err);
+        test_ok(sdb_fs_list(l->fs, "d", no_names, NULL, &l->err), &l->err);
+    }
+}
+
 struct seen {
     unsigned syncs, writes;
     char last[32];
@@ -244,6 +261,7 @@ int main(void)
         EACH(only_matching_paths_fail),
         EACH(each_kind_of_operation_can_fail),
         EACH(a_replace_that_fails_leaves_old_or_new_content),
+        EACH(a_replace_that_fails_leaves_no_other_file),
         EACH(an_observer_sees_writes_and_syncs_that_pass),
         EACH(layers_of_faults_can_be_stacked),
     };

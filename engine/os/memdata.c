@@ -91,6 +91,21 @@ static int clear_from(struct sdb_memdata *d, uint64_t size)
     return 0;
 }
 
+/* Random bytes from the first byte that differs to the last: a disk that dies writing a
+ * sector may spoil what it was told to write, not the bytes that stayed the same. */
+static void garble(uint8_t *result, const uint8_t *now, const uint8_t *before,
+                   struct sdb_rand *rand)
+{
+    size_t from = 0, to = SECTOR;
+    while (now[from] == before[from])
+        from++;
+    while (now[to - 1] == before[to - 1])
+        to--;
+    memmove(result, now, SECTOR);
+    for (size_t i = from; i < to; i++)
+        result[i] = (uint8_t)sdb_rand_next(rand);
+}
+
 /* Leave in c->data some of the sectors written since the last sync. */
 static void mix_sectors(struct sdb_memdata_chunk *c, struct sdb_rand *rand)
 {
@@ -109,8 +124,7 @@ static void mix_sectors(struct sdb_memdata_chunk *c, struct sdb_rand *rand)
             memmove(result + at, before, SECTOR);
             break;
         default:
-            for (size_t i = 0; i < SECTOR; i++)
-                result[at + i] = (uint8_t)sdb_rand_next(rand);
+            garble(result + at, now, before, rand);
         }
     }
     if (result == c->synced)

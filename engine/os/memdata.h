@@ -29,7 +29,8 @@ int sdb_memdata_resize(struct sdb_memdata *d, uint64_t size);
 void sdb_memdata_sync(struct sdb_memdata *d);
 
 /* Cut the power.  Each sector not synced is kept, reverted or garbled and the size is
- * anything between, at random; with rand NULL what was not synced is gone. */
+ * anything between, at random; in a garbled sector, bytes outside of what was written
+ * stay.  With rand NULL what was not synced is gone. */
 void sdb_memdata_cut(struct sdb_memdata *d, struct sdb_rand *rand);
 
 /* Flip a bit of the byte at off, in the content and in what was synced.  Requires:

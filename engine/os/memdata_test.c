@@ -86,6 +86,58 @@ static void a_cut_puts_back_what_was_synced(void **state)
     expect(0, "one");
 }
 
+static void a_cut_of_an_unsynced_extension_needs_no_memory(void **state)
+{
+    (void)state;
+    put(0, "text");
+    sdb_memdata_sync(&d);
+    assert_int_equal(sdb_memdata_resize(&d, 1 << 20), 0);
+    sdb_mem_fail_after(0);
+    sdb_memdata_cut(&d, NULL);
+    sdb_mem_fail_after(-1);
+    assert_int_equal(d.size, 4);
+    expect(0, "text");
+}
+
+static void a_random_cut_brings_back_some_of_what_was_truncated(void **state)
+{
+    static char big[200000], in[200000];
+    struct sdb_rand r = {1};
+    unsigned back = 0, gone = 0;
+    (void)state;
+    memset(big, 'x', sizeof big);
+    assert_int_equal(sdb_memdata_write(&d, 0, big, sizeof big), 0);
+    sdb_memdata_sync(&d);
+    assert_int_equal(sdb_memdata_resize(&d, 100), 0);
+    assert_int_equal(sdb_memdata_resize(&d, sizeof big), 0);
+    sdb_memdata_cut(&d, &r);
+    assert_int_equal(sdb_memdata_read(&d, 0, in, sizeof in), sizeof in);
+    assert_memory_equal(in, big, 100);
+    for (size_t at = 512; at < sizeof in; at += 512) {
+        back += in[at] == 'x' && in[at + 1] == 'x';
+        gone += in[at] == 0 && in[at + 1] == 0;
+    }
+    assert_true(back > 50 && gone > 50 && back + gone < sizeof in / 512 - 50);
+}
+
+static void synced_bytes_survive_appends_to_their_sector(void **state)
+{
+    struct sdb_rand r = {2};
+    unsigned garbled = 0;
+    char in[12];
+    (void)state;
+    for (int round = 0; round < 40; round++) {
+        assert_int_equal(sdb_memdata_resize(&d, 0), 0);
+        put(0, "synced");
+        sdb_memdata_sync(&d);
+        put(6, "append");
+        sdb_memdata_cut(&d, &r);
+        expect(0, "synced");
+        garbled += sdb_memdata_read(&d, 0, in, 12) == 12 && in[6] != 'a' && in[6] != 0;
+    }
+    assert_true(garbled > 0);
+}
+
 static void bytes_past_the_end_are_zero_after_any_cut(void **state)
 {
     static uint8_t big[10000], in[200000];
@@ -96,8 +148,12 @@ static void bytes_past_the_end_are_zero_after_any_cut(void **state)
         uint64_t off = sdb_rand_below(&r, 150000);
         assert_int_equal(sdb_memdata_resize(&d, off), 0);
         sdb_memdata_sync(&d);
+        if (round % 3 == 0)
+            assert_int_equal(sdb_memdata_resize(&d, off / 2), 0);
         assert_int_equal(sdb_memdata_write(&d, off, big, sizeof big), 0);
+        sdb_mem_fail_after(0); /* a cut needs no memory */
         sdb_memdata_cut(&d, &r);
+        sdb_mem_fail_after(-1);
         uint64_t end = d.size;
         assert_in_range(end, off, off + sizeof big);
         assert_int_equal(sdb_memdata_resize(&d, sizeof in), 0);
@@ -142,6 +198,9 @@ int main(void)
         EACH(reads_end_where_the_file_does),
         EACH(only_what_was_written_takes_memory),
         EACH(a_cut_puts_back_what_was_synced),
+        EACH(a_cut_of_an_unsynced_extension_needs_no_memory),
+        EACH(a_random_cut_brings_back_some_of_what_was_truncated),
+        EACH(synced_bytes_survive_appends_to_their_sector),
         EACH(bytes_past_the_end_are_zero_after_any_cut),
         EACH(what_fails_for_memory_changes_nothing),
     };

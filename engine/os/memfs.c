@@ -446,7 +446,7 @@ static int mem_rename(struct sdb_fs *fs, const char *from, const char *to)
         rc = EISDIR;
     if (rc == 0)
         rc = reserve_change(m);
-    if (rc == 0 && strcmp(from, to) != 0) {
+    if (rc == 0) {
         struct entry *e = entry_new(to, node);
         if (e != NULL)
             change_name(m, find(&m->seen, from), e);

@@ -6,7 +6,9 @@
  * `track_sync` it keeps, beside each file's content, what had been synced, and
  * beside each directory which names had been, so that sdb_memfs_cut can take the
  * machine's power away: unsynced 512-byte sectors are each kept, lost or garbled at
- * random, unsynced names lost or kept.  Any thread.
+ * random, unsynced names lost or kept.  Garbled are only the bytes written since the
+ * sync: synced bytes in the same sector stay, as any log that is synced in the middle
+ * of a sector has to assume.  Any thread.
  *
  * Paths are plain strings: "a/b" lies in "a", which must have been made, "a" in "." and
  * "/a" in "/", which are always there.  Only files can be renamed.  A file has at most

@@ -195,6 +195,19 @@ static void a_synced_directory_keeps_its_changes(void **state)
     expect(fs, "d/e", "e");
 }
 
+static void a_replaced_file_survives_a_cut(void **state)
+{
+    struct sdb_fs *fs = *state;
+    static const char *const texts[] = {"one", "two"};
+    for (int i = 0; i < 2; i++) {
+        test_ok(
+            sdb_fs_replace(fs, "d", "d/C", test_slice(texts[i]), SDB_FOR_OTHER, &err),
+            &err);
+        drop(fs);
+        expect(fs, "d/C", texts[i]);
+    }
+}
+
 static void a_lost_directory_takes_its_files_with_it(void **state)
 {
     struct sdb_fs *fs = *state;
@@ -203,6 +216,7 @@ static void a_lost_directory_takes_its_files_with_it(void **state)
     test_ok(sdb_fs_sync_dir(fs, "d/sub", &err), &err);
     drop(fs);
     assert_false(exists(fs, "d/sub"));
+    test_ok(sdb_fs_mkdir(fs, "d/sub", &err), &err);
     assert_false(exists(fs, "d/sub/a"));
 }
 
@@ -526,6 +540,7 @@ int main(void)
         EACH(a_name_may_be_durable_before_its_content),
         EACH(unsynced_renames_and_removals_are_undone),
         EACH(a_synced_directory_keeps_its_changes),
+        EACH(a_replaced_file_survives_a_cut),
         EACH(a_lost_directory_takes_its_files_with_it),
         EACH(files_opened_before_a_cut_fail),
         EACH(a_random_cut_keeps_reverts_or_garbles_unsynced_sectors),
