@@ -14,7 +14,8 @@ enum svt_shape {
     SVT_SHAPE_IPK,      /* a rowid table with an INTEGER PRIMARY KEY column */
     SVT_SHAPE_ROWID,    /* a rowid table without a key: hidden rowid */
     SVT_SHAPE_SINGLE,   /* WITHOUT ROWID, one key column */
-    SVT_SHAPE_COMPOSITE /* WITHOUT ROWID, several key columns, hidden _key BLOB PRIMARY KEY */
+    SVT_SHAPE_COMPOSITE /* WITHOUT ROWID, several key columns, hidden _key BLOB PRIMARY
+                           KEY */
 };
 
 struct svt_column {
@@ -25,18 +26,19 @@ struct svt_column {
     bool not_null;
     int key_part; /* position in the key, -1: not in it */
     bool has_default;
-    struct svt_value fallback; /* the DEFAULT literal; bytes owned by the schema */
+    struct svt_value fallback; /* the DEFAULT, as a column of this type stores it */
+    char *fallback_bytes;      /* owned: what fallback.bytes points at */
 };
 
 enum svt_insert { SVT_INSERT_CHECK, SVT_INSERT_REPLACE };
 enum svt_sync { SVT_SYNC_AUTO, SVT_SYNC_FULL, SVT_SYNC_NORMAL, SVT_SYNC_OFF };
 
 struct svt_options {
-    char *path;               /* owned; NULL: beside the database file */
-    int64_t memory_limit;     /* bytes; 0: not given */
+    char *path;           /* owned; NULL: beside the database file */
+    int64_t memory_limit; /* bytes; 0: not given */
     enum svt_sync sync;
     bool sync_given;
-    int compression;          /* 0 none, else zstd level; default 1 */
+    int compression; /* 0 none, else zstd level; default 1 */
     enum svt_insert insert;
 };
 

@@ -20,9 +20,11 @@ void svt_bytes_clear(struct svt_bytes *b); /* size 0, not failed; keeps the memo
 bool svt_bytes_reserve(struct svt_bytes *b, size_t extra);
 void svt_bytes_append(struct svt_bytes *b, const void *p, size_t n);
 void svt_bytes_byte(struct svt_bytes *b, uint8_t v);
+#define SVT_VARINT_MAX 10
 void svt_bytes_varint(struct svt_bytes *b, uint64_t v); /* LEB128 */
 
-/* Read a varint at *p before end: true and *p moved, or false. */
+/* Read a varint at *p before end: true and *p moved, or false: cut off, more than 64
+ * bits, or not in its shortest form. */
 bool svt_varint_read(const uint8_t **p, const uint8_t *end, uint64_t *v);
 
 static inline seerdb_slice svt_bytes_slice(const struct svt_bytes *b)

@@ -3,36 +3,57 @@
  * plan -- xBestIndex: which constraints become a range of keys.  Pure: tested without a
  * database.
  *
- * A plan is: equalities on a prefix of the key parts, then at most one lower and one upper
- * bound on the next part, a direction, and per constraint whether SQLite must check it
- * again.  It travels to xFilter in idxNum and idxStr:
+ * A plan is: equalities on a prefix of the key parts, then at most one lower and one
+ * upper bound on the next part, a direction, and per constraint whether SQLite must
+ * check it again.  It travels to xFilter in idxNum and idxStr:
  *
  *   idxNum   number of equalities | flags (SVT_PLAN_...)
  *   idxStr   readable, for EXPLAIN QUERY PLAN: "k=? AND b>=? AND b<? ORDER BY k DESC"
  *
- * and argv holds the equalities' values, then the lower bound's, then the upper's. */
+ * and argv holds the equalities' values, then the lower bound's, then the upper's.
+ *
+ * What the cursor owes: all rows that satisfy the constraints it was given, each once,
+ * in the order of keys (or the reverse).  The values arrive raw.  For a part of
+ * INTEGER, REAL or NUMERIC affinity and for rowids it applies NUMERIC affinity and is
+ * exact.  For TEXT and BLOB affinity it is exact where the literal bit is set;
+ * otherwise SQLite checks again, and more rows may be given:
+ *
+ *   TEXT part, text or blob   the value as it is; but a bound given by a text may be
+ *                             compared with texts that look like numbers as numbers
+ *   TEXT part, number         the text SQLite prints for it, and any text that is that
+ *                             number ('5', '05', '5.0')
+ *   BLOB part, number         the number, and any text that is that number
+ *   BLOB part, text or blob   the value as it is; bounds as for TEXT
+ *   NULL                      nothing is equal to it, above or below */
 #ifndef SVT_PLAN_H
 #define SVT_PLAN_H
 
 #include "args.h"
 
-#define SVT_PLAN_NEQ 0x0ff      /* mask: number of equalities */
-#define SVT_PLAN_LOWER 0x100    /* there is a lower bound ... */
-#define SVT_PLAN_LOWER_STRICT 0x200
-#define SVT_PLAN_UPPER 0x400
-#define SVT_PLAN_UPPER_STRICT 0x800
-#define SVT_PLAN_REVERSE 0x1000 /* walk backwards */
-#define SVT_PLAN_UNIQUE 0x2000  /* at most one row: every key part has an equality */
-#define SVT_PLAN_HIDDEN_KEY 0x4000 /* one equality, on the hidden _key of a composite table */
-/* The value of a constraint is an SQL literal without affinity of its own: compare as it
- * is.  Bit i for the i-th argv. */
+#define SVT_PLAN_NEQ 0x007f /* mask: number of equalities */
+#define SVT_PLAN_BLOBS                                                                 \
+    0x0080 /* all blobs of the bounded part qualify too: LIKE sees them */
+#define SVT_PLAN_LOWER        0x0100 /* there is a lower bound ... */
+#define SVT_PLAN_LOWER_STRICT 0x0200
+#define SVT_PLAN_UPPER        0x0400
+#define SVT_PLAN_UPPER_STRICT 0x0800
+#define SVT_PLAN_REVERSE      0x1000 /* walk backwards */
+#define SVT_PLAN_UNIQUE       0x2000 /* at most one row, for certain */
+#define SVT_PLAN_HIDDEN_KEY                                                            \
+    0x4000 /* one equality, on the hidden _key of a composite table */
+#define SVT_PLAN_IN                                                                    \
+    0x8000 /* the last equality's argv is a list: sqlite3_vtab_in_first */
+/* The value is a text, blob or NULL literal: compare as it is.  Bit i for the i-th
+ * argv. */
 #define SVT_PLAN_LITERAL_SHIFT 16
+#define SVT_PLAN_LITERAL_MAX   15 /* argvs that have a bit */
 
 struct svt_plan_constraint {
     int column; /* -1: rowid; ncolumns: the hidden _key */
     int op;     /* SQLITE_INDEX_CONSTRAINT_... */
     bool usable;
     bool collation_matches; /* sqlite3_vtab_collation equals the key column's */
+    bool in;                /* an EQ that stands for IN: sqlite3_vtab_in(info, i, -1) */
     bool literal;           /* sqlite3_vtab_rhs_value knows the value ... */
     int literal_type;       /* ... and its type */
 };
@@ -49,15 +70,21 @@ struct svt_plan_request {
     const struct svt_plan_order *order;
     int norder;
     uint64_t rows; /* estimated rows of the table */
+    /* The cursor understands SVT_PLAN_IN.  Otherwise IN on parts of TEXT and BLOB
+     * affinity is left to SQLite. */
+    bool in_at_once;
+    /* sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS"). */
+    bool like_skips_blobs;
 };
 
 struct svt_plan {
     int idx_num;
-    char *idx_str;     /* sqlite3_malloc'ed; the caller's */
-    int *argv_index;   /* per constraint: 0 unused, else 1.. ; the caller's, sqlite3_free */
-    bool *omit;        /* per constraint; the caller's */
+    char *idx_str; /* owned, sqlite3_malloc'ed; the caller may take it, leaving NULL */
+    int *argv_index;   /* owned; per constraint: 0 unused, else 1.. */
+    bool *omit;        /* owned; per constraint */
+    int in_constraint; /* the one to call sqlite3_vtab_in(info, it, 1) for; -1: none */
     bool order_consumed;
-    bool unique;
+    bool unique; /* SQLITE_INDEX_SCAN_UNIQUE */
     double cost;
     int64_t rows;
 };

@@ -13,8 +13,12 @@
  *             16 + 2n blob of n bytes   17 + 2n text of n bytes
  *   bytes   per column, in order
  *
- * A key column is stored as 10 or 11 where decoding the key gives back exactly the value
- * that was inserted, else whole (a NOCASE text that was not lower case, a real -0.0).
+ * A key column is stored as 10 or 11 where decoding the key gives back exactly the
+ * value that was inserted, else whole (a NOCASE text that was not lower case, a real
+ * -0.0). The row ('x', 'hi', -2) of a table (k TEXT PRIMARY KEY, a, b):
+ *
+ *   00 03 0a 15 01 68 69 fe
+ *
  * A reader decodes only the columns it is asked for.  A row with fewer columns than the
  * table reads as NULL beyond them. */
 #ifndef SVT_ROWCODEC_H
@@ -22,7 +26,7 @@
 
 #include "keycodec.h"
 
-#define SVT_CODE_KEY 10
+#define SVT_CODE_KEY      10
 #define SVT_CODE_KEY_REAL 11
 
 /* Append the row to out. in_key[i]: 0 stored here, SVT_CODE_KEY or SVT_CODE_KEY_REAL;
@@ -30,22 +34,23 @@
 void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
                  const uint8_t *in_key, unsigned n);
 
-/* A row being read. Borrows its bytes. */
+/* A row being read, and the place of one of its columns.  Borrows the row's bytes. */
 struct svt_row {
-    const uint8_t *bytes, *end;
-    const uint8_t *codes;   /* next code to parse */
+    const uint8_t *codes, *body, *end; /* first code, first byte of a column, the end */
     uint64_t schema_version;
-    unsigned ncolumns;      /* stored */
-    unsigned parsed;        /* columns whose place is known */
-    size_t next;            /* offset from `body` of column `parsed` */
-    const uint8_t *body;    /* start of the columns' bytes; found by scanning the codes */
+    unsigned ncolumns;    /* stored */
+    unsigned column;      /* the column whose place is known: */
+    const uint8_t *code;  /* its code, */
+    const uint8_t *bytes; /* its bytes */
 };
 
-/* False: not a row. Cheap: reads the two counts and skips over the codes. */
+/* False: not a row. Cheap: reads the two counts and skips over the codes; what the
+ * codes say is checked when a column is read. */
 bool svt_row_open(struct svt_row *row, seerdb_slice bytes);
 
 /* Column i. *in_key is 0, or the code that says to look in the key (*out is then
  * untouched).  Any order; rising order is cheapest. False: malformed. */
-bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out, uint8_t *in_key);
+bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out,
+                 uint8_t *in_key);
 
 #endif

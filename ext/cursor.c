@@ -1,0 +1,787 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a value becomes keys.  For each key part with an equality, and for the bounds on
+ * the part after them, `classify` says what SQLite may consider equal to the value:
+ *
+ *   part's affinity   value          keys
+ *   numeric           any            the value after NUMERIC affinity, exactly
+ *   TEXT              text, blob     exactly that
+ *                     number         literal: its text; else every value (the other
+ * side may be a numeric column: '5.0' = 5) none              literal, blob  exactly
+ * that number         that, and texts that look like numbers text           that, and
+ * numbers if it looks like one (the other side may be a TEXT column: 5 = '5')
+ *
+ * NULL is equal to nothing, and no key part is NULL.  Whenever more than the exact
+ * value is covered the part becomes a range of its own and the parts after it stay
+ * open. */
+#include "cursor.h"
+
+#include "txn.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Values from this size are left out of an UPDATE that does not change them: fetching
+ * the row again then costs less than carrying them through SQLite. */
+#define NOCHANGE_SIZE 512
+
+struct range {
+    struct svt_bytes lo, hi;
+    bool bounded; /* hi is a bound; lo always is, maybe empty */
+    bool point;   /* lo is the only key */
+};
+
+struct svt_cursor {
+    sqlite3_vtab_cursor base;
+    struct svt_table *table; /* borrowed: outlives its cursors */
+    struct svt_reader row;
+
+    struct range *ranges; /* owned, memory kept between uses */
+    int nranges, capacity;
+    int at; /* the range being walked */
+    bool reverse, eof;
+
+    seerdb_view *view; /* counted; NULL: not in use */
+    seerdb_pin *pin;   /* counted: of a row found by a point lookup */
+
+    seerdb_iter *iter; /* over view and batch as they were at ... */
+    seerdb_view *iter_view;
+    seerdb_batch *iter_batch;
+    uint64_t iter_mark, iter_epoch;
+};
+
+/* ---- rows ------------------------------------------------------------------ */
+
+int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema)
+{
+    *r = (struct svt_reader){.schema = schema};
+    if (schema->nkey > 0 && schema->shape != SVT_SHAPE_IPK) {
+        r->parts = sqlite3_malloc64((size_t)schema->nkey * sizeof(*r->parts));
+        if (r->parts == NULL)
+            return SQLITE_NOMEM;
+    }
+    return SQLITE_OK;
+}
+
+void svt_reader_fini(struct svt_reader *r)
+{
+    sqlite3_free(r->parts);
+    svt_bytes_fini(&r->scratch);
+}
+
+void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value)
+{
+    r->key = key;
+    r->value = value;
+    r->row_open = false;
+    r->nparts = 0;
+    r->next = key.data;
+    svt_bytes_clear(&r->scratch);
+}
+
+bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
+{
+    const struct svt_schema *s = r->schema;
+    if (s->shape == SVT_SHAPE_IPK) {
+        if (r->key.size != 8)
+            return false;
+        *out =
+            (struct svt_value){.type = SQLITE_INTEGER, .i = svt_key_read_rowid(r->key)};
+        return true;
+    }
+    const uint8_t *end = (const uint8_t *)r->key.data + r->key.size;
+    while (r->nparts <= part) {
+        if (!svt_key_get(&r->next, end, &s->parts[r->nparts], &r->parts[r->nparts],
+                         &r->scratch))
+            return false;
+        r->nparts++;
+    }
+    *out = r->parts[part];
+    return true;
+}
+
+bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
+{
+    uint8_t in_key = 0;
+    if (i == r->schema->ncolumns) { /* the hidden _key */
+        *out = (struct svt_value){.type = SQLITE_BLOB, .bytes = r->key};
+        return true;
+    }
+    const struct svt_column *c = &r->schema->columns[i];
+    if (c->key_part >= 0 && r->schema->shape == SVT_SHAPE_IPK)
+        return svt_reader_part(r, 0, out);
+    if (!r->row_open && !(r->row_open = svt_row_open(&r->row, r->value)))
+        return false;
+    if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
+        return false;
+    if (in_key == 0)
+        return true;
+    if (c->key_part < 0 || !svt_reader_part(r, c->key_part, out))
+        return false;
+    if (in_key == SVT_CODE_KEY_REAL && out->type == SQLITE_INTEGER)
+        *out = (struct svt_value){.type = SQLITE_FLOAT, .r = (double)out->i};
+    return true;
+}
+
+/* ---- ranges ---------------------------------------------------------------- */
+
+static struct range *range_add(struct svt_cursor *c)
+{
+    if (c->nranges == c->capacity) {
+        int capacity = c->capacity * 2 + 4;
+        struct range *ranges =
+            sqlite3_realloc64(c->ranges, (size_t)capacity * sizeof(*ranges));
+        if (ranges == NULL)
+            return NULL;
+        memset(ranges + c->capacity, 0,
+               (size_t)(capacity - c->capacity) * sizeof(*ranges));
+        c->ranges = ranges;
+        c->capacity = capacity;
+    }
+    struct range *r = &c->ranges[c->nranges++];
+    svt_bytes_clear(&r->lo);
+    svt_bytes_clear(&r->hi);
+    r->bounded = r->point = false;
+    return r;
+}
+
+static int compare(const struct svt_bytes *a, const struct svt_bytes *b)
+{
+    size_t n = a->size < b->size ? a->size : b->size;
+    int order = n > 0 ? memcmp(a->data, b->data, n) : 0;
+    return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
+}
+
+static void copy(struct svt_bytes *to, const struct svt_bytes *from)
+{
+    svt_bytes_clear(to);
+    svt_bytes_append(to, from->data, from->size);
+}
+
+/* All keys that start with prefix. */
+static int add_prefix(struct svt_cursor *c, const struct svt_bytes *prefix)
+{
+    struct range *r = range_add(c);
+    if (r == NULL)
+        return SQLITE_NOMEM;
+    copy(&r->lo, prefix);
+    copy(&r->hi, prefix);
+    r->bounded = svt_key_successor(&r->hi);
+    return SQLITE_OK;
+}
+
+static int add_point(struct svt_cursor *c, const struct svt_bytes *key)
+{
+    struct range *r = range_add(c);
+    if (r == NULL)
+        return SQLITE_NOMEM;
+    copy(&r->lo, key);
+    copy(&r->hi, key);
+    svt_bytes_byte(&r->hi, 0);
+    r->bounded = r->point = true;
+    return SQLITE_OK;
+}
+
+/* The values of one class: between the boundaries below and above a tag. */
+static int add_class(struct svt_cursor *c, const struct svt_bytes *prefix,
+                     const struct svt_key_part *part, uint8_t tag)
+{
+    struct range *r = range_add(c);
+    if (r == NULL)
+        return SQLITE_NOMEM;
+    copy(&r->lo, prefix);
+    copy(&r->hi, prefix);
+    svt_key_put_tag(&r->lo, part, tag, part->desc);
+    svt_key_put_tag(&r->hi, part, tag, !part->desc);
+    r->bounded = true;
+    return SQLITE_OK;
+}
+
+/* Texts that look like numbers begin with a space, a sign, a point or a digit: 09
+ * to 39. */
+static int add_numeric_texts(struct svt_cursor *c, const struct svt_bytes *prefix,
+                             const struct svt_key_part *part)
+{
+    struct range *r = range_add(c);
+    uint8_t flip = part->desc ? 0xff : 0;
+    if (r == NULL)
+        return SQLITE_NOMEM;
+    copy(&r->lo, prefix);
+    copy(&r->hi, prefix);
+    svt_bytes_byte(&r->lo, SVT_TAG_TEXT ^ flip);
+    svt_bytes_byte(&r->hi, SVT_TAG_TEXT ^ flip);
+    svt_bytes_byte(&r->lo, part->desc ? 0x39 ^ 0xff : 0x09);
+    svt_bytes_byte(&r->hi, part->desc ? (0x09 ^ 0xff) + 1 : 0x39 + 1);
+    r->bounded = true;
+    return SQLITE_OK;
+}
+
+/* ---- values ---------------------------------------------------------------- */
+
+enum match {
+    MATCH_EXACT = 1,
+    MATCH_NUMERIC_TEXTS = 2,
+    MATCH_TEXTS = 4,
+    MATCH_NUMBERS = 8,
+    MATCH_ALL = 16
+};
+
+/* A value on its way into a key; svt_value_read may convert it, and the statement's own
+ * copy must stay as it is. */
+struct operand {
+    sqlite3_value *dup; /* owned */
+    struct svt_value value;
+    int match; /* bits of enum match; 0: nothing matches */
+};
+
+static int read_as(struct operand *o, sqlite3_value *v, enum svt_affinity affinity)
+{
+    if ((o->dup = sqlite3_value_dup(v)) == NULL)
+        return SQLITE_NOMEM;
+    o->match = MATCH_EXACT;
+    return svt_value_read(o->dup, affinity, &o->value);
+}
+
+static int untyped_match(const struct svt_value *v)
+{
+    if (v->type == SQLITE_INTEGER)
+        return MATCH_EXACT | MATCH_NUMERIC_TEXTS;
+    if (v->type == SQLITE_FLOAT)
+        return MATCH_EXACT | (isfinite(v->r) ? MATCH_NUMERIC_TEXTS : MATCH_TEXTS);
+    if (v->type == SQLITE_TEXT && v->bytes.size > 0) {
+        char first = *(const char *)v->bytes.data; /* of what printing a number gives */
+        if (first == '-' || (first >= '0' && first <= '9') || first == 'I')
+            return MATCH_EXACT | MATCH_NUMBERS;
+    }
+    return MATCH_EXACT;
+}
+
+static int classify(struct operand *o, enum svt_affinity affinity, sqlite3_value *v,
+                    bool literal)
+{
+    int type = sqlite3_value_type(v);
+    bool number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+    *o = (struct operand){.match = 0};
+    if (type == SQLITE_NULL)
+        return SQLITE_OK;
+    if (affinity >= SVT_AFFINITY_NUMERIC && type == SQLITE_TEXT)
+        return read_as(o, v, SVT_AFFINITY_NUMERIC);
+    if (affinity == SVT_AFFINITY_TEXT && number && literal)
+        return read_as(o, v, SVT_AFFINITY_TEXT);
+    o->match = affinity == SVT_AFFINITY_TEXT && number ? MATCH_ALL : MATCH_EXACT;
+    int rc = svt_value_read(v, SVT_AFFINITY_BLOB, &o->value);
+    if (affinity == SVT_AFFINITY_BLOB && !literal)
+        o->match = untyped_match(&o->value);
+    return rc;
+}
+
+static bool is_literal(int idx_num, int arg)
+{
+    return arg < 31 - SVT_PLAN_LITERAL_SHIFT &&
+           (idx_num >> (SVT_PLAN_LITERAL_SHIFT + arg) & 1) != 0;
+}
+
+static enum svt_affinity part_affinity(const struct svt_schema *s, int part)
+{
+    return s->columns[s->key[part]].affinity;
+}
+
+/* The ranges beside the exact value. */
+static int add_wide(struct svt_cursor *c, const struct svt_bytes *prefix,
+                    const struct svt_key_part *part, int match)
+{
+    int rc = SQLITE_OK;
+    if (match & MATCH_ALL)
+        rc = add_prefix(c, prefix);
+    if (rc == SQLITE_OK && match & MATCH_NUMERIC_TEXTS)
+        rc = add_numeric_texts(c, prefix, part);
+    if (rc == SQLITE_OK && match & MATCH_TEXTS)
+        rc = add_class(c, prefix, part, SVT_TAG_TEXT);
+    if (rc == SQLITE_OK && match & MATCH_NUMBERS)
+        rc = add_class(c, prefix, part, SVT_TAG_NUMBER);
+    return rc;
+}
+
+/* ---- bounds on one part ---------------------------------------------------- */
+
+/* The first key after all those whose part has the value encoded at the end of b. */
+static bool step_over(struct svt_bytes *b, const struct svt_key_part *part)
+{
+    if (!part->last)
+        return svt_key_successor(b);
+    svt_bytes_byte(b, 0);
+    return true;
+}
+
+/* Cut r at the value: keep what is above it, or below it. */
+static void cut(struct range *r, const struct svt_bytes *prefix,
+                const struct svt_key_part *part, const struct svt_value *value,
+                int above, bool strict)
+{
+    bool cuts_low = (above != 0) != part->desc;
+    struct svt_bytes *edge = cuts_low ? &r->lo : &r->hi;
+    copy(edge, prefix);
+    svt_key_put(edge, part, value);
+    /* A low edge steps over an excluded value, a high one over an included one. */
+    bool any = cuts_low != strict || step_over(edge, part);
+    if (!cuts_low)
+        r->bounded = any;
+}
+
+static int add_bounds(struct svt_cursor *c, const struct svt_bytes *prefix, int part,
+                      int idx_num, sqlite3_value **argv)
+{
+    const struct svt_schema *s = &c->table->schema;
+    int arg = idx_num & SVT_PLAN_NEQ;
+    int n = c->nranges;
+    int rc = add_prefix(c, prefix);
+    for (int above = 1; above >= 0 && rc == SQLITE_OK; above--) {
+        if (!(idx_num & (above ? SVT_PLAN_LOWER : SVT_PLAN_UPPER)))
+            continue;
+        struct operand o;
+        enum svt_affinity affinity = part_affinity(s, part);
+        rc = classify(&o, affinity, argv[arg], is_literal(idx_num, arg));
+        arg++;
+        if (rc == SQLITE_OK && o.match == 0)
+            c->nranges = n;
+        else if (rc == SQLITE_OK && o.match == MATCH_EXACT &&
+                 !(affinity == SVT_AFFINITY_BLOB && o.value.type == SQLITE_TEXT &&
+                   !is_literal(idx_num, arg - 1)))
+            cut(&c->ranges[n], prefix, &s->parts[part], &o.value, above,
+                (idx_num & (above ? SVT_PLAN_LOWER_STRICT : SVT_PLAN_UPPER_STRICT)) !=
+                    0);
+        sqlite3_value_free(o.dup);
+        if (c->nranges == n)
+            break;
+    }
+    return rc;
+}
+
+/* ---- plans ----------------------------------------------------------------- */
+
+/* Encoded keys of several parts. */
+static int plan_parts(struct svt_cursor *c, int idx_num, sqlite3_value **argv)
+{
+    const struct svt_schema *s = &c->table->schema;
+    int neq = idx_num & SVT_PLAN_NEQ;
+    struct svt_bytes prefix = {.data = NULL};
+    int rc = SQLITE_OK;
+    for (int i = 0; i < neq; i++) {
+        struct operand o;
+        rc = classify(&o, part_affinity(s, i), argv[i], is_literal(idx_num, i));
+        if (rc == SQLITE_OK)
+            rc = add_wide(c, &prefix, &s->parts[i], o.match);
+        if (rc == SQLITE_OK && o.match & MATCH_EXACT)
+            svt_key_put(&prefix, &s->parts[i], &o.value);
+        sqlite3_value_free(o.dup);
+        if (rc != SQLITE_OK || !(o.match & MATCH_EXACT))
+            goto out;
+    }
+    if (neq == s->nkey && neq > 0)
+        rc = add_point(c, &prefix);
+    else if (idx_num & (SVT_PLAN_LOWER | SVT_PLAN_UPPER))
+        rc = add_bounds(c, &prefix, neq, idx_num, argv);
+    else
+        rc = add_prefix(c, &prefix);
+out:
+    if (prefix.failed)
+        rc = SQLITE_NOMEM;
+    svt_bytes_fini(&prefix);
+    return rc;
+}
+
+static int plan_hidden_key(struct svt_cursor *c, sqlite3_value *v)
+{
+    struct svt_value value;
+    if (sqlite3_value_type(v) != SQLITE_BLOB)
+        return SQLITE_OK;
+    int rc = svt_value_read(v, SVT_AFFINITY_BLOB, &value);
+    struct svt_bytes key = {.data = NULL};
+    svt_bytes_append(&key, value.bytes.data, value.bytes.size);
+    if (rc == SQLITE_OK)
+        rc = key.failed ? SQLITE_NOMEM : add_point(c, &key);
+    svt_bytes_fini(&key);
+    return rc;
+}
+
+/* Integers from *lo to *hi; empty says that there are none. */
+struct rowids {
+    int64_t lo, hi;
+    bool empty;
+};
+
+static void rowids_above(struct rowids *r, int64_t v, bool strict)
+{
+    if (strict && v == INT64_MAX)
+        r->empty = true;
+    else if (v + (strict ? 1 : 0) > r->lo)
+        r->lo = v + (strict ? 1 : 0);
+}
+
+static void rowids_below(struct rowids *r, int64_t v, bool strict)
+{
+    if (strict && v == INT64_MIN)
+        r->empty = true;
+    else if (v - (strict ? 1 : 0) < r->hi)
+        r->hi = v - (strict ? 1 : 0);
+}
+
+enum side { SIDE_EQUAL, SIDE_ABOVE, SIDE_BELOW };
+
+static void rowids_real(struct rowids *r, double v, enum side side, bool strict)
+{
+    if (v >= 9223372036854775808.0) {
+        r->empty = r->empty || side != SIDE_BELOW;
+        return;
+    }
+    if (v < -9223372036854775808.0) {
+        r->empty = r->empty || side != SIDE_ABOVE;
+        return;
+    }
+    double whole = floor(v);
+    bool fraction = whole != v;
+    if (side == SIDE_EQUAL && fraction)
+        r->empty = true;
+    if (side != SIDE_BELOW) /* above 5.5: above 5, strictly */
+        rowids_above(r, (int64_t)whole, fraction || strict);
+    if (side != SIDE_ABOVE)
+        rowids_below(r, (int64_t)whole, !fraction && strict);
+}
+
+static int rowids_narrow(struct rowids *r, sqlite3_value *v, enum side side,
+                         bool strict)
+{
+    struct operand o;
+    int rc = classify(&o, SVT_AFFINITY_INTEGER, v, true);
+    if (rc != SQLITE_OK || o.match == 0) {
+        r->empty = true;
+    } else if (o.value.type == SQLITE_INTEGER) {
+        if (side != SIDE_BELOW)
+            rowids_above(r, o.value.i, strict);
+        if (side != SIDE_ABOVE)
+            rowids_below(r, o.value.i, strict);
+    } else if (o.value.type == SQLITE_FLOAT) {
+        rowids_real(r, o.value.r, side, strict);
+    } else if (side != SIDE_BELOW) { /* every text and blob is above every number */
+        r->empty = true;
+    }
+    sqlite3_value_free(o.dup);
+    return rc;
+}
+
+static int plan_rowid(struct svt_cursor *c, int idx_num, sqlite3_value **argv)
+{
+    struct rowids r = {.lo = INT64_MIN, .hi = INT64_MAX};
+    int rc = SQLITE_OK, arg = 0;
+    if ((idx_num & SVT_PLAN_NEQ) != 0)
+        rc = rowids_narrow(&r, argv[arg++], SIDE_EQUAL, false);
+    if (rc == SQLITE_OK && idx_num & SVT_PLAN_LOWER)
+        rc = rowids_narrow(&r, argv[arg++], SIDE_ABOVE,
+                           (idx_num & SVT_PLAN_LOWER_STRICT) != 0);
+    if (rc == SQLITE_OK && idx_num & SVT_PLAN_UPPER)
+        rc = rowids_narrow(&r, argv[arg++], SIDE_BELOW,
+                           (idx_num & SVT_PLAN_UPPER_STRICT) != 0);
+    if (rc != SQLITE_OK || r.empty || r.lo > r.hi)
+        return rc;
+    struct range *range = range_add(c);
+    if (range == NULL)
+        return SQLITE_NOMEM;
+    svt_key_rowid(&range->lo, r.lo);
+    range->point = r.lo == r.hi;
+    if (r.hi != INT64_MAX || range->point) {
+        range->bounded = true;
+        svt_key_rowid(&range->hi, r.hi);
+        svt_bytes_byte(&range->hi, 0);
+    }
+    return SQLITE_OK;
+}
+
+/* Insertion sort: there are a handful. */
+static void sort_ranges(struct svt_cursor *c)
+{
+    for (int i = 1; i < c->nranges; i++) {
+        for (int j = i; j > 0; j--) {
+            struct range *a = &c->ranges[j - 1], *b = &c->ranges[j];
+            int order = compare(&a->lo, &b->lo);
+            if (c->reverse ? order >= 0 : order <= 0)
+                break;
+            struct range t = *a;
+            *a = *b;
+            *b = t;
+        }
+    }
+}
+
+static int make_ranges(struct svt_cursor *c, int idx_num, int argc,
+                       sqlite3_value **argv)
+{
+    int rc;
+    c->nranges = c->at = 0;
+    c->reverse = (idx_num & SVT_PLAN_REVERSE) != 0;
+    enum svt_shape shape = c->table->schema.shape;
+    if (idx_num & SVT_PLAN_HIDDEN_KEY && argc == 1)
+        rc = plan_hidden_key(c, argv[0]);
+    else if (shape == SVT_SHAPE_IPK || shape == SVT_SHAPE_ROWID)
+        rc = plan_rowid(c, idx_num, argv);
+    else
+        rc = plan_parts(c, idx_num, argv);
+    for (int i = 0; i < c->nranges && rc == SQLITE_OK; i++)
+        if (c->ranges[i].lo.failed || c->ranges[i].hi.failed)
+            rc = SQLITE_NOMEM;
+    if (rc == SQLITE_OK)
+        sort_ranges(c);
+    return rc;
+}
+
+/* ---- reading --------------------------------------------------------------- */
+
+static int fail(struct svt_cursor *c, int rc, const seerdb_err *err)
+{
+    return svt_table_fail(c->table, rc, err);
+}
+
+static void close_iter(struct svt_cursor *c)
+{
+    seerdb_iter_close(c->iter);
+    c->iter = NULL;
+}
+
+static void leave_view(struct svt_cursor *c)
+{
+    struct svt_keyspace *ks = c->table->ks;
+    if (c->view == NULL)
+        return;
+    close_iter(c); /* it is known by the view's address */
+    if (c->view == ks->view && --ks->readers == 0) {
+        seerdb_view_close(ks->view);
+        ks->view = NULL;
+    }
+    seerdb_view_close(c->view);
+    c->view = NULL;
+}
+
+static int enter_view(struct svt_cursor *c)
+{
+    struct svt_keyspace *ks = c->table->ks;
+    seerdb_err err = {0};
+    if (c->view != NULL && c->view == ks->view)
+        return SQLITE_OK;
+    leave_view(c);
+    if (ks->view == NULL) {
+        int rc = seerdb_view_open(ks->tree, &ks->view, &err);
+        if (rc != SEERDB_OK)
+            return fail(c, rc, &err);
+    }
+    ks->readers++;
+    c->view = seerdb_view_ref(ks->view);
+    return SQLITE_OK;
+}
+
+static void release_row(struct svt_cursor *c)
+{
+    seerdb_pin_unref(c->pin);
+    c->pin = NULL;
+}
+
+static int show_iter(struct svt_cursor *c)
+{
+    svt_reader_set(&c->row, seerdb_iter_key(c->iter), seerdb_iter_value(c->iter));
+    c->eof = false;
+    return SQLITE_OK;
+}
+
+/* Go to the first row of the ranges from c->at on. */
+static int enter_range(struct svt_cursor *c)
+{
+    seerdb_err err = {0};
+    for (; c->at < c->nranges; c->at++) {
+        const struct range *r = &c->ranges[c->at];
+        seerdb_slice lo = svt_bytes_slice(&r->lo), hi = svt_bytes_slice(&r->hi);
+        if (r->bounded && compare(&r->lo, &r->hi) >= 0)
+            continue;
+        if (!r->bounded)
+            hi.data = NULL;
+        if (lo.size == 0)
+            lo.data = NULL;
+        int rc = seerdb_iter_bound(c->iter, lo, hi, &err);
+        if (rc == SEERDB_OK)
+            rc = c->reverse ? seerdb_iter_last(c->iter, &err)
+                            : seerdb_iter_first(c->iter, &err);
+        if (rc == SEERDB_OK)
+            return show_iter(c);
+        if (rc != SEERDB_NOTFOUND)
+            return fail(c, rc, &err);
+    }
+    c->eof = true;
+    return SQLITE_OK;
+}
+
+static int start_point(struct svt_cursor *c, seerdb_batch *batch)
+{
+    seerdb_err err = {0};
+    seerdb_value value = {.pin = NULL};
+    seerdb_slice key = svt_bytes_slice(&c->ranges[0].lo);
+    int rc = seerdb_get(c->view, batch, SEERDB_BATCH_ALL, key, &value, &err);
+    if (rc == SEERDB_NOTFOUND)
+        return SQLITE_OK;
+    if (rc != SEERDB_OK)
+        return fail(c, rc, &err);
+    c->pin = value.pin;
+    c->eof = false;
+    svt_reader_set(&c->row, key, value.bytes);
+    return SQLITE_OK;
+}
+
+/* An inner loop comes here for every outer row: the iterator is kept while it would
+ * show the same. */
+static int start_walk(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
+{
+    seerdb_err err = {0};
+    uint64_t mark = batch != NULL ? seerdb_batch_mark(batch) : 0;
+    if (c->iter == NULL || c->iter_view != c->view || c->iter_batch != batch ||
+        c->iter_mark != mark || c->iter_epoch != epoch) {
+        close_iter(c);
+        int rc = seerdb_iter_open(c->view, batch, mark, &c->iter, &err);
+        if (rc != SEERDB_OK)
+            return fail(c, rc, &err);
+        c->iter_view = c->view;
+        c->iter_batch = batch;
+        c->iter_mark = mark;
+        c->iter_epoch = epoch;
+    }
+    return enter_range(c);
+}
+
+int svt_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
+{
+    struct svt_table *t = (struct svt_table *)base;
+    int rc = svt_table_open(t);
+    if (rc != SQLITE_OK)
+        return rc;
+    struct svt_cursor *c = sqlite3_malloc64(sizeof(*c));
+    if (c == NULL)
+        return SQLITE_NOMEM;
+    *c = (struct svt_cursor){.table = t, .eof = true};
+    if ((rc = svt_reader_init(&c->row, &t->schema)) != SQLITE_OK) {
+        sqlite3_free(c);
+        return rc;
+    }
+    *out = &c->base;
+    return SQLITE_OK;
+}
+
+int svt_cursor_close(sqlite3_vtab_cursor *cursor)
+{
+    struct svt_cursor *c = (struct svt_cursor *)cursor;
+    release_row(c);
+    leave_view(c);
+    svt_reader_fini(&c->row);
+    for (int i = 0; i < c->capacity; i++) {
+        svt_bytes_fini(&c->ranges[i].lo);
+        svt_bytes_fini(&c->ranges[i].hi);
+    }
+    sqlite3_free(c->ranges);
+    sqlite3_free(c);
+    return SQLITE_OK;
+}
+
+int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_str,
+                      int argc, sqlite3_value **argv)
+{
+    struct svt_cursor *c = (struct svt_cursor *)cursor;
+    uint64_t epoch = 0;
+    (void)idx_str;
+    release_row(c);
+    c->eof = true;
+    int rc = make_ranges(c, idx_num, argc, argv);
+    if (rc == SQLITE_OK)
+        rc = enter_view(c);
+    if (rc != SQLITE_OK || c->nranges == 0)
+        return rc;
+    seerdb_batch *batch = svt_txn_batch(c->table, &epoch);
+    if (c->nranges == 1 && c->ranges[0].point)
+        return start_point(c, batch);
+    return start_walk(c, batch, epoch);
+}
+
+int svt_cursor_next(sqlite3_vtab_cursor *cursor)
+{
+    struct svt_cursor *c = (struct svt_cursor *)cursor;
+    seerdb_err err = {0};
+    if (c->pin != NULL || c->ranges[c->at].point) {
+        release_row(c);
+        if (c->nranges == 1) {
+            c->eof = true;
+            return SQLITE_OK;
+        }
+        c->at++;
+        return enter_range(c);
+    }
+    int rc =
+        c->reverse ? seerdb_iter_prev(c->iter, &err) : seerdb_iter_next(c->iter, &err);
+    if (rc == SEERDB_OK)
+        return show_iter(c);
+    if (rc != SEERDB_NOTFOUND)
+        return fail(c, rc, &err);
+    c->at++;
+    return enter_range(c);
+}
+
+int svt_cursor_eof(sqlite3_vtab_cursor *cursor)
+{
+    return ((struct svt_cursor *)cursor)->eof;
+}
+
+/* The one place where bytes cross into SQLite.  They are copied: a result may outlive
+ * the row, the statement's next xFilter and xClose (sqlite-facts 29). */
+static void result(sqlite3_context *ctx, const struct svt_value *v)
+{
+    const void *data = v->bytes.data != NULL ? v->bytes.data : "";
+    switch (v->type) {
+    case SQLITE_INTEGER:
+        sqlite3_result_int64(ctx, v->i);
+        break;
+    case SQLITE_FLOAT:
+        sqlite3_result_double(ctx, v->r);
+        break;
+    case SQLITE_TEXT:
+        sqlite3_result_text64(ctx, data, v->bytes.size, SQLITE_TRANSIENT, SQLITE_UTF8);
+        break;
+    case SQLITE_BLOB:
+        sqlite3_result_blob64(ctx, data, v->bytes.size, SQLITE_TRANSIENT);
+        break;
+    default:
+        sqlite3_result_null(ctx);
+        break;
+    }
+}
+
+int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
+{
+    struct svt_cursor *c = (struct svt_cursor *)cursor;
+    struct svt_value v;
+    if (!svt_reader_column(&c->row, i, &v)) {
+        if (c->row.scratch.failed)
+            return SQLITE_NOMEM;
+        return svt_fail(&c->table->base.zErrMsg, SQLITE_CORRUPT_VTAB,
+                        "%s: column %d of a row in %s is malformed (key of %d bytes, "
+                        "value of %d)",
+                        c->table->who, i, c->table->ks->store->dir,
+                        (int)c->row.key.size, (int)c->row.value.size);
+    }
+    if (v.bytes.size >= NOCHANGE_SIZE && sqlite3_vtab_nochange(ctx))
+        return SQLITE_OK;
+    result(ctx, &v);
+    return SQLITE_OK;
+}
+
+int svt_cursor_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid)
+{
+    struct svt_cursor *c = (struct svt_cursor *)cursor;
+    if (c->row.key.size != 8)
+        return svt_fail(&c->table->base.zErrMsg, SQLITE_CORRUPT_VTAB,
+                        "%s: a key of %d bytes in %s is not a rowid", c->table->who,
+                        (int)c->row.key.size, c->table->ks->store->dir);
+    *rowid = svt_key_read_rowid(c->row.key);
+    return SQLITE_OK;
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "funcs.h"
+
+#include <string.h>
+
+/* ---- commands -------------------------------------------------------------- */
+
+/* Does the command and makes the sentence that says what was done. */
+typedef int command(struct svt_table *t, char **sentence, seerdb_err *err);
+
+static int flush(struct svt_table *t, char **sentence, seerdb_err *err)
+{
+    int rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
+    if (rc == SEERDB_OK)
+        *sentence = sqlite3_mprintf("flushed %s: all its committed rows are in sorted "
+                                    "tables",
+                                    t->who);
+    return rc;
+}
+
+static int verify(struct svt_table *t, char **sentence, seerdb_err *err)
+{
+    seerdb_verify_report r = {0};
+    int rc = seerdb_verify(t->ks->store->db, t->ks->tree, &r, err);
+    if (rc == SEERDB_OK)
+        *sentence = sqlite3_mprintf(
+            "verified %s: %llu tables, %llu blocks, %llu records, "
+            "%llu bytes, no damage",
+            t->who, (unsigned long long)r.tables, (unsigned long long)r.blocks,
+            (unsigned long long)r.records, (unsigned long long)r.bytes);
+    return rc;
+}
+
+static const struct {
+    const char *name;
+    command *run;
+} commands[] = {{"flush", flush}, {"verify", verify}};
+
+#define COMMAND_LIST "flush, verify"
+
+static void answer(sqlite3_context *ctx, int rc, char *text)
+{
+    if (rc == SQLITE_OK && text != NULL) {
+        sqlite3_result_text(ctx, text, -1, sqlite3_free);
+        return;
+    }
+    if (rc == SQLITE_OK || rc == SQLITE_NOMEM) {
+        sqlite3_result_error_nomem(ctx);
+    } else {
+        sqlite3_result_error(ctx, text != NULL ? text : sqlite3_errstr(rc), -1);
+        sqlite3_result_error_code(ctx, rc);
+    }
+    sqlite3_free(text);
+}
+
+static int run_command(struct svt_conn *conn, const char *name, const char *what,
+                       char **text)
+{
+    struct svt_table *t = NULL;
+    seerdb_err err = {0};
+    size_t i = 0;
+    while (i < sizeof(commands) / sizeof(commands[0]) &&
+           sqlite3_stricmp(commands[i].name, what) != 0)
+        i++;
+    if (i == sizeof(commands) / sizeof(commands[0]))
+        return svt_fail(text, SQLITE_ERROR,
+                        "seerdb: unknown command '%s': the commands are " COMMAND_LIST,
+                        what);
+    int rc = svt_table_find(conn, name, &t, text);
+    if (rc != SQLITE_OK)
+        return rc;
+    if ((rc = svt_table_open(t)) != SQLITE_OK) {
+        *text = t->base.zErrMsg;
+        t->base.zErrMsg = NULL;
+        return rc;
+    }
+    rc = commands[i].run(t, text, &err);
+    return svt_errmap_message(text, t->who, rc, &err);
+}
+
+static void seerdb_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    char *text = NULL;
+    const char *name = argc == 2 ? (const char *)sqlite3_value_text(argv[0]) : NULL;
+    const char *what = argc == 2 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
+    int rc;
+    if (name == NULL || what == NULL)
+        rc = svt_fail(&text, SQLITE_ERROR,
+                      "seerdb: give a table and a command, as in seerdb('t', 'flush'): "
+                      "the commands are " COMMAND_LIST);
+    else
+        rc = run_command(sqlite3_user_data(ctx), name, what, &text);
+    answer(ctx, rc, text);
+}
+
+static void version_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    (void)argv;
+    sqlite3_result_text(ctx, SEERDB_VERSION, -1, SQLITE_STATIC);
+}
+
+static void debug_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    (void)argv;
+    answer(ctx, SQLITE_OK,
+           sqlite3_mprintf("%s, SQLite %s (built for %s), %s", seerdb_build_info(),
+                           sqlite3_libversion(), SQLITE_VERSION,
+                           sqlite3_threadsafe() ? "threadsafe" : "single-threaded"));
+}
+
+/* ---- seerdb_stats ---------------------------------------------------------- */
+
+enum { STATS_TABLE, STATS_NAME, STATS_VALUE, STATS_UNIT, STATS_MEANING, STATS_TARGET };
+
+struct stats_vtab {
+    sqlite3_vtab base;
+    struct svt_conn *conn; /* borrowed */
+};
+
+struct stats_row {
+    char *table;      /* owned */
+    seerdb_stat stat; /* its strings are static ... */
+    char *failure;    /* owned; ... or this is the meaning: the table is out of reach */
+};
+
+struct stats_cursor {
+    sqlite3_vtab_cursor base;
+    struct stats_row *rows; /* owned */
+    size_t n, capacity, at;
+    const struct svt_table *table; /* being listed; borrowed */
+    bool failed;
+};
+
+static struct stats_row *stats_add(struct stats_cursor *c)
+{
+    if (c->n == c->capacity) {
+        size_t capacity = c->capacity * 2 + 32;
+        struct stats_row *rows = sqlite3_realloc64(c->rows, capacity * sizeof(*rows));
+        if (rows == NULL) {
+            c->failed = true;
+            return NULL;
+        }
+        c->rows = rows;
+        c->capacity = capacity;
+    }
+    struct stats_row *row = &c->rows[c->n];
+    *row = (struct stats_row){.table = sqlite3_mprintf("%s", c->table->who)};
+    if (row->table == NULL) {
+        c->failed = true;
+        return NULL;
+    }
+    c->n++;
+    return row;
+}
+
+static bool stats_see(void *ctx, const seerdb_stat *stat)
+{
+    struct stats_row *row = stats_add(ctx);
+    if (row == NULL)
+        return false;
+    row->stat = *stat;
+    return true;
+}
+
+static void stats_clear(struct stats_cursor *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        sqlite3_free(c->rows[i].table);
+        sqlite3_free(c->rows[i].failure);
+    }
+    c->n = c->at = 0;
+    c->failed = false;
+}
+
+/* One table out of reach does not hide the others: it gets a row that says why. */
+static int stats_table(void *ctx, struct svt_table *t)
+{
+    struct stats_cursor *c = ctx;
+    seerdb_err err = {0};
+    c->table = t;
+    int rc = svt_table_open(t);
+    if (rc == SQLITE_OK) {
+        rc = seerdb_stats(t->ks->store->db, t->ks->tree, stats_see, c, &err);
+        rc = svt_table_fail(t, rc, &err);
+    }
+    if (c->failed || rc == SQLITE_NOMEM)
+        return SQLITE_NOMEM;
+    if (rc == SQLITE_OK)
+        return SQLITE_OK;
+    struct stats_row *row = stats_add(c);
+    if (row == NULL)
+        return SQLITE_NOMEM;
+    row->stat = (seerdb_stat){.name = "error", .unit = ""};
+    row->failure = t->base.zErrMsg;
+    t->base.zErrMsg = NULL;
+    return SQLITE_OK;
+}
+
+static int stats_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                         sqlite3_vtab **out, char **message)
+{
+    (void)argc;
+    (void)argv;
+    (void)message;
+    int rc = sqlite3_declare_vtab(
+        db, "CREATE TABLE x(tbl TEXT, name TEXT, value REAL, unit TEXT, meaning TEXT, "
+            "target TEXT HIDDEN)");
+    if (rc != SQLITE_OK)
+        return rc;
+    struct stats_vtab *v = sqlite3_malloc64(sizeof(*v));
+    if (v == NULL)
+        return SQLITE_NOMEM;
+    *v = (struct stats_vtab){.conn = aux};
+    *out = &v->base;
+    return SQLITE_OK;
+}
+
+static int stats_disconnect(sqlite3_vtab *base)
+{
+    sqlite3_free(base);
+    return SQLITE_OK;
+}
+
+static int stats_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    (void)base;
+    info->estimatedCost = 1000;
+    info->estimatedRows = 100;
+    for (int i = 0; i < info->nConstraint; i++) {
+        if (info->aConstraint[i].iColumn != STATS_TARGET ||
+            info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ)
+            continue;
+        if (!info->aConstraint[i].usable)
+            return SQLITE_CONSTRAINT;
+        info->aConstraintUsage[i].argvIndex = 1;
+        info->aConstraintUsage[i].omit = 1;
+        info->idxNum = 1;
+        info->estimatedCost = 10;
+        break;
+    }
+    return SQLITE_OK;
+}
+
+static int stats_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
+{
+    (void)base;
+    struct stats_cursor *c = sqlite3_malloc64(sizeof(*c));
+    if (c == NULL)
+        return SQLITE_NOMEM;
+    *c = (struct stats_cursor){.n = 0};
+    *out = &c->base;
+    return SQLITE_OK;
+}
+
+static int stats_close(sqlite3_vtab_cursor *cursor)
+{
+    struct stats_cursor *c = (struct stats_cursor *)cursor;
+    stats_clear(c);
+    sqlite3_free(c->rows);
+    sqlite3_free(c);
+    return SQLITE_OK;
+}
+
+static int stats_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_str,
+                        int argc, sqlite3_value **argv)
+{
+    struct stats_cursor *c = (struct stats_cursor *)cursor;
+    struct stats_vtab *v = (struct stats_vtab *)cursor->pVtab;
+    struct svt_table *t = NULL;
+    (void)idx_str;
+    stats_clear(c);
+    if (idx_num == 0 || argc == 0)
+        return svt_table_each(v->conn, stats_table, c);
+    const char *name = (const char *)sqlite3_value_text(argv[0]);
+    if (name == NULL)
+        return SQLITE_OK;
+    int rc = svt_table_find(v->conn, name, &t, &v->base.zErrMsg);
+    return rc == SQLITE_OK ? stats_table(c, t) : rc;
+}
+
+static int stats_next(sqlite3_vtab_cursor *cursor)
+{
+    ((struct stats_cursor *)cursor)->at++;
+    return SQLITE_OK;
+}
+
+static int stats_eof(sqlite3_vtab_cursor *cursor)
+{
+    const struct stats_cursor *c = (const struct stats_cursor *)cursor;
+    return c->at >= c->n;
+}
+
+static int stats_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
+{
+    const struct stats_cursor *c = (const struct stats_cursor *)cursor;
+    const struct stats_row *row = &c->rows[c->at];
+    switch (i) {
+    case STATS_TABLE:
+        sqlite3_result_text(ctx, row->table, -1, SQLITE_TRANSIENT);
+        break;
+    case STATS_NAME:
+        sqlite3_result_text(ctx, row->stat.name, -1, SQLITE_STATIC);
+        break;
+    case STATS_VALUE:
+        if (row->failure == NULL)
+            sqlite3_result_double(ctx, row->stat.value);
+        break;
+    case STATS_UNIT:
+        sqlite3_result_text(ctx, row->stat.unit, -1, SQLITE_STATIC);
+        break;
+    case STATS_MEANING:
+        if (row->failure != NULL)
+            sqlite3_result_text(ctx, row->failure, -1, SQLITE_TRANSIENT);
+        else
+            sqlite3_result_text(ctx, row->stat.meaning, -1, SQLITE_STATIC);
+        break;
+    default:
+        break;
+    }
+    return SQLITE_OK;
+}
+
+static int stats_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid)
+{
+    *rowid = (sqlite3_int64)((struct stats_cursor *)cursor)->at;
+    return SQLITE_OK;
+}
+
+static const sqlite3_module stats_module = {
+    .iVersion = 1,
+    .xConnect = stats_connect, /* without xCreate: only as a function */
+    .xBestIndex = stats_best_index,
+    .xDisconnect = stats_disconnect,
+    .xDestroy = stats_disconnect,
+    .xOpen = stats_open,
+    .xClose = stats_close,
+    .xFilter = stats_filter,
+    .xNext = stats_next,
+    .xEof = stats_eof,
+    .xColumn = stats_column,
+    .xRowid = stats_rowid,
+};
+
+/* ---- registration ---------------------------------------------------------- */
+
+int svt_funcs_register(struct svt_conn *conn)
+{
+    static const int safe = SQLITE_UTF8 | SQLITE_INNOCUOUS;
+    sqlite3 *db = conn->db;
+    int rc =
+        sqlite3_create_function_v2(db, "seerdb", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                   conn, seerdb_function, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function_v2(db, "seerdb_version", 0, safe, NULL,
+                                        version_function, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function_v2(db, "seerdb_debug", 0, safe, NULL,
+                                        debug_function, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_module_v2(db, "seerdb_stats", &stats_module, conn, NULL);
+    return rc;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * handles -- one open engine per directory and process, counted.
+ *
+ * A store can be open once: its LOCK keeps others out, another connection of this
+ * process included.  So connections share it through a registry of the process, keyed
+ * by canonical path.  Any thread may call; the registry has its own mutex.
+ *
+ * After fork() the child's registry is empty: what it inherited can be closed, and
+ * answers every other use with the engine's sentence about forks. */
+#ifndef SVT_HANDLES_H
+#define SVT_HANDLES_H
+
+#include "args.h"
+#include "errmap.h"
+
+struct svt_store {
+    seerdb *db;           /* immutable after open, like all that has no other comment */
+    char *dir;            /* canonical; a name for messages if in memory */
+    bool in_memory;       /* private to one connection, not in the registry */
+    int64_t memory_limit; /* as given, 0: by default */
+    char *memory_limit_by; /* the table that gave it; NULL: nobody */
+    /* The registry's mutex guards the rest. */
+    enum svt_sync sync;
+    char *sync_by;
+    bool inherited; /* by a forked child */
+    size_t refs;
+    uint64_t intents; /* trees that this process meant to drop, so far */
+    struct svt_store *next;
+};
+
+struct svt_store_request {
+    const char *dir;
+    bool in_memory;    /* dir is then only a name; the store is a new one */
+    bool create;       /* make it if it is missing */
+    const char *table; /* who asks: "main.t" */
+    const struct svt_options *options;
+};
+
+/* Open a store or share the open one.  Options that belong to the store must agree with
+ * those that other tables gave.  SQLITE_OK or a failure with *message. */
+int svt_handles_open(const struct svt_store_request *request, struct svt_store **out,
+                     char **message);
+
+/* As if the request had found this open store. */
+int svt_handles_share(const struct svt_store_request *request, struct svt_store *store,
+                      char **message);
+struct svt_store *svt_handles_ref(struct svt_store *store); /* one more count */
+void svt_handles_close(struct svt_store *store); /* one count less; accepts NULL */
+
+/* The sync level of commits to the store. */
+enum seerdb_sync svt_handles_sync(struct svt_store *store);
+
+/* Note that a tree of the store may be waiting for collection, and how many times that
+ * was noted: who has seen that number need not look again. */
+void svt_handles_note_intent(struct svt_store *store);
+uint64_t svt_handles_intents(struct svt_store *store);
+
+#endif

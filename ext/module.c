@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define SVT_DEFINES_API
+#include "module.h"
+
+SQLITE_EXTENSION_INIT1
+
+#include "cursor.h"
+#include "funcs.h"
+#include "plan.h"
+#include "txn.h"
+#include "update.h"
+
+#include <string.h>
+
+/* Rows of a table that cannot be asked: its store is out of reach. */
+#define UNKNOWN_ROWS  1000000
+#define OLDEST_SQLITE 3038000
+
+/* ---- tables ---------------------------------------------------------------- */
+
+static void table_free(struct svt_table *t)
+{
+    if (t == NULL)
+        return;
+    svt_update_free(t->write);
+    svt_table_free(t);
+}
+
+static void sweep(struct svt_conn *conn)
+{
+    svt_conn_sweep(conn);
+    svt_txn_sweep(conn);
+}
+
+static int table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                         sqlite3_vtab **out, char **message)
+{
+    struct svt_table *t = NULL;
+    (void)db;
+    sweep(aux);
+    int rc = svt_table_new(aux, argc, argv, &t, message);
+    if (rc == SQLITE_OK)
+        *out = &t->base;
+    return rc;
+}
+
+static int table_create(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                        sqlite3_vtab **out, char **message)
+{
+    struct svt_table *t = NULL;
+    (void)db;
+    sweep(aux);
+    int rc = svt_table_new(aux, argc, argv, &t, message);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = svt_table_create(t);
+    if (rc == SQLITE_OK && (rc = svt_txn_created(t)) != SQLITE_OK) {
+        /* The tree is there: let a later transaction collect it. */
+        if (seerdb_tree_intend_drop(t->ks->tree, NULL) == SEERDB_OK)
+            svt_handles_note_intent(t->ks->store);
+    }
+    if (rc != SQLITE_OK) {
+        sqlite3_free(*message);
+        *message = t->base.zErrMsg;
+        t->base.zErrMsg = NULL;
+        table_free(t);
+        return rc;
+    }
+    *out = &t->base;
+    return SQLITE_OK;
+}
+
+static int table_disconnect(sqlite3_vtab *base)
+{
+    table_free((struct svt_table *)base);
+    return SQLITE_OK;
+}
+
+/* DROP works whatever happened to the store; a tree that is out of reach stays behind.
+ * SQLite prints its own text for what fails here; the reason goes to its log. */
+static int table_destroy(sqlite3_vtab *base)
+{
+    struct svt_table *t = (struct svt_table *)base;
+    seerdb_err err = {0};
+    if (svt_txn_wrote(t)) {
+        sqlite3_log(SQLITE_LOCKED,
+                    "seerdb: DROP TABLE %s: this transaction has written to it: commit "
+                    "first",
+                    t->who);
+        return svt_fail(&t->base.zErrMsg, SQLITE_LOCKED,
+                        "%s: this transaction has written to the table: commit first",
+                        t->who);
+    }
+    /* The tree first: its name is in the shadow table. */
+    bool open = svt_table_open(t) == SQLITE_OK;
+    int rc = svt_exec(t->conn->db, &t->base.zErrMsg,
+                      "DROP TABLE IF EXISTS \"%w\".\"%w\"", t->schema_name, t->shadow);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (open) {
+        rc = seerdb_tree_intend_drop(t->ks->tree, &err);
+        if (rc == SEERDB_OK)
+            svt_handles_note_intent(t->ks->store);
+        else
+            sqlite3_log(SQLITE_WARNING,
+                        "seerdb: DROP TABLE %s: its rows stay in %s: %s", t->who,
+                        t->ks->store->dir, err.msg);
+    }
+    table_free(t);
+    return SQLITE_OK;
+}
+
+static int table_rename(sqlite3_vtab *base, const char *name)
+{
+    struct svt_table *t = (struct svt_table *)base;
+    return svt_exec(t->conn->db, &t->base.zErrMsg,
+                    "ALTER TABLE \"%w\".\"%w\" RENAME TO \"%w_seerdb\"", t->schema_name,
+                    t->shadow, name);
+}
+
+static int is_shadow_name(const char *name)
+{
+    return sqlite3_stricmp(name, "seerdb") == 0;
+}
+
+/* ---- planning -------------------------------------------------------------- */
+
+static bool collation_matches(const struct svt_schema *s, sqlite3_index_info *info,
+                              int i)
+{
+    static const char *const names[] = {"BINARY", "NOCASE", "RTRIM"};
+    int column = info->aConstraint[i].iColumn;
+    if (column < 0 || column >= s->ncolumns)
+        return true;
+    const char *used = sqlite3_vtab_collation(info, i);
+    const struct svt_column *c = &s->columns[column];
+    enum svt_collation own = c->collation;
+    if (c->key_part >= 0 && s->parts != NULL)
+        own = s->parts[c->key_part].collation;
+    return used != NULL && sqlite3_stricmp(used, names[own]) == 0;
+}
+
+static void read_constraint(const struct svt_schema *s, sqlite3_index_info *info, int i,
+                            struct svt_plan_constraint *out)
+{
+    sqlite3_value *value = NULL;
+    *out = (struct svt_plan_constraint){.column = info->aConstraint[i].iColumn,
+                                        .op = info->aConstraint[i].op,
+                                        .usable = info->aConstraint[i].usable};
+    if (out->op == SQLITE_INDEX_CONSTRAINT_LIMIT ||
+        out->op == SQLITE_INDEX_CONSTRAINT_OFFSET)
+        out->usable = false; /* they have no column */
+    if (!out->usable)
+        return;
+    out->collation_matches = collation_matches(s, info, i);
+    if (sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value != NULL) {
+        out->literal = true;
+        out->literal_type = sqlite3_value_type(value);
+    }
+}
+
+static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
+{
+    for (int i = 0; i < info->nConstraint; i++) {
+        info->aConstraintUsage[i].argvIndex = plan->argv_index[i];
+        info->aConstraintUsage[i].omit = plan->omit[i];
+    }
+    info->idxNum = plan->idx_num;
+    info->orderByConsumed = plan->order_consumed;
+    info->estimatedCost = plan->cost;
+    info->estimatedRows = plan->rows;
+    info->idxFlags = plan->unique ? SQLITE_INDEX_SCAN_UNIQUE : 0;
+}
+
+/* An estimate; a store that is out of reach does not fail the prepare. */
+static uint64_t count_rows(struct svt_table *t)
+{
+    if (svt_table_open(t) == SQLITE_OK)
+        return seerdb_tree_count_estimate(t->ks->tree);
+    sqlite3_free(t->base.zErrMsg);
+    t->base.zErrMsg = NULL;
+    return UNKNOWN_ROWS;
+}
+
+static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    struct svt_table *t = (struct svt_table *)base;
+    struct svt_plan plan = {.idx_num = 0};
+    size_t nc = (size_t)info->nConstraint, no = (size_t)info->nOrderBy;
+    struct svt_plan_constraint *constraints =
+        sqlite3_malloc64((nc + 1) * sizeof(*constraints));
+    struct svt_plan_order *order = sqlite3_malloc64((no + 1) * sizeof(*order));
+    int rc = SQLITE_NOMEM;
+    if (constraints == NULL || order == NULL)
+        goto out;
+    for (int i = 0; i < info->nConstraint; i++)
+        read_constraint(&t->schema, info, i, &constraints[i]);
+    for (int i = 0; i < info->nOrderBy; i++)
+        order[i] = (struct svt_plan_order){.column = info->aOrderBy[i].iColumn,
+                                           .desc = info->aOrderBy[i].desc};
+    struct svt_plan_request request = {.schema = &t->schema,
+                                       .constraints = constraints,
+                                       .nconstraints = info->nConstraint,
+                                       .order = order,
+                                       .norder = info->nOrderBy,
+                                       .rows = count_rows(t)};
+    if ((rc = svt_plan_choose(&request, &plan)) != SQLITE_OK)
+        goto out;
+    apply_plan(&plan, info);
+    info->idxStr = plan.idx_str;
+    info->needToFreeIdxStr = 1;
+    plan.idx_str = NULL;
+out:
+    svt_plan_fini(&plan);
+    sqlite3_free(order);
+    sqlite3_free(constraints);
+    return rc;
+}
+
+/* ---- the module ------------------------------------------------------------ */
+
+static const sqlite3_module module = {
+    .iVersion = 3,
+    .xCreate = table_create,
+    .xConnect = table_connect,
+    .xBestIndex = best_index,
+    .xDisconnect = table_disconnect,
+    .xDestroy = table_destroy,
+    .xOpen = svt_cursor_open,
+    .xClose = svt_cursor_close,
+    .xFilter = svt_cursor_filter,
+    .xNext = svt_cursor_next,
+    .xEof = svt_cursor_eof,
+    .xColumn = svt_cursor_column,
+    .xRowid = svt_cursor_rowid,
+    .xUpdate = svt_update,
+    .xBegin = svt_txn_begin,
+    .xSync = svt_txn_sync,
+    .xCommit = svt_txn_commit,
+    .xRollback = svt_txn_rollback,
+    .xRename = table_rename,
+    .xSavepoint = svt_txn_savepoint,
+    .xRelease = svt_txn_release,
+    .xRollbackTo = svt_txn_rollback_to,
+    .xShadowName = is_shadow_name,
+};
+
+/* The connection is closing: its tables are gone. */
+static void conn_destroy(void *aux)
+{
+    struct svt_conn *conn = aux;
+    svt_txn_free_all(conn);
+    svt_conn_free(conn);
+}
+
+/* A second load on one connection would give it a second, blind to the first one's
+ * transactions. */
+static bool is_loaded(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = svt_prepare(db, &stmt, "SELECT seerdb_version()");
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_OK;
+}
+
+static int init(sqlite3 *db, char **message)
+{
+    struct svt_conn *conn = NULL;
+    if (sqlite3_libversion_number() < OLDEST_SQLITE) {
+        if (message != NULL)
+            *message =
+                sqlite3_mprintf("seerdb needs SQLite 3.38.0 or newer; this is %s",
+                                sqlite3_libversion());
+        return SQLITE_ERROR;
+    }
+    if (is_loaded(db))
+        return SQLITE_OK;
+    int rc = svt_conn_new(db, &conn);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_create_module_v2(db, "seerdb", &module, conn, conn_destroy);
+    return rc == SQLITE_OK ? svt_funcs_register(conn) : rc;
+}
+
+int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    SQLITE_EXTENSION_INIT2(api);
+    (void)api;
+    int rc = init(db, message);
+#ifndef SQLITE_CORE
+    if (rc == SQLITE_OK)
+        rc = SQLITE_OK_LOAD_PERMANENTLY;
+#endif
+    return rc;
+}
+
+int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    return sqlite3_seerdb_init(db, message, api);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What SQLite 3.40.1 does, found with a probe module; the rules below rest on it:
+ *
+ * SQLITE_INDEX_SCAN_UNIQUE is a promise, not a hint.  Where the module gave two rows in
+ * spite of it, UPDATE and DELETE changed the first and stopped, and a LEFT JOIN whose
+ * columns nobody reads was dropped, and with it a row of the result.  So it is given
+ * only where one row at most can match: `textkey = (SELECT integer)` matches '5', '05',
+ * '5.0'. It stays out for `textkey = ?` too, which looks the same from here.
+ *
+ * sqlite3_vtab_rhs_value also knows the value of CAST('5' AS INTEGER), which unlike the
+ * literal 5 has an affinity of its own: compared with a TEXT or untyped column it is
+ * equal to '05'.  Texts, blobs and NULL compare alike with or without a cast; so only
+ * those count as literals.
+ *
+ * IN as a loop of equalities is checked again as `column = value`, without the affinity
+ * of the right side: `textkey IN (SELECT integer)` loses '05'.  Taken as a whole list
+ * it is checked as IN and right.  (`(a, b) IN (SELECT ...)` cannot be told from `a =
+ * ?`, and has the loop's weakness in any module.)  SQLite takes back orderByConsumed
+ * and UNIQUE for loops of IN by itself.
+ *
+ * ORDER BY k COLLATE c is offered only when c is the collation the column was declared
+ * with, and so is ORDER BY k NULLS FIRST/LAST only where that says what happens anyway.
+ *
+ * LIKE and GLOB add k >= 'abc' and k < 'abd', never checked themselves.  If both are
+ * taken as exact SQLite drops the LIKE as well.  Where LIKE sees blobs, those are
+ * outside of the range: then the cursor must add them and SQLite check the LIKE. */
+#include "plan.h"
+
+#include <math.h>
+
+#define IN_VALUES 8 /* assumed length of a list */
+#define SEEK_COST 10.0
+/* A statement prepared while the table is empty also runs when it is not. */
+#define MIN_ROWS 256
+
+#define MAX_PARTS 64
+
+/* Constraints by their numbers; -1: none. */
+struct choice {
+    int eq[MAX_PARTS];
+    bool
+        single[MAX_PARTS]; /* the equality leaves one value of this part, for certain */
+    int neq;
+    int lower, upper;
+    int in; /* handled as a list */
+    bool blobs;
+};
+
+/* ---- what a constraint is good for ---------------------------------------- */
+
+static bool has_rowid(const struct svt_schema *s)
+{
+    return s->shape == SVT_SHAPE_IPK || s->shape == SVT_SHAPE_ROWID;
+}
+
+static int count_parts(const struct svt_schema *s)
+{
+    return s->shape == SVT_SHAPE_ROWID ? 1 : s->nkey;
+}
+
+/* The key part of a column; -1: not in the key. */
+static int part_of(const struct svt_schema *s, int column)
+{
+    if (column < 0)
+        return has_rowid(s) ? 0 : -1;
+    return column < s->ncolumns ? s->columns[column].key_part : -1;
+}
+
+static bool is_numeric(const struct svt_schema *s, int part)
+{
+    return has_rowid(s) || s->columns[s->key[part]].affinity >= SVT_AFFINITY_NUMERIC;
+}
+
+static bool is_literal(const struct svt_plan_constraint *c)
+{
+    return c->literal && c->literal_type != SQLITE_INTEGER &&
+           c->literal_type != SQLITE_FLOAT;
+}
+
+/* Whether the cursor gives exactly the rows that satisfy c as its argv number `arg`. */
+static bool is_exact(const struct svt_schema *s, const struct svt_plan_constraint *c,
+                     int arg)
+{
+    return is_numeric(s, part_of(s, c->column)) ||
+           (is_literal(c) && arg < SVT_PLAN_LITERAL_MAX);
+}
+
+static bool is_usable(const struct svt_schema *s, const struct svt_plan_constraint *c,
+                      int part)
+{
+    return c->usable && part_of(s, c->column) == part &&
+           (c->collation_matches || has_rowid(s));
+}
+
+static bool is_equality(const struct svt_plan_constraint *c)
+{
+    return c->op == SQLITE_INDEX_CONSTRAINT_EQ || c->op == SQLITE_INDEX_CONSTRAINT_IS;
+}
+
+/* ---- choosing ------------------------------------------------------------- */
+
+/* The best equality on the next part; -1: none. */
+static int choose_equality(const struct svt_plan_request *r, int part)
+{
+    const struct svt_schema *s = r->schema;
+    int best = -1, best_score = 0;
+    for (int i = 0; i < r->nconstraints; i++) {
+        const struct svt_plan_constraint *c = &r->constraints[i];
+        if (!is_equality(c) || !is_usable(s, c, part))
+            continue;
+        int score = c->in ? 1 : is_exact(s, c, part) ? 3 : 2;
+        /* sqlite3_vtab_in reaches the first 32 argvs. */
+        if (c->in && !is_numeric(s, part) && (!r->in_at_once || part >= 32))
+            score = 0;
+        if (score > best_score) {
+            best = i;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+static int choose_bound(const struct svt_plan_request *r, int part, int op, int or_op)
+{
+    int best = -1;
+    for (int i = 0; i < r->nconstraints; i++) {
+        const struct svt_plan_constraint *c = &r->constraints[i];
+        if ((c->op != op && c->op != or_op) || !is_usable(r->schema, c, part))
+            continue;
+        if (best < 0 || (is_literal(c) && !is_literal(&r->constraints[best])))
+            best = i;
+    }
+    return best;
+}
+
+/* Whether LIKE or GLOB stands on the part: its bounds may be theirs. */
+static bool has_like(const struct svt_plan_request *r, int part)
+{
+    for (int i = 0; i < r->nconstraints; i++) {
+        const struct svt_plan_constraint *c = &r->constraints[i];
+        if ((c->op == SQLITE_INDEX_CONSTRAINT_LIKE ||
+             c->op == SQLITE_INDEX_CONSTRAINT_GLOB) &&
+            part_of(r->schema, c->column) == part)
+            return true;
+    }
+    return false;
+}
+
+static void choose_constraints(const struct svt_plan_request *r, struct choice *ch)
+{
+    const struct svt_schema *s = r->schema;
+    int nparts = count_parts(s);
+    *ch = (struct choice){.lower = -1, .upper = -1, .in = -1};
+    while (ch->neq < nparts && ch->in < 0) {
+        int i = choose_equality(r, ch->neq);
+        if (i < 0)
+            break;
+        const struct svt_plan_constraint *c = &r->constraints[i];
+        if (c->in && !is_numeric(s, ch->neq))
+            ch->in = i;
+        ch->single[ch->neq] = !c->in && is_exact(s, c, ch->neq);
+        ch->eq[ch->neq++] = i;
+    }
+    if (ch->neq == nparts)
+        return;
+    ch->lower = choose_bound(r, ch->neq, SQLITE_INDEX_CONSTRAINT_GE,
+                             SQLITE_INDEX_CONSTRAINT_GT);
+    ch->upper = choose_bound(r, ch->neq, SQLITE_INDEX_CONSTRAINT_LE,
+                             SQLITE_INDEX_CONSTRAINT_LT);
+    ch->blobs = ch->upper >= 0 && !r->like_skips_blobs && has_like(r, ch->neq);
+}
+
+/* Whether walking the keys gives the order asked for, and in which direction. */
+static bool gives_order(const struct svt_plan_request *r, const struct choice *ch,
+                        bool *reverse)
+{
+    const struct svt_schema *s = r->schema;
+    int nparts = count_parts(s), at = 0;
+    bool directed = false;
+    for (int i = 0; i < r->norder; i++) {
+        int part = part_of(s, r->order[i].column);
+        if (part >= 0 && ch->single[part])
+            continue;
+        while (at < nparts && ch->single[at])
+            at++;
+        if (at == nparts)
+            return true; /* the key is complete: no two rows are left to order */
+        if (part != at)
+            return false;
+        bool backwards = r->order[i].desc != (!has_rowid(s) && s->parts[at].desc);
+        if (directed && backwards != *reverse)
+            return false;
+        *reverse = backwards;
+        directed = true;
+        at++;
+    }
+    return true;
+}
+
+/* ---- writing the plan down ------------------------------------------------ */
+
+static const char *column_name(const struct svt_schema *s, int column)
+{
+    if (column < 0)
+        return s->shape == SVT_SHAPE_IPK ? s->columns[s->key[0]].name : "rowid";
+    return column < s->ncolumns ? s->columns[column].name : "_key";
+}
+
+static void take(const struct svt_plan_request *r, struct svt_plan *out, int i, int arg)
+{
+    const struct svt_plan_constraint *c = &r->constraints[i];
+    out->argv_index[i] = arg + 1;
+    out->omit[i] = is_exact(r->schema, c, arg) && i != out->in_constraint;
+    if (is_literal(c) && arg < SVT_PLAN_LITERAL_MAX)
+        out->idx_num |= 1 << (SVT_PLAN_LITERAL_SHIFT + arg);
+}
+
+static void take_all(const struct svt_plan_request *r, const struct choice *ch,
+                     struct svt_plan *out)
+{
+    int arg = 0;
+    out->in_constraint = ch->in;
+    out->idx_num = ch->neq | (ch->in >= 0 ? SVT_PLAN_IN : 0);
+    for (; arg < ch->neq; arg++)
+        take(r, out, ch->eq[arg], arg);
+    if (ch->lower >= 0) {
+        take(r, out, ch->lower, arg++);
+        out->idx_num |= SVT_PLAN_LOWER;
+        if (r->constraints[ch->lower].op == SQLITE_INDEX_CONSTRAINT_GT)
+            out->idx_num |= SVT_PLAN_LOWER_STRICT;
+    }
+    if (ch->upper >= 0) {
+        take(r, out, ch->upper, arg++);
+        out->idx_num |= SVT_PLAN_UPPER;
+        if (r->constraints[ch->upper].op == SQLITE_INDEX_CONSTRAINT_LT)
+            out->idx_num |= SVT_PLAN_UPPER_STRICT;
+    }
+    if (ch->blobs) {
+        out->idx_num |= SVT_PLAN_BLOBS;
+        out->omit[ch->upper] = false;
+        if (ch->lower >= 0)
+            out->omit[ch->lower] = false;
+    }
+}
+
+static void estimate(const struct svt_plan_request *r, const struct choice *ch,
+                     struct svt_plan *out)
+{
+    double n = r->rows > MIN_ROWS ? (double)r->rows : MIN_ROWS;
+    double parts = count_parts(r->schema), rows = n, seeks = 1;
+    if (ch->neq > 0)
+        rows = pow(n, 1 - ch->neq / parts);
+    if (ch->lower >= 0 || ch->upper >= 0)
+        rows /= ch->lower >= 0 && ch->upper >= 0 ? 16 : 4;
+    for (int i = 0; i < ch->neq; i++) {
+        if (r->constraints[ch->eq[i]].in)
+            seeks *= IN_VALUES;
+    }
+    rows = rows < 1 ? 1 : rows;
+    rows = rows * seeks < n ? rows * seeks : n;
+    out->rows = (int64_t)rows;
+    out->cost = seeks * SEEK_COST + (out->unique ? 0 : rows);
+    if (ch->neq == 0 && ch->lower < 0 && ch->upper < 0)
+        out->cost += SEEK_COST; /* a scan is dearer than any range */
+}
+
+static void describe_term(sqlite3_str *str, const struct svt_plan_request *r, int i,
+                          const char *op)
+{
+    sqlite3_str_appendf(str, "%s%s%s", sqlite3_str_length(str) > 0 ? " AND " : "",
+                        column_name(r->schema, r->constraints[i].column), op);
+}
+
+static char *describe(const struct svt_plan_request *r, const struct choice *ch,
+                      const struct svt_plan *p)
+{
+    sqlite3_str *str = sqlite3_str_new(NULL);
+    for (int i = 0; i < ch->neq; i++)
+        describe_term(str, r, ch->eq[i], ch->eq[i] == ch->in ? " IN ?" : "=?");
+    if (ch->lower >= 0)
+        describe_term(str, r, ch->lower,
+                      p->idx_num & SVT_PLAN_LOWER_STRICT ? ">?" : ">=?");
+    if (ch->upper >= 0)
+        describe_term(str, r, ch->upper,
+                      p->idx_num & SVT_PLAN_UPPER_STRICT ? "<?" : "<=?");
+    for (int i = 0; p->order_consumed && !p->unique && i < r->norder; i++) {
+        const char *lead = i > 0                         ? ", "
+                           : sqlite3_str_length(str) > 0 ? " ORDER BY "
+                                                         : "ORDER BY ";
+        sqlite3_str_appendf(str, "%s%s%s", lead,
+                            column_name(r->schema, r->order[i].column),
+                            r->order[i].desc ? " DESC" : "");
+    }
+    if (sqlite3_str_length(str) == 0 && sqlite3_str_errcode(str) == SQLITE_OK) {
+        sqlite3_free(sqlite3_str_finish(str));
+        return sqlite3_mprintf("");
+    }
+    return sqlite3_str_finish(str);
+}
+
+/* An equality on the hidden _key; -1: none.  A blob is equal to nothing but the same
+ * blob, whatever the affinity of the other side. */
+static int find_hidden_key(const struct svt_plan_request *r)
+{
+    if (r->schema->shape != SVT_SHAPE_COMPOSITE)
+        return -1;
+    for (int i = 0; i < r->nconstraints; i++) {
+        const struct svt_plan_constraint *c = &r->constraints[i];
+        if (c->usable && c->column == r->schema->ncolumns && is_equality(c))
+            return i;
+    }
+    return -1;
+}
+
+int svt_plan_choose(const struct svt_plan_request *r, struct svt_plan *out)
+{
+    struct choice ch;
+    bool reverse = false;
+    sqlite3_uint64 n = (sqlite3_uint64)r->nconstraints + 1;
+    *out = (struct svt_plan){.in_constraint = -1};
+    out->argv_index = sqlite3_malloc64(n * sizeof out->argv_index[0]);
+    out->omit = sqlite3_malloc64(n * sizeof out->omit[0]);
+    if (out->argv_index == NULL || out->omit == NULL)
+        goto out;
+    for (int i = 0; i < r->nconstraints; i++) {
+        out->argv_index[i] = 0;
+        out->omit[i] = false;
+    }
+    int hidden = find_hidden_key(r);
+    if (hidden >= 0) {
+        ch = (struct choice){
+            .eq = {hidden}, .neq = 1, .lower = -1, .upper = -1, .in = -1};
+        out->argv_index[hidden] = 1;
+        out->omit[hidden] = true;
+        out->idx_num = 1 | SVT_PLAN_HIDDEN_KEY;
+        out->unique = true;
+    } else {
+        choose_constraints(r, &ch);
+        take_all(r, &ch, out);
+        out->unique = ch.neq == count_parts(r->schema);
+        for (int i = 0; i < ch.neq; i++)
+            out->unique = out->unique && ch.single[i];
+    }
+    out->order_consumed =
+        r->norder > 0 && (out->unique || gives_order(r, &ch, &reverse));
+    if (out->unique)
+        out->idx_num |= SVT_PLAN_UNIQUE;
+    else if (out->order_consumed && reverse)
+        out->idx_num |= SVT_PLAN_REVERSE;
+    estimate(r, &ch, out);
+    out->idx_str = describe(r, &ch, out);
+out:
+    if (out->idx_str != NULL)
+        return SQLITE_OK;
+    svt_plan_fini(out);
+    return SQLITE_NOMEM;
+}
+
+void svt_plan_fini(struct svt_plan *p)
+{
+    sqlite3_free(p->idx_str);
+    sqlite3_free(p->argv_index);
+    sqlite3_free(p->omit);
+    *p = (struct svt_plan){.in_constraint = -1};
+}

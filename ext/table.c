@@ -1,0 +1,806 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a store lies: the option `path`, else beside the database file, else in memory,
+ * private to the connection and schema.  The registry in handles knows stores by their
+ * directory; a connection remembers in `links` which it uses, because SQLite
+ * disconnects and connects tables whenever the schema changes. */
+#include "table.h"
+
+#include <string.h>
+
+bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* ---- SQL ------------------------------------------------------------------- */
+
+int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...)
+{
+    *out = NULL;
+    va_list args;
+    va_start(args, format);
+    char *sql = sqlite3_vmprintf(format, args);
+    va_end(args);
+    if (sql == NULL)
+        return SQLITE_NOMEM;
+    int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
+    sqlite3_free(sql);
+    return rc;
+}
+
+int svt_exec(sqlite3 *db, char **message, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *sql = sqlite3_vmprintf(format, args);
+    va_end(args);
+    if (sql == NULL)
+        return SQLITE_NOMEM;
+    char *text = NULL;
+    int rc = sqlite3_exec(db, sql, NULL, NULL, &text);
+    if (rc != SQLITE_OK)
+        svt_fail(message, rc, "%s", text != NULL ? text : sqlite3_errstr(rc));
+    sqlite3_free(text);
+    sqlite3_free(sql);
+    return rc;
+}
+
+/* ---- shadow rows ----------------------------------------------------------- */
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+    uint32_t v = 0;
+    for (int i = 3; i >= 0; i--)
+        v = v << 8 | p[i];
+    return v;
+}
+
+static void shadow_encode(const struct svt_shadow *s, uint8_t out[SVT_SHADOW_SIZE])
+{
+    put_u32(out, 1);
+    put_u32(out + 4, 0);
+    memcpy(out + 8, s->store.bytes, 16);
+    memcpy(out + 24, s->tree.bytes, 16);
+    memcpy(out + 40, s->owner.bytes, 16);
+    put_u32(out + 56, (uint32_t)s->marker);
+    put_u32(out + 60, (uint32_t)(s->marker >> 32));
+}
+
+static bool shadow_decode(const uint8_t *p, int size, struct svt_shadow *s)
+{
+    if (p == NULL || size != SVT_SHADOW_SIZE || get_u32(p) != 1)
+        return false;
+    memcpy(s->store.bytes, p + 8, 16);
+    memcpy(s->tree.bytes, p + 24, 16);
+    memcpy(s->owner.bytes, p + 40, 16);
+    s->marker = get_u32(p + 56) | (uint64_t)get_u32(p + 60) << 32;
+    return true;
+}
+
+/* Says nothing about why: the caller knows the table's name. */
+static int shadow_step(sqlite3_stmt *stmt, struct svt_shadow *s)
+{
+    int rc = sqlite3_step(stmt);
+    if (rc != SQLITE_ROW)
+        return rc == SQLITE_DONE ? SQLITE_NOTFOUND : rc;
+    const uint8_t *blob = sqlite3_column_type(stmt, 0) == SQLITE_BLOB
+                              ? sqlite3_column_blob(stmt, 0)
+                              : NULL;
+    return shadow_decode(blob, sqlite3_column_bytes(stmt, 0), s) ? SQLITE_OK
+                                                                 : SQLITE_FORMAT;
+}
+
+static int shadow_read(struct svt_table *t, struct svt_shadow *out)
+{
+    sqlite3 *db = t->conn->db;
+    char **message = &t->base.zErrMsg;
+    sqlite3_stmt *stmt = NULL;
+    int rc = svt_prepare(db, &stmt, "SELECT state FROM \"%w\".\"%w\" WHERE id = 1",
+                         t->schema_name, t->shadow);
+    if (rc == SQLITE_OK)
+        rc = shadow_step(stmt, out);
+    if (rc == SQLITE_NOTFOUND)
+        rc =
+            svt_fail(message, SQLITE_CORRUPT_VTAB,
+                     "%s: its shadow table %s has no row with id 1", t->who, t->shadow);
+    else if (rc == SQLITE_FORMAT)
+        rc = svt_fail(message, SQLITE_CORRUPT_VTAB,
+                      "%s: the row of its shadow table %s is not one that this version "
+                      "of seerdb wrote (64 bytes, version 1)",
+                      t->who, t->shadow);
+    else if (rc != SQLITE_OK)
+        rc = svt_fail(message, rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc,
+                      "%s: its shadow table %s cannot be read: %s", t->who, t->shadow,
+                      sqlite3_errmsg(db));
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+int svt_shadow_each(struct svt_conn *conn, const char *schema,
+                    bool (*each)(void *ctx, const struct svt_shadow *s), void *ctx)
+{
+    sqlite3_stmt *names = NULL;
+    int rc = svt_prepare(conn->db, &names,
+                         "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' "
+                         "AND name LIKE '%%^_seerdb' ESCAPE '^'",
+                         schema);
+    bool more = true;
+    while (rc == SQLITE_OK && more && (rc = sqlite3_step(names)) == SQLITE_ROW) {
+        sqlite3_stmt *row = NULL;
+        struct svt_shadow s;
+        /* A table of a user that only looks like a shadow table is passed over. */
+        rc = svt_prepare(conn->db, &row, "SELECT state FROM \"%w\".\"%w\" WHERE id = 1",
+                         schema, sqlite3_column_text(names, 0));
+        if (rc == SQLITE_OK && (rc = shadow_step(row, &s)) == SQLITE_OK)
+            more = each(ctx, &s);
+        if (rc == SQLITE_ERROR || rc == SQLITE_NOTFOUND || rc == SQLITE_FORMAT)
+            rc = SQLITE_OK;
+        sqlite3_finalize(row);
+    }
+    sqlite3_finalize(names);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* ---- connections ----------------------------------------------------------- */
+
+int svt_conn_new(sqlite3 *db, struct svt_conn **out)
+{
+    *out = sqlite3_malloc64(sizeof(**out));
+    if (*out == NULL)
+        return SQLITE_NOMEM;
+    **out = (struct svt_conn){.db = db};
+    return SQLITE_OK;
+}
+
+static void link_free(struct svt_link *l)
+{
+    if (l == NULL)
+        return;
+    svt_handles_close(l->store);
+    sqlite3_free(l->schema);
+    sqlite3_free(l->file);
+    sqlite3_free(l);
+}
+
+void svt_conn_free(struct svt_conn *conn)
+{
+    if (conn == NULL)
+        return;
+    while (conn->links != NULL) {
+        struct svt_link *l = conn->links;
+        conn->links = l->next;
+        link_free(l);
+    }
+    sqlite3_free(conn);
+}
+
+/* The name of the schema's file, "" in memory, NULL: there is no such schema. */
+static const char *file_of(struct svt_conn *conn, const char *schema)
+{
+    return sqlite3_db_filename(conn->db, schema);
+}
+
+void svt_conn_sweep(struct svt_conn *conn)
+{
+    struct svt_link **at = &conn->links;
+    while (*at != NULL) {
+        struct svt_link *l = *at;
+        const char *file = file_of(conn, l->schema);
+        /* The temporary database has no name even where it exists. */
+        if (file == NULL && strcmp(l->schema, "temp") == 0)
+            file = "";
+        if (file != NULL && strcmp(file, l->file) == 0) {
+            at = &l->next;
+            continue;
+        }
+        *at = l->next;
+        link_free(l);
+    }
+}
+
+static struct svt_link *link_find(struct svt_conn *conn, const char *schema,
+                                  const struct svt_store *store)
+{
+    struct svt_link *l = conn->links;
+    while (l != NULL && !((store == NULL || l->store == store) &&
+                          sqlite3_stricmp(l->schema, schema) == 0))
+        l = l->next;
+    return l;
+}
+
+static int link_add(struct svt_conn *conn, const char *schema, const char *file,
+                    struct svt_store *store)
+{
+    if (link_find(conn, schema, store) != NULL)
+        return SQLITE_OK;
+    struct svt_link *l = sqlite3_malloc64(sizeof(*l));
+    if (l == NULL)
+        return SQLITE_NOMEM;
+    *l = (struct svt_link){.schema = sqlite3_mprintf("%s", schema),
+                           .file = sqlite3_mprintf("%s", file)};
+    if (l->schema == NULL || l->file == NULL) {
+        link_free(l);
+        return SQLITE_NOMEM;
+    }
+    l->store = svt_handles_ref(store);
+    l->next = conn->links;
+    conn->links = l;
+    return SQLITE_OK;
+}
+
+static void link_remove(struct svt_conn *conn, struct svt_link *link)
+{
+    struct svt_link **at = &conn->links;
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    link_free(link);
+}
+
+/* ---- keyspaces ------------------------------------------------------------- */
+
+void svt_keyspace_ref(struct svt_keyspace *ks)
+{
+    ks->refs++;
+}
+
+void svt_keyspace_unref(struct svt_keyspace *ks)
+{
+    if (ks == NULL || --ks->refs > 0)
+        return;
+    struct svt_keyspace **at = &ks->conn->keyspaces;
+    while (*at != ks)
+        at = &(*at)->next;
+    *at = ks->next;
+    seerdb_view_close(ks->view);
+    seerdb_view_close(ks->write_view);
+    seerdb_tree_close(ks->tree);
+    svt_handles_close(ks->store);
+    sqlite3_free(ks);
+}
+
+static struct svt_keyspace *keyspace_find(struct svt_conn *conn,
+                                          const struct svt_store *store,
+                                          const seerdb_uuid *id)
+{
+    struct svt_keyspace *ks = conn->keyspaces;
+    while (ks != NULL && !(ks->store == store && svt_uuid_equal(&ks->id, id)))
+        ks = ks->next;
+    return ks;
+}
+
+/* Takes tree over on success. */
+static int keyspace_new(struct svt_conn *conn, struct svt_store *store,
+                        seerdb_tree *tree, struct svt_keyspace **out)
+{
+    struct svt_keyspace *ks = sqlite3_malloc64(sizeof(*ks));
+    if (ks == NULL)
+        return SQLITE_NOMEM;
+    *ks = (struct svt_keyspace){.next = conn->keyspaces,
+                                .conn = conn,
+                                .refs = 1,
+                                .store = svt_handles_ref(store),
+                                .tree = tree,
+                                .id = seerdb_tree_id(tree),
+                                .first_write = SVT_NO_WRITE};
+    conn->keyspaces = ks;
+    *out = ks;
+    return SQLITE_OK;
+}
+
+/* ---- stores ---------------------------------------------------------------- */
+
+/* The path that t's store would have; in memory: *path is "" and *in_memory set. */
+static int locate(struct svt_table *t, const char **file, char **path)
+{
+    sqlite3 *db = t->conn->db;
+    sqlite3_vfs *vfs = NULL;
+    const char *option = t->schema.options.path;
+    *file = file_of(t->conn, t->schema_name);
+    *path = NULL;
+    if (*file == NULL || **file == 0) {
+        *file = "";
+        if (option != NULL)
+            return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                            "%s: path is not allowed in %s: a database in memory keeps "
+                            "its seerdb tables in memory too",
+                            t->who, t->schema_name);
+        return SQLITE_OK;
+    }
+    sqlite3_file_control(db, t->schema_name, SQLITE_FCNTL_VFS_POINTER, (void *)&vfs);
+    if (option == NULL && vfs != NULL && vfs != sqlite3_vfs_find(NULL))
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: the database %s is reached through the VFS %s, so seerdb "
+                        "cannot tell where its own directory belongs: give path='...'",
+                        t->who, t->schema_name, vfs->zName);
+    *path = option != NULL ? sqlite3_mprintf("%s", option)
+                           : sqlite3_mprintf("%s-seerdb", *file);
+    return *path != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+/* *out is counted. */
+static int store_open(struct svt_table *t, bool create, struct svt_store **out)
+{
+    const char *file = NULL;
+    char *path = NULL;
+    *out = NULL;
+    int rc = locate(t, &file, &path);
+    if (rc != SQLITE_OK)
+        return rc;
+    struct svt_store_request request = {.dir = path != NULL ? path : t->schema_name,
+                                        .in_memory = path == NULL,
+                                        .create = create,
+                                        .table = t->who,
+                                        .options = &t->schema.options};
+    struct svt_link *l = path == NULL ? link_find(t->conn, t->schema_name, NULL) : NULL;
+    if (l != NULL) {
+        if ((rc = svt_handles_share(&request, l->store, &t->base.zErrMsg)) == SQLITE_OK)
+            *out = l->store;
+    } else {
+        rc = svt_handles_open(&request, out, &t->base.zErrMsg);
+        if (rc == SQLITE_CANTOPEN && !create && t->base.zErrMsg != NULL) {
+            char *why = t->base.zErrMsg;
+            t->base.zErrMsg = NULL;
+            svt_fail(&t->base.zErrMsg, rc,
+                     "%s. The rows of %s live in that directory: put it back where it "
+                     "was, or drop the table",
+                     why, t->who);
+            sqlite3_free(why);
+        }
+    }
+    if (rc == SQLITE_OK)
+        rc = link_add(t->conn, t->schema_name, file, *out);
+    if (rc != SQLITE_OK) {
+        svt_handles_close(*out);
+        *out = NULL;
+    }
+    sqlite3_free(path);
+    return rc;
+}
+
+static bool same_path(const struct svt_table *a, const struct svt_table *b)
+{
+    const char *x = a->schema.options.path, *y = b->schema.options.path;
+    return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
+}
+
+/* Connect to "schema"."name" and find its object; NULL if it is not ours. */
+static struct svt_table *connect_to(struct svt_conn *conn, const char *schema,
+                                    const char *name)
+{
+    sqlite3_stmt *stmt = NULL;
+    svt_prepare(conn->db, &stmt, "SELECT * FROM \"%w\".\"%w\" LIMIT 0", schema, name);
+    sqlite3_finalize(stmt);
+    struct svt_table *t = conn->tables;
+    while (t != NULL && (sqlite3_stricmp(t->schema_name, schema) != 0 ||
+                         sqlite3_stricmp(t->name, name) != 0))
+        t = t->next;
+    return t;
+}
+
+/* memory_limit and sync belong to the store, so the table that gives them must be heard
+ * before one that does not opens the store.  *first is counted, or NULL. */
+static int open_for_siblings(struct svt_table *t, struct svt_store **first)
+{
+    sqlite3_stmt *stmt = NULL;
+    *first = NULL;
+    if (link_find(t->conn, t->schema_name, NULL) != NULL)
+        return SQLITE_OK;
+    int rc = svt_prepare(t->conn->db, &stmt,
+                         "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' "
+                         "AND sql LIKE 'create virtual table%%seerdb%%' AND "
+                         "(sql LIKE '%%memory_limit%%' OR sql LIKE '%%sync%%')",
+                         t->schema_name);
+    while (rc == SQLITE_OK && *first == NULL && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        struct svt_table *other =
+            name != NULL ? connect_to(t->conn, t->schema_name, name) : NULL;
+        if (other == NULL || other == t || !same_path(t, other) ||
+            (other->schema.options.memory_limit == 0 &&
+             !other->schema.options.sync_given))
+            continue;
+        if ((rc = store_open(other, false, first)) != SQLITE_OK &&
+            t->base.zErrMsg == NULL) {
+            t->base.zErrMsg = other->base.zErrMsg;
+            other->base.zErrMsg = NULL;
+        }
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* ---- tables ---------------------------------------------------------------- */
+
+int svt_table_fail(struct svt_table *t, int rc, const seerdb_err *err)
+{
+    return svt_errmap(&t->base, t->who, rc, err);
+}
+
+void svt_table_free(struct svt_table *t)
+{
+    if (t == NULL)
+        return;
+    struct svt_table **at = &t->conn->tables;
+    while (*at != NULL && *at != t)
+        at = &(*at)->next;
+    if (*at == t)
+        *at = t->next;
+    svt_keyspace_unref(t->ks);
+    svt_schema_fini(&t->schema);
+    sqlite3_free(t->base.zErrMsg);
+    sqlite3_free(t->schema_name);
+    sqlite3_free(t->name);
+    sqlite3_free(t->who);
+    sqlite3_free(t->shadow);
+    sqlite3_free(t);
+}
+
+int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
+                  struct svt_table **out, char **message)
+{
+    int rc = SQLITE_NOMEM;
+    char *declaration = NULL;
+    *out = NULL;
+    struct svt_table *t = sqlite3_malloc64(sizeof(*t));
+    if (t == NULL)
+        return SQLITE_NOMEM;
+    *t = (struct svt_table){.conn = conn,
+                            .schema_name = sqlite3_mprintf("%s", argv[1]),
+                            .name = sqlite3_mprintf("%s", argv[2]),
+                            .who = sqlite3_mprintf("%s.%s", argv[1], argv[2]),
+                            .shadow = sqlite3_mprintf("%s_seerdb", argv[2])};
+    if (t->schema_name == NULL || t->name == NULL || t->who == NULL ||
+        t->shadow == NULL)
+        goto out;
+    if ((rc = svt_args_parse(argc, argv, &t->schema, message)) != SQLITE_OK)
+        goto out;
+    rc = SQLITE_NOMEM;
+    if ((declaration = svt_args_declaration(&t->schema)) == NULL)
+        goto out;
+    if ((rc = sqlite3_declare_vtab(conn->db, declaration)) != SQLITE_OK)
+        svt_fail(message, rc, "%s: %s", t->who, sqlite3_errmsg(conn->db));
+    else
+        rc = sqlite3_vtab_config(conn->db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+out:
+    sqlite3_free(declaration);
+    if (rc != SQLITE_OK) {
+        svt_table_free(t);
+        return rc;
+    }
+    t->next = conn->tables;
+    conn->tables = t;
+    *out = t;
+    return SQLITE_OK;
+}
+
+static void uuid_text(const seerdb_uuid *id, char out[33])
+{
+    sqlite3_snprintf(33, out, "%016llx%016llx", 0ULL, 0ULL);
+    for (int i = 0; i < 16; i++)
+        sqlite3_snprintf(3, out + 2 * i, "%02x", id->bytes[i]);
+}
+
+/* The tree that the shadow row names, in the store that is open. */
+static int open_tree(struct svt_table *t, struct svt_store *store,
+                     const struct svt_shadow *shadow)
+{
+    char want[33], have[33];
+    seerdb_err err = {0};
+    seerdb_tree *tree = NULL;
+    seerdb_uuid id = seerdb_id(store->db);
+    if (!svt_uuid_equal(&id, &shadow->store)) {
+        uuid_text(&shadow->store, want);
+        uuid_text(&id, have);
+        return svt_fail(&t->base.zErrMsg, SQLITE_CANTOPEN,
+                        "%s: its rows are in the store %s, but the store in %s is %s: "
+                        "put back the directory that belongs to this database file, or "
+                        "drop the table",
+                        t->who, want, store->dir, have);
+    }
+    if ((t->ks = keyspace_find(t->conn, store, &shadow->tree)) != NULL) {
+        svt_keyspace_ref(t->ks);
+        return SQLITE_OK;
+    }
+    int rc = seerdb_tree_open(store->db, &shadow->tree, &tree, &err);
+    if (rc == SEERDB_NOTFOUND) {
+        uuid_text(&shadow->tree, want);
+        return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
+                        "%s: the store in %s has no tree %s", t->who, store->dir, want);
+    }
+    if (rc != SEERDB_OK)
+        return svt_table_fail(t, rc, &err);
+    if ((rc = keyspace_new(t->conn, store, tree, &t->ks)) != SQLITE_OK)
+        seerdb_tree_close(tree);
+    return rc;
+}
+
+int svt_table_open(struct svt_table *t)
+{
+    if (t->ks != NULL)
+        return SQLITE_OK;
+    struct svt_shadow shadow;
+    struct svt_store *store = NULL, *first = NULL;
+    int rc = shadow_read(t, &shadow);
+    if (rc == SQLITE_OK)
+        rc = open_for_siblings(t, &first);
+    if (rc == SQLITE_OK)
+        rc = store_open(t, false, &store);
+    if (rc == SQLITE_OK)
+        rc = open_tree(t, store, &shadow);
+    if (rc == SQLITE_OK)
+        t->owner = shadow.owner;
+    svt_handles_close(store);
+    svt_handles_close(first);
+    return rc;
+}
+
+/* ---- creation -------------------------------------------------------------- */
+
+static int check_encoding(struct svt_table *t)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = svt_prepare(t->conn->db, &stmt, "PRAGMA encoding");
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        if (name != NULL && strncmp(name, "UTF-16", 6) == 0)
+            rc = svt_fail(
+                &t->base.zErrMsg, SQLITE_ERROR,
+                "%s: the database's encoding is %s, which is not supported yet: "
+                "only UTF-8 is",
+                t->who, name);
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+struct search {
+    seerdb_uuid store;
+    struct svt_shadow found;
+    bool any, in_store;
+};
+
+static bool see_shadow(void *ctx, const struct svt_shadow *s)
+{
+    struct search *search = ctx;
+    search->any = true;
+    search->found = *s;
+    search->in_store = svt_uuid_equal(&search->store, &s->store);
+    return !search->in_store;
+}
+
+/* A database in memory may have been detached and another attached under its name: then
+ * nothing in the schema names the store that the link remembers. */
+static int forget_stale_memory(struct svt_table *t)
+{
+    struct svt_link *l = link_find(t->conn, t->schema_name, NULL);
+    if (l == NULL || !l->store->in_memory || !sqlite3_get_autocommit(t->conn->db))
+        return SQLITE_OK;
+    struct search search = {.store = seerdb_id(l->store->db)};
+    int rc = svt_shadow_each(t->conn, t->schema_name, see_shadow, &search);
+    if (rc == SQLITE_OK && !search.in_store)
+        link_remove(t->conn, l);
+    return rc;
+}
+
+struct owners {
+    seerdb_uuid owner;
+    bool any, several;
+};
+
+static bool see_owner(void *ctx, const seerdb_tree_info *info)
+{
+    struct owners *o = ctx;
+    o->several = o->any && !svt_uuid_equal(&o->owner, &info->owner);
+    o->any = true;
+    o->owner = info->owner;
+    return !o->several;
+}
+
+/* The database's owner UUID is in its shadow rows.  When the last table was dropped
+ * none is left, but the trees that wait for collection need their owner back: the one
+ * owner of the trees in a directory that nobody else was pointed at is this database.
+ */
+static int owner_of_schema(struct svt_table *t, struct svt_store *store)
+{
+    struct search search = {.any = false};
+    struct owners owners = {.any = false};
+    seerdb_err err = {0};
+    int rc = svt_shadow_each(t->conn, t->schema_name, see_shadow, &search);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (!search.any && t->schema.options.path == NULL &&
+        (rc = seerdb_trees(store->db, see_owner, &owners, &err)) != SEERDB_OK)
+        return svt_table_fail(t, rc, &err);
+    if (search.any)
+        t->owner = search.found.owner;
+    else if (owners.any && !owners.several)
+        t->owner = owners.owner;
+    else
+        sqlite3_randomness(sizeof(t->owner.bytes), t->owner.bytes);
+    return SQLITE_OK;
+}
+
+static int shadow_insert(struct svt_table *t, const struct svt_shadow *s)
+{
+    uint8_t blob[SVT_SHADOW_SIZE];
+    sqlite3_stmt *stmt = NULL;
+    shadow_encode(s, blob);
+    int rc = svt_prepare(t->conn->db, &stmt,
+                         "INSERT INTO \"%w\".\"%w\"(id, state) VALUES(1, ?1)",
+                         t->schema_name, t->shadow);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_blob(stmt, 1, blob, sizeof(blob), SQLITE_STATIC);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_DONE)
+        rc = SQLITE_OK;
+    if (rc != SQLITE_OK)
+        svt_fail(&t->base.zErrMsg, rc, "%s: cannot write its shadow table %s: %s",
+                 t->who, t->shadow, sqlite3_errmsg(t->conn->db));
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* Undo seerdb_tree_create; takes the handle. */
+static void discard(struct svt_store *store, seerdb_tree *tree)
+{
+    if (seerdb_tree_intend_drop(tree, NULL) == SEERDB_OK) {
+        if (seerdb_tree_drop(tree, NULL) != SEERDB_OK)
+            svt_handles_note_intent(store);
+    } else {
+        seerdb_tree_close(tree);
+    }
+}
+
+static int create_tree(struct svt_table *t, struct svt_store *store)
+{
+    seerdb_err err = {0};
+    seerdb_tree *tree = NULL;
+    seerdb_tree_options options = {.owner = t->owner,
+                                   .name = t->who,
+                                   .key_format = 1,
+                                   .value_format = 1,
+                                   .compression = t->schema.options.compression};
+    int rc = seerdb_tree_create(store->db, &options, &tree, &err);
+    if (rc != SEERDB_OK)
+        return svt_table_fail(t, rc, &err);
+    struct svt_shadow s = {
+        .store = seerdb_id(store->db), .tree = seerdb_tree_id(tree), .owner = t->owner};
+    rc = shadow_insert(t, &s);
+    if (rc == SQLITE_OK)
+        rc = keyspace_new(t->conn, store, tree, &t->ks);
+    if (rc != SQLITE_OK)
+        discard(store, tree);
+    return rc;
+}
+
+int svt_table_create(struct svt_table *t)
+{
+    struct svt_store *store = NULL, *first = NULL;
+    int rc = check_encoding(t);
+    if (rc == SQLITE_OK)
+        rc = forget_stale_memory(t);
+    if (rc == SQLITE_OK)
+        rc = svt_exec(t->conn->db, &t->base.zErrMsg,
+                      "CREATE TABLE \"%w\".\"%w\"(id INTEGER PRIMARY KEY, state BLOB)",
+                      t->schema_name, t->shadow);
+    if (rc == SQLITE_OK)
+        rc = open_for_siblings(t, &first);
+    if (rc == SQLITE_OK)
+        rc = store_open(t, true, &store);
+    if (rc == SQLITE_OK)
+        rc = owner_of_schema(t, store);
+    if (rc == SQLITE_OK)
+        rc = create_tree(t, store);
+    svt_handles_close(store);
+    svt_handles_close(first);
+    return rc;
+}
+
+/* ---- finding tables -------------------------------------------------------- */
+
+/* In the order in which SQLite resolves a name: temp, main, the attached ones. */
+static int each_schema(struct svt_conn *conn,
+                       int (*each)(void *ctx, const char *schema), void *ctx)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = each(ctx, "temp");
+    if (rc == SQLITE_OK)
+        rc = svt_prepare(conn->db, &stmt, "PRAGMA database_list");
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *schema = (const char *)sqlite3_column_text(stmt, 1);
+        if (schema != NULL && strcmp(schema, "temp") != 0)
+            rc = each(ctx, schema);
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+struct name_search {
+    struct svt_conn *conn;
+    const char *schema; /* NULL: any; n bytes */
+    size_t n;
+    const char *name;
+    bool exists; /* something of that name */
+    struct svt_table *found;
+};
+
+static int find_in_schema(void *ctx, const char *schema)
+{
+    struct name_search *s = ctx;
+    sqlite3_stmt *stmt = NULL;
+    if (s->schema != NULL &&
+        (strlen(schema) != s->n || sqlite3_strnicmp(schema, s->schema, (int)s->n) != 0))
+        return SQLITE_OK;
+    int rc =
+        svt_prepare(s->conn->db, &stmt,
+                    "SELECT name FROM \"%w\".sqlite_schema WHERE name = %Q COLLATE "
+                    "NOCASE AND type IN ('table', 'view')",
+                    schema, s->name);
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        s->exists = true;
+        s->found = connect_to(s->conn, schema, s->name);
+        rc = SQLITE_DONE; /* the first one is the one that SQLite would take */
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+int svt_table_find(struct svt_conn *conn, const char *name, struct svt_table **out,
+                   char **message)
+{
+    struct name_search s = {.conn = conn, .name = name};
+    int rc = each_schema(conn, find_in_schema, &s);
+    const char *dot = strchr(name, '.');
+    if (rc == SQLITE_OK && dot != NULL) {
+        s.schema = name;
+        s.n = (size_t)(dot - name);
+        s.name = dot + 1;
+        rc = each_schema(conn, find_in_schema, &s);
+    }
+    *out = s.found;
+    if (rc != SQLITE_OK && rc != SQLITE_DONE)
+        return svt_fail(message, rc, "%s", sqlite3_errmsg(conn->db));
+    if (s.found == NULL)
+        return svt_fail(message, SQLITE_ERROR,
+                        s.exists ? "%s is not a seerdb table" : "no such table: %s",
+                        name);
+    return SQLITE_OK;
+}
+
+struct table_walk {
+    struct svt_conn *conn;
+    int (*each)(void *ctx, struct svt_table *t);
+    void *ctx;
+};
+
+static int walk_schema(void *ctx, const char *schema)
+{
+    struct table_walk *w = ctx;
+    sqlite3_stmt *stmt = NULL;
+    int rc =
+        svt_prepare(w->conn->db, &stmt,
+                    "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' AND "
+                    "sql LIKE 'create virtual table%%seerdb%%'",
+                    schema);
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        struct svt_table *t = name != NULL ? connect_to(w->conn, schema, name) : NULL;
+        if (t != NULL)
+            rc = w->each(w->ctx, t);
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+int svt_table_each(struct svt_conn *conn, int (*each)(void *ctx, struct svt_table *t),
+                   void *ctx)
+{
+    struct table_walk w = {.conn = conn, .each = each, .ctx = ctx};
+    return each_schema(conn, walk_schema, &w);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table -- a virtual table, the connection it belongs to, and the tree behind it.
+ *
+ * Connecting to a table parses its arguments and opens nothing, so that DROP TABLE
+ * works whatever happened to the store.  The first use reads the *shadow row*, opens
+ * the store and the tree.
+ *
+ * The shadow row is the only row of "<table>_seerdb"(id INTEGER PRIMARY KEY, state
+ * BLOB), which SQLite keeps with its own tables: it says which tree is this table's,
+ * and it comes, goes and is renamed inside SQLite's transactions.  state,
+ * little-endian:
+ *
+ *   off  size
+ *     0     4  version, 1
+ *     4     4  zeros
+ *     8    16  store UUID
+ *    24    16  tree UUID
+ *    40    16  owner UUID: of this database file, the same in all its shadow rows
+ *    56     8  marker, 0
+ *
+ * One thread at a time uses a connection and all that belongs to it. */
+#ifndef SVT_TABLE_H
+#define SVT_TABLE_H
+
+#include "args.h"
+#include "errmap.h"
+#include "handles.h"
+
+#define SVT_SHADOW_SIZE 64
+#define SVT_NO_WRITE    UINT64_MAX
+
+struct svt_shadow {
+    seerdb_uuid store, tree, owner;
+    uint64_t marker;
+};
+
+/* A store that the tables of a schema use.  Kept until the connection closes or the
+ * database is detached, so that a reset of the schema does not close and open it. */
+struct svt_link {
+    struct svt_link *next;
+    char *schema, *file;     /* owned; file "" if in memory */
+    struct svt_store *store; /* counted */
+};
+
+struct svt_conn {
+    sqlite3 *db;
+    struct svt_table *tables; /* the live objects, newest first; borrowed */
+    struct svt_keyspace *keyspaces;
+    struct svt_link *links;
+    struct svt_txn *txns; /* txn.h */
+};
+
+/* A tree as one connection uses it; counted by tables and by the transaction. Two
+ * objects of one table share it. */
+struct svt_keyspace {
+    struct svt_keyspace *next;
+    struct svt_conn *conn;
+    size_t refs;
+    struct svt_store *store; /* counted */
+    seerdb_tree *tree;       /* owned handle */
+    seerdb_uuid id;
+
+    /* The view that running statements share; kept while `readers` cursors use it. */
+    seerdb_view *view;
+    size_t readers;
+
+    /* In the transaction: */
+    struct svt_keyspace *next_touched; /* counted, see svt_txn */
+    bool touched;
+    seerdb_view *write_view; /* what writes are checked against */
+    uint64_t first_write; /* mark of its first write that still counts, SVT_NO_WRITE */
+    bool max_known;       /* max_rowid is right, if there is a row at all */
+    bool has_max;
+    int64_t max_rowid;
+};
+
+struct svt_table {
+    sqlite3_vtab base;
+    struct svt_conn *conn;
+    struct svt_table *next;   /* in conn->tables */
+    char *schema_name, *name; /* owned */
+    char *who;                /* owned: "main.t", for messages */
+    char *shadow;             /* owned: "t_seerdb" */
+    struct svt_schema schema;
+    struct svt_keyspace *ks; /* counted; NULL before the first use */
+    seerdb_uuid owner;       /* known once ks is */
+    struct svt_write *write; /* owned: update.c's workspace */
+};
+
+int svt_conn_new(sqlite3 *db, struct svt_conn **out);
+void svt_conn_free(struct svt_conn *conn); /* Requires: no tables, no transactions */
+
+/* Give back the stores of databases that were detached. */
+void svt_conn_sweep(struct svt_conn *conn);
+
+/* argc, argv as of xConnect.  Opens nothing. */
+int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
+                  struct svt_table **out, char **message);
+void svt_table_free(struct svt_table *t);
+
+/* Open store and tree if they are not; every use begins here.  A failure's sentence is
+ * in t->base.zErrMsg. */
+int svt_table_open(struct svt_table *t);
+
+/* Make the shadow table, the store if it is missing, and the tree.  On failure nothing
+ * is left but what SQLite rolls back. */
+int svt_table_create(struct svt_table *t);
+
+/* Pass an engine's result on: SQLite's code, the sentence in t->base.zErrMsg. */
+int svt_table_fail(struct svt_table *t, int rc, const seerdb_err *err);
+
+/* The live table of that name, connecting to it if need be.  `name` is "t" or
+ * "schema.t"; SQLITE_ERROR with *message if there is none. */
+int svt_table_find(struct svt_conn *conn, const char *name, struct svt_table **out,
+                   char **message);
+
+/* Connect to every seerdb table of the connection and call `each` for it.  Stops at the
+ * first result that is not SQLITE_OK, and returns it. */
+int svt_table_each(struct svt_conn *conn, int (*each)(void *ctx, struct svt_table *t),
+                   void *ctx);
+
+/* Call `each` for every shadow row of the schema; stops when it returns false. */
+int svt_shadow_each(struct svt_conn *conn, const char *schema,
+                    bool (*each)(void *ctx, const struct svt_shadow *s), void *ctx);
+
+void svt_keyspace_ref(struct svt_keyspace *ks);
+void svt_keyspace_unref(struct svt_keyspace *ks); /* accepts NULL */
+
+bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b);
+
+/* Prepare formatted SQL.  sqlite3_finalize the result. */
+int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...);
+
+/* Run formatted SQL that returns no rows. */
+int svt_exec(sqlite3 *db, char **message, const char *format, ...);
+
+#endif

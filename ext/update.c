@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * argv is: [0] the old key, NULL for INSERT; [1] the new one, where it is a rowid; then
+ * the columns.  Of an UPDATE's columns those that it leaves alone may come without a
+ * value (sqlite3_value_nochange): then the old row is fetched.
+ *
+ * Uniqueness is checked against the newest committed state and this transaction's
+ * writes. Other connections cannot commit to the tree in between, because SQLite's
+ * write lock on the database is held from xBegin on. */
+#include "update.h"
+
+#include "cursor.h"
+#include "txn.h"
+
+#include <string.h>
+
+struct svt_write {
+    struct svt_value *values; /* owned: one per declared column */
+    uint8_t *in_key;          /* owned: as svt_row_put takes it */
+    struct svt_bytes key, old_key, row;
+    struct svt_reader reader; /* of the old row, then of the new key */
+    seerdb_value old;         /* the old row's bytes, pinned */
+    seerdb_batch *batch;      /* borrowed */
+    bool update, has_old, key_changed, assigned;
+    int conflict; /* SQLITE_REPLACE, ... */
+    int64_t rowid, old_rowid;
+};
+
+void svt_update_free(struct svt_write *w)
+{
+    if (w == NULL)
+        return;
+    sqlite3_free(w->values);
+    sqlite3_free(w->in_key);
+    svt_bytes_fini(&w->key);
+    svt_bytes_fini(&w->old_key);
+    svt_bytes_fini(&w->row);
+    svt_reader_fini(&w->reader);
+    sqlite3_free(w);
+}
+
+static int workspace(struct svt_table *t, struct svt_write **out)
+{
+    struct svt_write *w = t->write;
+    size_t n = (size_t)t->schema.ncolumns;
+    if (w == NULL) {
+        if ((w = sqlite3_malloc64(sizeof(*w))) == NULL)
+            return SQLITE_NOMEM;
+        *w = (struct svt_write){.values = sqlite3_malloc64(n * sizeof(*w->values) + 1),
+                                .in_key = sqlite3_malloc64(n + 1)};
+        if (w->values == NULL || w->in_key == NULL ||
+            svt_reader_init(&w->reader, &t->schema) != SQLITE_OK) {
+            svt_update_free(w);
+            return SQLITE_NOMEM;
+        }
+        t->write = w;
+    }
+    w->update = w->has_old = w->key_changed = w->assigned = false;
+    w->conflict = sqlite3_vtab_on_conflict(t->conn->db);
+    svt_bytes_clear(&w->key);
+    svt_bytes_clear(&w->old_key);
+    svt_bytes_clear(&w->row);
+    *out = w;
+    return SQLITE_OK;
+}
+
+static bool has_rowid(const struct svt_schema *s)
+{
+    return s->shape == SVT_SHAPE_IPK || s->shape == SVT_SHAPE_ROWID;
+}
+
+static int fail(struct svt_table *t, int rc, const seerdb_err *err)
+{
+    return svt_table_fail(t, rc, err);
+}
+
+/* ---- the old row ----------------------------------------------------------- */
+
+/* Encode argv[0]. */
+static int read_old_key(struct svt_table *t, struct svt_write *w, sqlite3_value *v)
+{
+    const struct svt_schema *s = &t->schema;
+    struct svt_value value;
+    if (has_rowid(s)) {
+        w->old_rowid = sqlite3_value_int64(v);
+        svt_key_rowid(&w->old_key, w->old_rowid);
+    } else {
+        int rc =
+            svt_value_read(v,
+                           s->shape == SVT_SHAPE_SINGLE ? s->columns[s->key[0]].affinity
+                                                        : SVT_AFFINITY_BLOB,
+                           &value);
+        if (rc != SQLITE_OK)
+            return rc;
+        if (s->shape == SVT_SHAPE_SINGLE)
+            svt_key_put(&w->old_key, &s->parts[0], &value);
+        else
+            svt_bytes_append(&w->old_key, value.bytes.data, value.bytes.size);
+    }
+    return w->old_key.failed ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* The view that writes are checked against. */
+static int write_view(struct svt_table *t)
+{
+    seerdb_err err = {0};
+    if (t->ks->write_view != NULL)
+        return SQLITE_OK;
+    return fail(t, seerdb_view_open(t->ks->tree, &t->ks->write_view, &err), &err);
+}
+
+/* SQLITE_OK: found, SQLITE_NOTFOUND, or a failure. */
+static int get(struct svt_table *t, struct svt_write *w, seerdb_slice key,
+               seerdb_value *out)
+{
+    seerdb_err err = {0};
+    int rc = write_view(t);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = seerdb_get(t->ks->write_view, svt_txn_wrote(t) ? w->batch : NULL,
+                    SEERDB_BATCH_ALL, key, out, &err);
+    return rc == SEERDB_NOTFOUND ? SQLITE_NOTFOUND : fail(t, rc, &err);
+}
+
+/* Fetch column i of the row as it was. */
+static int read_old_column(struct svt_table *t, struct svt_write *w, int i)
+{
+    if (!w->has_old) {
+        int rc = get(t, w, svt_bytes_slice(&w->old_key), &w->old);
+        if (rc != SQLITE_OK)
+            return rc;
+        w->has_old = true;
+        svt_reader_set(&w->reader, svt_bytes_slice(&w->old_key), w->old.bytes);
+    }
+    if (!svt_reader_column(&w->reader, i, &w->values[i]))
+        return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
+                        "%s: column %d of a row in %s is malformed", t->who, i,
+                        t->ks->store->dir);
+    return SQLITE_OK;
+}
+
+/* ---- the new row ----------------------------------------------------------- */
+
+static int not_null_failed(struct svt_table *t, const struct svt_column *c)
+{
+    return svt_fail(&t->base.zErrMsg, SQLITE_CONSTRAINT_NOTNULL,
+                    "NOT NULL constraint failed: %s.%s", t->name, c->name);
+}
+
+static int read_column(struct svt_table *t, struct svt_write *w, int i,
+                       sqlite3_value *v)
+{
+    const struct svt_column *c = &t->schema.columns[i];
+    bool key = c->key_part >= 0;
+    if (key && t->schema.shape == SVT_SHAPE_IPK) {
+        w->values[i] = (struct svt_value){.type = SQLITE_INTEGER, .i = w->rowid};
+        return SQLITE_OK;
+    }
+    if (w->update && sqlite3_value_nochange(v))
+        return read_old_column(t, w, i);
+    int rc = svt_value_read(v, c->affinity, &w->values[i]);
+    if (rc != SQLITE_OK || w->values[i].type != SQLITE_NULL || (!c->not_null && !key))
+        return rc;
+    if (!c->has_default || (w->update && w->conflict != SQLITE_REPLACE) ||
+        c->fallback.type == SQLITE_NULL)
+        return not_null_failed(t, c);
+    w->values[i] = c->fallback;
+    return SQLITE_OK;
+}
+
+static int read_columns(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
+{
+    const struct svt_schema *s = &t->schema;
+    for (int i = 0; i < s->ncolumns; i++) {
+        int rc = read_column(t, w, i, argv[i]);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    sqlite3_value *hidden = s->shape == SVT_SHAPE_COMPOSITE ? argv[s->ncolumns] : NULL;
+    if (hidden != NULL && sqlite3_value_type(hidden) != SQLITE_NULL)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: the column _key cannot be given: it is made of the key "
+                        "columns",
+                        t->who);
+    return SQLITE_OK;
+}
+
+/* ---- rowids ---------------------------------------------------------------- */
+
+/* The largest rowid, into ks->max_rowid. */
+static int find_max(struct svt_table *t, struct svt_write *w)
+{
+    struct svt_keyspace *ks = t->ks;
+    seerdb_err err = {0};
+    seerdb_iter *it = NULL;
+    if (ks->max_known)
+        return SQLITE_OK;
+    int rc = write_view(t);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = seerdb_iter_open(ks->write_view, svt_txn_wrote(t) ? w->batch : NULL,
+                          SEERDB_BATCH_ALL, &it, &err);
+    if (rc == SEERDB_OK)
+        rc = seerdb_iter_last(it, &err);
+    ks->has_max = rc == SEERDB_OK;
+    if (rc == SEERDB_OK && seerdb_iter_key(it).size == 8)
+        ks->max_rowid = svt_key_read_rowid(seerdb_iter_key(it));
+    seerdb_iter_close(it);
+    if (rc != SEERDB_OK && rc != SEERDB_NOTFOUND)
+        return fail(t, rc, &err);
+    ks->max_known = true;
+    return SQLITE_OK;
+}
+
+static int assign_rowid(struct svt_table *t, struct svt_write *w)
+{
+    int rc = find_max(t, w);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (t->ks->has_max && t->ks->max_rowid == INT64_MAX)
+        return svt_fail(&t->base.zErrMsg, SQLITE_FULL,
+                        "%s: the largest rowid, 9223372036854775807, is taken: give "
+                        "rowids yourself",
+                        t->who);
+    w->rowid = t->ks->has_max ? t->ks->max_rowid + 1 : 1;
+    w->assigned = true;
+    return SQLITE_OK;
+}
+
+/* The new rowid: argv[1], or the INTEGER PRIMARY KEY column; an UPDATE may change
+ * either. */
+static int choose_rowid(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
+{
+    const struct svt_schema *s = &t->schema;
+    sqlite3_value *column = s->shape == SVT_SHAPE_IPK ? argv[2 + s->key[0]] : NULL;
+    struct svt_value v, c;
+    int rc = svt_value_read(argv[1], SVT_AFFINITY_INTEGER, &v);
+    if (rc == SQLITE_OK && column != NULL &&
+        !(w->update && sqlite3_value_nochange(column))) {
+        rc = svt_value_read(column, SVT_AFFINITY_INTEGER, &c);
+        /* An INSERT may leave the column NULL; an UPDATE that leaves it as it was may
+         * have set rowid instead. */
+        if (w->update ? c.type != SQLITE_INTEGER || c.i != w->old_rowid
+                      : c.type != SQLITE_NULL)
+            v = c;
+    }
+    if (rc != SQLITE_OK)
+        return rc;
+    if (v.type == SQLITE_NULL && !w->update)
+        return assign_rowid(t, w);
+    if (v.type != SQLITE_INTEGER)
+        return svt_fail(&t->base.zErrMsg, SQLITE_MISMATCH, "datatype mismatch");
+    w->rowid = v.i;
+    return SQLITE_OK;
+}
+
+static void remember_rowid(struct svt_keyspace *ks, int64_t rowid)
+{
+    if (ks->max_known && (!ks->has_max || rowid > ks->max_rowid)) {
+        ks->has_max = true;
+        ks->max_rowid = rowid;
+    }
+}
+
+static void forget_rowid(struct svt_keyspace *ks, int64_t rowid)
+{
+    if (ks->max_known && ks->has_max && rowid >= ks->max_rowid)
+        ks->max_known = false;
+}
+
+/* ---- keys and rows --------------------------------------------------------- */
+
+static int make_key(struct svt_table *t, struct svt_write *w)
+{
+    const struct svt_schema *s = &t->schema;
+    if (has_rowid(s)) {
+        svt_key_rowid(&w->key, w->rowid);
+    } else {
+        for (int i = 0; i < s->nkey; i++)
+            svt_key_put(&w->key, &s->parts[i], &w->values[s->key[i]]);
+    }
+    if (w->key.failed)
+        return SQLITE_NOMEM;
+    if (w->key.size > SEERDB_KEY_MAX)
+        return svt_fail(&t->base.zErrMsg, SQLITE_TOOBIG,
+                        "%s: a key of %lld bytes is longer than %d", t->who,
+                        (long long)w->key.size, (int)SEERDB_KEY_MAX);
+    w->key_changed =
+        w->update && (w->key.size != w->old_key.size ||
+                      memcmp(w->key.data, w->old_key.data, w->key.size) != 0);
+    return SQLITE_OK;
+}
+
+/* Which key columns the key alone gives back. */
+static void find_in_key(struct svt_table *t, struct svt_write *w)
+{
+    const struct svt_schema *s = &t->schema;
+    memset(w->in_key, 0, (size_t)s->ncolumns);
+    if (s->shape == SVT_SHAPE_IPK) {
+        w->in_key[s->key[0]] = SVT_CODE_KEY;
+        return;
+    }
+    /* The old row's values may live in the reader: the key's parts are read apart. */
+    const uint8_t *p = w->key.data, *end = w->key.data + w->key.size;
+    struct svt_bytes scratch = {.data = NULL};
+    for (int i = 0; i < s->nkey; i++) {
+        const struct svt_value *want = &w->values[s->key[i]];
+        struct svt_value have;
+        if (!svt_key_get(&p, end, &s->parts[i], &have, &scratch))
+            break;
+        if (svt_value_identical(&have, want))
+            w->in_key[s->key[i]] = SVT_CODE_KEY;
+        else if (have.type == SQLITE_INTEGER && want->type == SQLITE_FLOAT) {
+            have = (struct svt_value){.type = SQLITE_FLOAT, .r = (double)have.i};
+            if (svt_value_identical(&have, want))
+                w->in_key[s->key[i]] = SVT_CODE_KEY_REAL;
+        }
+    }
+    svt_bytes_fini(&scratch);
+}
+
+static int make_row(struct svt_table *t, struct svt_write *w)
+{
+    find_in_key(t, w);
+    svt_row_put(&w->row, w->values, w->in_key, (unsigned)t->schema.ncolumns);
+    if (w->row.failed)
+        return SQLITE_NOMEM;
+    if (w->row.size > SEERDB_VALUE_MAX)
+        return svt_fail(&t->base.zErrMsg, SQLITE_TOOBIG,
+                        "%s: a row of %lld bytes is longer than %lld", t->who,
+                        (long long)w->row.size, (long long)SEERDB_VALUE_MAX);
+    return SQLITE_OK;
+}
+
+/* ---- conflicts ------------------------------------------------------------- */
+
+static int unique_failed(struct svt_table *t)
+{
+    const struct svt_schema *s = &t->schema;
+    char *columns = s->shape == SVT_SHAPE_ROWID
+                        ? sqlite3_mprintf("%s.rowid", t->name)
+                        : sqlite3_mprintf("%s.%s", t->name, s->columns[s->key[0]].name);
+    for (int i = 1; columns != NULL && i < s->nkey; i++) {
+        char *longer =
+            sqlite3_mprintf("%s, %s.%s", columns, t->name, s->columns[s->key[i]].name);
+        sqlite3_free(columns);
+        columns = longer;
+    }
+    int rc = columns == NULL
+                 ? SQLITE_NOMEM
+                 : svt_fail(&t->base.zErrMsg,
+                            s->shape == SVT_SHAPE_ROWID ? SQLITE_CONSTRAINT_ROWID
+                                                        : SQLITE_CONSTRAINT_PRIMARYKEY,
+                            "UNIQUE constraint failed: %s", columns);
+    sqlite3_free(columns);
+    return rc;
+}
+
+static int check_unique(struct svt_table *t, struct svt_write *w)
+{
+    seerdb_value found = {.pin = NULL};
+    if (w->conflict == SQLITE_REPLACE || w->assigned || (w->update && !w->key_changed))
+        return SQLITE_OK;
+    /* A plain INSERT and INSERT OR ABORT look the same from here. */
+    if (!w->update && w->conflict == SQLITE_ABORT &&
+        t->schema.options.insert == SVT_INSERT_REPLACE)
+        return SQLITE_OK;
+    int rc = get(t, w, svt_bytes_slice(&w->key), &found);
+    if (rc == SQLITE_NOTFOUND)
+        return SQLITE_OK;
+    seerdb_pin_unref(found.pin);
+    return rc == SQLITE_OK ? unique_failed(t) : rc;
+}
+
+/* ---- writes ---------------------------------------------------------------- */
+
+static int remove_key(struct svt_table *t, struct svt_write *w)
+{
+    seerdb_err err = {0};
+    svt_txn_note_write(t, w->batch);
+    int rc =
+        seerdb_batch_delete(w->batch, t->ks->tree, svt_bytes_slice(&w->old_key), &err);
+    if (rc == SEERDB_OK && has_rowid(&t->schema))
+        forget_rowid(t->ks, w->old_rowid);
+    return fail(t, rc, &err);
+}
+
+static int put_row(struct svt_table *t, struct svt_write *w)
+{
+    seerdb_err err = {0};
+    svt_txn_note_write(t, w->batch);
+    int rc = seerdb_batch_put(w->batch, t->ks->tree, svt_bytes_slice(&w->key),
+                              svt_bytes_slice(&w->row), &err);
+    if (rc == SEERDB_OK && has_rowid(&t->schema))
+        remember_rowid(t->ks, w->rowid);
+    return fail(t, rc, &err);
+}
+
+static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
+{
+    int rc = SQLITE_OK;
+    if (w->update)
+        rc = read_old_key(t, w, argv[0]);
+    if (rc == SQLITE_OK && has_rowid(&t->schema))
+        rc = choose_rowid(t, w, argv);
+    if (rc == SQLITE_OK)
+        rc = read_columns(t, w, argv + 2);
+    if (rc == SQLITE_OK)
+        rc = make_key(t, w);
+    if (rc == SQLITE_OK)
+        rc = make_row(t, w);
+    if (rc == SQLITE_OK)
+        rc = check_unique(t, w);
+    if (rc == SQLITE_OK && w->key_changed)
+        rc = remove_key(t, w);
+    if (rc == SQLITE_OK)
+        rc = put_row(t, w);
+    /* The row went away under an UPDATE that reads it: nothing to change. */
+    return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
+}
+
+int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
+{
+    struct svt_table *t = (struct svt_table *)base;
+    struct svt_write *w = NULL;
+    seerdb_batch *batch = NULL;
+    int rc = svt_table_open(t);
+    if (rc == SQLITE_OK)
+        rc = svt_txn_write(t, &batch);
+    if (rc == SQLITE_OK)
+        rc = workspace(t, &w);
+    if (rc != SQLITE_OK)
+        return rc;
+    w->batch = batch;
+    w->update = argc > 1 && sqlite3_value_type(argv[0]) != SQLITE_NULL;
+    uint64_t mark = seerdb_batch_mark(batch);
+    if (argc == 1) {
+        if ((rc = read_old_key(t, w, argv[0])) == SQLITE_OK)
+            rc = remove_key(t, w);
+    } else {
+        rc = write_row(t, w, argv);
+    }
+    if (rc != SQLITE_OK && seerdb_batch_mark(batch) != mark)
+        svt_txn_undo(t, mark); /* a lone statement has no savepoint of its own */
+    if (rc == SQLITE_OK && argc > 1 && !w->update && has_rowid(&t->schema))
+        *rowid = w->rowid;
+    seerdb_pin_unref(w->old.pin);
+    w->old = (seerdb_value){.pin = NULL};
+    return rc;
+}
