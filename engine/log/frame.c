@@ -23,7 +23,7 @@ enum {
     AT_LENGTH = 8,
     AT_TYPE = 12,
     AT_OUTCOME = 13,
-    AT_RESERVED = 14,
+    AT_SKIP = 14,
     AT_TIMESTAMP = 16,
     AT_SYNCED = 24,
     AT_HEADER_CHECK = 32
@@ -56,7 +56,7 @@ void sdb_frame_encode(struct sdb_buf *out, uint64_t seed, uint64_t off,
     sdb_store_u32(p + AT_LENGTH, (uint32_t)n);
     p[AT_TYPE] = f->type;
     p[AT_OUTCOME] = f->outcome;
-    sdb_store_u16(p + AT_RESERVED, 0);
+    sdb_store_u16(p + AT_SKIP, f->skip);
     sdb_store_u64(p + AT_TIMESTAMP, f->timestamp_us);
     sdb_store_u64(p + AT_SYNCED, f->synced);
     sdb_store_u64(p + AT_HEADER_CHECK,
@@ -98,12 +98,27 @@ int sdb_frame_decode(seerdb_slice bytes, uint64_t seed, uint64_t off,
     }
     *f = (struct sdb_frame){.type = p[AT_TYPE],
                             .outcome = p[AT_OUTCOME],
+                            .skip = sdb_load_u16(p + AT_SKIP),
                             .timestamp_us = sdb_load_u64(p + AT_TIMESTAMP),
                             .synced = sdb_load_u64(p + AT_SYNCED),
                             .payload = {p + SDB_FRAME_HEADER, n}};
-    if (sdb_load_u16(p + AT_RESERVED) != 0 || f->outcome > SDB_OUTCOME_ABORTED)
-        return SEERDB_NEWER;
-    return 0;
+    return f->outcome > SDB_OUTCOME_ABORTED ? SEERDB_NEWER : 0;
+}
+
+int sdb_frame_next(seerdb_slice bytes, uint64_t seed, uint64_t off, struct sdb_frame *f,
+                   uint64_t *at, uint64_t *size)
+{
+    const uint8_t *p = bytes.data;
+    const uint64_t places[] = {off, sdb_log_sector_up(off)};
+    for (size_t i = 0; i < 2 && places[i] < bytes.size; i++) {
+        *at = places[i];
+        seerdb_slice rest = {p + *at, bytes.size - (size_t)*at};
+        int rc = sdb_frame_decode(rest, seed, *at, f, size);
+        /* What it skipped tells it from one behind a frame that was lost. */
+        if (rc != SEERDB_NOTFOUND && f->skip == *at - off)
+            return rc;
+    }
+    return SEERDB_NOTFOUND;
 }
 
 int sdb_frame_resync(seerdb_slice bytes, uint64_t seed, uint64_t off, uint64_t *at,

@@ -4,6 +4,9 @@
  *
  * A frame's checksum is seeded by its file (store and file number) and its offset, so
  * that neither the tail of a recycled file nor a frame moved elsewhere can pass.
+ * Bytes that were synced are never in one sector with bytes written later: a power cut
+ * may garble a sector that is being written.  So a frame may begin at the next sector
+ * instead of right behind the one before, and then says how much it skipped.
  * FORMAT.md, "Frame". */
 #ifndef SDB_LOG_FRAME_H
 #define SDB_LOG_FRAME_H
@@ -14,6 +17,7 @@
 #define SDB_FRAME_HEADER    40
 #define SDB_FRAME_ALIGN     8
 #define SDB_LOG_FILE_HEADER 64
+#define SDB_LOG_SECTOR      512
 
 enum sdb_file_kind { SDB_FILE_LOG = 1, SDB_FILE_MANIFEST = 2 }; /* in the file header */
 
@@ -26,6 +30,7 @@ enum sdb_outcome {
 struct sdb_frame {
     uint8_t type;          /* the file kind's own */
     uint8_t outcome;       /* enum sdb_outcome of the frame before that needed one */
+    uint16_t skip;         /* bytes left out between the frame before and this one */
     uint64_t timestamp_us; /* wall clock when it was written */
     uint64_t synced;       /* log position known to be on stable storage */
     seerdb_slice payload;
@@ -48,6 +53,18 @@ void sdb_frame_encode(struct sdb_buf *out, uint64_t seed, uint64_t off,
  * one, with fields unknown here.  No message: the caller knows the file. */
 int sdb_frame_decode(seerdb_slice bytes, uint64_t seed, uint64_t off,
                      struct sdb_frame *f, uint64_t *size) SDB_MUST_CHECK;
+
+/* Decode the frame that continues bytes, the whole file, where the one before ended at
+ * `off`: there or, when it says that it skipped so much, at the next sector.  0, *at
+ * where it stands and its size; NOTFOUND; NEWER. */
+int sdb_frame_next(seerdb_slice bytes, uint64_t seed, uint64_t off, struct sdb_frame *f,
+                   uint64_t *at, uint64_t *size) SDB_MUST_CHECK;
+
+/* The first sector boundary at or behind off. */
+static inline uint64_t sdb_log_sector_up(uint64_t off)
+{
+    return (off + SDB_LOG_SECTOR - 1) / SDB_LOG_SECTOR * SDB_LOG_SECTOR;
+}
 
 /* The first offset >= off, a multiple of 8, at which a valid frame stands: 0 (or NEWER)
  * and *at, or NOTFOUND.  `bytes` is the whole file.  For telling a torn tail from

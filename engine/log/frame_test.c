@@ -17,14 +17,15 @@ static const char header_example[] =
     "00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff\n"
     "0c 00 00 00 00 00 00 00 09 00 00 00 00 00 00 00\n"
     "70 00 00 00 00 00 00 00 c3 57 4f 00 59 12 07 ba\n";
-static const char frame_example[] = "4f bb b0 ca 24 b4 d0 e3 01 00 00 00 02 01 00 00\n"
+static const char frame_example[] = "fa 85 ae 0d 9c d4 8f 70 01 00 00 00 02 01 c0 01\n"
                                     "00 40 1e 18 24 0a 06 00 40 00 00 00 0c 00 00 00\n"
-                                    "af 33 fe 96 24 f1 f2 d7 2a 00 00 00 00 00 00 00\n";
+                                    "92 2b 99 0f 51 91 ab 14 2a 00 00 00 00 00 00 00\n";
 
 static struct sdb_frame example_frame(void)
 {
     return (struct sdb_frame){.type = 2,
                               .outcome = SDB_OUTCOME_COMMITTED,
+                              .skip = 448,
                               .timestamp_us = UINT64_C(1700000000000000),
                               .synced = UINT64_C(12) << 32 | 64,
                               .payload = {"\x2a", 1}};
@@ -42,6 +43,7 @@ static void check_same(const struct sdb_frame *a, const struct sdb_frame *b)
 {
     assert_int_equal(a->type, b->type);
     assert_int_equal(a->outcome, b->outcome);
+    assert_int_equal(a->skip, b->skip);
     assert_int_equal(a->timestamp_us, b->timestamp_us);
     assert_int_equal(a->synced, b->synced);
     test_slice_equal(a->payload, b->payload);
@@ -65,7 +67,7 @@ static void a_frame_has_the_bytes_of_the_format(void **state)
 {
     (void)state;
     struct sdb_frame f = example_frame();
-    struct sdb_buf b = encode(sdb_frame_seed(&store, SDB_FILE_LOG, 12), 64, &f);
+    struct sdb_buf b = encode(sdb_frame_seed(&store, SDB_FILE_LOG, 12), 512, &f);
     test_hex_equal(sdb_buf_slice(&b), frame_example);
     sdb_buf_fini(&b);
 }
@@ -136,17 +138,15 @@ static void no_flipped_bit_of_a_frame_passes(void **state)
 static void a_frame_with_fields_of_the_future_is_newer(void **state)
 {
     (void)state;
-    for (int which = 0; which < 2; which++) {
-        struct sdb_frame f = example_frame(), got;
-        uint64_t size;
-        struct sdb_buf b = encode(5, 64, &f);
-        b.data[which == 0 ? 13 : 15] = 3;
-        sdb_store_u64(b.data + 32, sdb_hash64(b.data + 8, 24, 5 + 64));
-        sdb_store_u64(b.data, sdb_hash64(b.data + 8, 33, 5 + 64));
-        assert_int_equal(sdb_frame_decode(sdb_buf_slice(&b), 5, 64, &got, &size),
-                         SEERDB_NEWER);
-        sdb_buf_fini(&b);
-    }
+    struct sdb_frame f = example_frame(), got;
+    uint64_t size;
+    struct sdb_buf b = encode(5, 64, &f);
+    b.data[13] = 3;
+    sdb_store_u64(b.data + 32, sdb_hash64(b.data + 8, 24, 5 + 64));
+    sdb_store_u64(b.data, sdb_hash64(b.data + 8, 33, 5 + 64));
+    assert_int_equal(sdb_frame_decode(sdb_buf_slice(&b), 5, 64, &got, &size),
+                     SEERDB_NEWER);
+    sdb_buf_fini(&b);
 }
 
 static void resync_finds_the_next_valid_frame_and_only_that(void **state)
@@ -181,6 +181,32 @@ static void resync_finds_the_next_valid_frame_and_only_that(void **state)
     assert_int_equal(sdb_frame_resync(s, 9, s.size + 100, &at, &got), SEERDB_NOTFOUND);
     sdb_buf_fini(&inner);
     sdb_buf_fini(&b);
+}
+
+static void a_frame_may_skip_to_the_next_sector_if_it_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t end;  /* of the frame before */
+        uint64_t at;   /* where the frame stands */
+        uint16_t skip; /* what it says */
+        bool found;
+    } cases[] = {{64, 64, 0, true},     {64, 512, 448, true},    {512, 512, 0, true},
+                 {504, 512, 8, true},   {512, 1024, 512, false}, {64, 512, 0, false},
+                 {72, 512, 448, false}, {64, 64, 448, false},    {64, 72, 8, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sdb_buf b = {0};
+        uint64_t at, size;
+        struct sdb_frame f = example_frame(), got;
+        f.skip = cases[i].skip;
+        sdb_buf_zeros(&b, (size_t)cases[i].at);
+        sdb_frame_encode(&b, 4, cases[i].at, &f);
+        int rc = sdb_frame_next(sdb_buf_slice(&b), 4, cases[i].end, &got, &at, &size);
+        assert_int_equal(rc, cases[i].found ? 0 : SEERDB_NOTFOUND);
+        if (cases[i].found)
+            assert_int_equal(at, cases[i].at);
+        sdb_buf_fini(&b);
+    }
 }
 
 static void random_bytes_are_no_frame(void **state)
@@ -332,6 +358,7 @@ int main(void)
         cmocka_unit_test(no_flipped_bit_of_a_frame_passes),
         cmocka_unit_test(a_frame_with_fields_of_the_future_is_newer),
         cmocka_unit_test(resync_finds_the_next_valid_frame_and_only_that),
+        cmocka_unit_test(a_frame_may_skip_to_the_next_sector_if_it_says_so),
         cmocka_unit_test(random_bytes_are_no_frame),
         cmocka_unit_test(no_flipped_bit_of_a_file_header_passes),
         cmocka_unit_test(a_file_header_of_another_version_is_newer),

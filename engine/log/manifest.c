@@ -67,10 +67,10 @@ static int manifest_new(struct sdb_fs *fs, const char *dir, struct sdb_manifest 
     return 0;
 }
 
-/* Put a frame with the edit as it will stand at offset `off` into m->buf, behind what
- * is there. */
+/* Put a frame with the edit as it will stand at offset `off`, `skip` bytes behind the
+ * one before, into m->buf, behind what is there. */
 static int encode_edit(struct sdb_manifest *m, uint64_t seed, uint64_t off,
-                       const struct sdb_edit *e, seerdb_err *err)
+                       uint64_t skip, const struct sdb_edit *e, seerdb_err *err)
 {
     int rc = sdb_buf_check(&e->bytes, err);
     if (rc != 0)
@@ -80,6 +80,7 @@ static int encode_edit(struct sdb_manifest *m, uint64_t seed, uint64_t off,
                         "%s: an edit of %zu bytes, the most is %" PRIu32, m->dir,
                         e->bytes.size, UINT32_MAX);
     struct sdb_frame f = {.type = EDIT_FRAME,
+                          .skip = (uint16_t)skip,
                           .timestamp_us = sdb_clock_unix_us(),
                           .payload = sdb_buf_slice(&e->bytes)};
     sdb_frame_encode(&m->buf, seed, off, &f);
@@ -98,7 +99,7 @@ static int encode_snapshot(struct sdb_manifest *m, uint64_t number, uint64_t see
     sdb_edit_snapshot(&e, &m->catalog);
     sdb_buf_clear(&m->buf);
     sdb_log_header_encode(&m->buf, &h);
-    int rc = encode_edit(m, seed, SDB_LOG_FILE_HEADER, &e, err);
+    int rc = encode_edit(m, seed, SDB_LOG_FILE_HEADER, 0, &e, err);
     sdb_edit_fini(&e);
     return rc;
 }
@@ -253,11 +254,11 @@ static int check_header(struct sdb_manifest *m, uint64_t number, seerdb_uuid *st
     return 0;
 }
 
-static int apply_frame(struct sdb_manifest *m, const struct sdb_frame *f,
+static int apply_frame(struct sdb_manifest *m, const struct sdb_frame *f, uint64_t at,
                        seerdb_err *err)
 {
     char where[256]; /* for messages: a long path is cut */
-    snprintf(where, sizeof where, "%.200s: offset %" PRIu64, m->file->path, m->end);
+    snprintf(where, sizeof where, "%.200s: offset %" PRIu64, m->file->path, at);
     if (f->type != EDIT_FRAME)
         return sdb_fail(err, SEERDB_NEWER, "%s: unknown frame type %u", where, f->type);
     return sdb_catalog_apply(&m->catalog, f->payload, where, err);
@@ -290,26 +291,25 @@ static int read_frames(struct sdb_manifest *m, const seerdb_uuid *store,
     int rc;
     m->end = SDB_LOG_FILE_HEADER;
     for (;;) {
-        uint64_t size;
+        uint64_t at, size;
         struct sdb_frame f;
-        seerdb_slice rest = {m->buf.data + m->end, m->buf.size - (size_t)m->end};
-        rc = sdb_frame_decode(rest, m->seed, m->end, &f, &size);
+        rc = sdb_frame_next(sdb_buf_slice(&m->buf), m->seed, m->end, &f, &at, &size);
         if (rc == SEERDB_NOTFOUND)
             return check_tail(m, err);
         if (rc == SEERDB_NEWER)
             return sdb_fail(err, rc,
                             "%s: offset %" PRIu64 ": a frame with unknown fields",
-                            m->file->path, m->end);
-        if ((rc = apply_frame(m, &f, err)) != 0)
+                            m->file->path, at);
+        if ((rc = apply_frame(m, &f, at, err)) != 0)
             return rc;
-        if (m->end == SDB_LOG_FILE_HEADER)
-            m->snapshot = size;
         if (!sdb_uuid_equal(&m->catalog.store, store))
             return sdb_fail(err, SEERDB_CORRUPT,
                             "%s: offset %" PRIu64
                             ": the store's UUID is not the header's",
-                            m->file->path, m->end);
-        m->end += size;
+                            m->file->path, at);
+        if (m->end == SDB_LOG_FILE_HEADER)
+            m->snapshot = size;
+        m->end = at + size;
     }
 }
 
@@ -350,10 +350,11 @@ const struct sdb_catalog *sdb_manifest_catalog(const struct sdb_manifest *m)
 static int append_here(struct sdb_manifest *m, seerdb_err *err)
 {
     int rc;
-    if ((rc = sdb_file_write_at(m->file, m->end, sdb_buf_slice(&m->buf), err)) != 0 ||
+    uint64_t at = sdb_log_sector_up(m->end); /* what is before is synced: keep off */
+    if ((rc = sdb_file_write_at(m->file, at, sdb_buf_slice(&m->buf), err)) != 0 ||
         (rc = sdb_file_sync(m->file, err)) != 0)
         return rc;
-    m->end += m->buf.size;
+    m->end = at + m->buf.size;
     return 0;
 }
 
@@ -388,7 +389,8 @@ int sdb_manifest_append(struct sdb_manifest *m, const struct sdb_edit *e,
         return sdb_fail_as(err, &m->failed);
     /* Nothing has changed when these fail. */
     sdb_buf_clear(&m->buf);
-    if ((rc = encode_edit(m, m->seed, m->end, e, err)) != 0)
+    uint64_t at = sdb_log_sector_up(m->end);
+    if ((rc = encode_edit(m, m->seed, at, at - m->end, e, err)) != 0)
         return rc;
     if ((rc = apply_and_write(m, e, next_file, &m->failed)) != 0)
         return sdb_fail_as(err, &m->failed);

@@ -6,6 +6,11 @@
  * recovery the same holds, because opening syncs what recovery read (it may have been
  * in memory only) before a new file can say that it was there.
  *
+ * Sectors: a power cut may garble a sector that is being written, whole.  So nothing is
+ * written into a sector with bytes that a sync has covered, or is about to: the next
+ * frame skips to the next sector.  Without syncs frames are dense; a synced commit
+ * costs half a sector more on average, of the page that it costs anyway.
+ *
  * Recycling: only files that this process retired are recycled.  After a power cut a
  * renaming may have been done by half on a file system without a journal, so that two
  * names stand for one file; such leftovers are removed, which harms neither.
@@ -47,6 +52,12 @@ struct sdb_wal {
     struct sdb_cond synced_cond;
     struct sdb_file *syncable GUARDED_BY(LK_LOG); /* borrowed: as `file` */
     uint64_t end GUARDED_BY(LK_LOG);              /* position behind the last frame */
+    /* Syncs cover what lies before the fence: what is appended later stays out of the
+     * sectors before it.  While a frame is being written the fence waits for its end.
+     */
+    uint64_t fence GUARDED_BY(LK_LOG);
+    bool writing GUARDED_BY(LK_LOG);
+    bool fence_wanted GUARDED_BY(LK_LOG);
     uint64_t synced GUARDED_BY(LK_LOG); /* position up to which all is synced */
     bool syncing GUARDED_BY(LK_LOG);    /* somebody is at it */
     uint64_t live_bytes GUARDED_BY(LK_LOG);
@@ -191,9 +202,14 @@ static int fail_for_good(struct sdb_wal *w, const seerdb_err *why, seerdb_err *e
 static void sync_current(struct sdb_wal *w) REQUIRES(LK_LOG)
 {
     seerdb_err why = {0};
-    uint64_t target = w->end; /* what is appended meanwhile may not be covered */
-    struct sdb_file *f = w->syncable;
     w->syncing = true;
+    w->fence_wanted = w->writing;
+    if (!w->writing)
+        w->fence = w->end;
+    while (w->fence_wanted)
+        sdb_cond_wait(&w->synced_cond, &w->lock);
+    uint64_t target = w->fence; /* what is appended meanwhile may not be covered */
+    struct sdb_file *f = w->syncable;
     sdb_unlock_log(&w->lock);
     int rc = sdb_file_sync(f, &why);
     sdb_lock_log(&w->lock);
@@ -297,7 +313,7 @@ static void install_file(struct sdb_wal *w, uint64_t number, uint64_t size,
     if (w->nlive > 0)
         w->live[w->nlive - 1].end = sdb_wal_offset_of(w->end);
     w->syncable = f;
-    w->end = w->synced = sdb_wal_position(number, SDB_LOG_FILE_HEADER);
+    w->end = w->synced = w->fence = sdb_wal_position(number, SDB_LOG_FILE_HEADER);
     w->live_bytes += SDB_LOG_FILE_HEADER;
     sdb_unlock_log(&w->lock);
     w->live[w->nlive++] = (struct live_file){number, SDB_LOG_FILE_HEADER, size};
@@ -321,8 +337,8 @@ static int rotate(struct sdb_wal *w, uint64_t need, seerdb_err *err) REQUIRES(LK
         return sdb_fail_nomem(err, (w->nlive + 1) * sizeof *live);
     w->live = live;
     uint64_t size = w->o.file_size, number, last = sdb_wal_file_of(sdb_wal_end(w));
-    if (size < SDB_LOG_FILE_HEADER + need)
-        size = SDB_LOG_FILE_HEADER + need;
+    if (size < SDB_LOG_SECTOR + need)
+        size = SDB_LOG_SECTOR + need;
     number = atomic_fetch_add_explicit(w->o.next_file, 1, memory_order_relaxed);
     if (number <= last || number > FILE_NUMBER_MAX)
         return sdb_fail(err, SEERDB_MISUSE,
@@ -355,7 +371,55 @@ static int check_failed(struct sdb_wal *w, seerdb_err *err)
     return rc;
 }
 
-/* Append f, whose `synced` is filled in here. */
+/* Where the next frame goes: behind the last one, but not into a sector that a sync
+ * covers. */
+static uint64_t next_place(const struct sdb_wal *w) REQUIRES(LK_LOG)
+{
+    uint64_t fence = sdb_log_sector_up(w->fence);
+    return w->end > fence ? w->end : fence;
+}
+
+/* True when the current file has room; also for what a sync that starts right now may
+ * put between. */
+static bool has_room(struct sdb_wal *w, uint64_t need) REQUIRES(LK_WRITE)
+{
+    sdb_lock_log(&w->lock);
+    uint64_t off = sdb_wal_offset_of(next_place(w));
+    sdb_unlock_log(&w->lock);
+    return w->file != NULL && off + SDB_LOG_SECTOR + need <= w->size;
+}
+
+/* Take the place of the next frame; it is the caller's until end_write. */
+static uint64_t begin_write(struct sdb_wal *w, struct sdb_frame *f)
+{
+    sdb_lock_log(&w->lock);
+    assert(!w->writing);
+    w->writing = true;
+    uint64_t at = next_place(w);
+    f->synced = w->synced;
+    f->skip = (uint16_t)(at - w->end);
+    sdb_unlock_log(&w->lock);
+    return at;
+}
+
+/* `end` is where the frame ends, 0: it was not written. */
+static void end_write(struct sdb_wal *w, uint64_t end)
+{
+    sdb_lock_log(&w->lock);
+    w->writing = false;
+    if (end != 0) {
+        w->live_bytes += end - w->end;
+        w->end = end;
+    }
+    if (w->fence_wanted) {
+        w->fence = w->end;
+        w->fence_wanted = false;
+        sdb_cond_broadcast(&w->synced_cond);
+    }
+    sdb_unlock_log(&w->lock);
+}
+
+/* Append f, whose `synced` and `skip` are filled in here. */
 static int append_frame(struct sdb_wal *w, struct sdb_frame *f, uint64_t *position,
                         uint64_t *end, seerdb_err *err) REQUIRES(LK_WRITE)
 {
@@ -364,27 +428,22 @@ static int append_frame(struct sdb_wal *w, struct sdb_frame *f, uint64_t *positi
     uint64_t need = sdb_frame_size(f->payload.size);
     if ((rc = check_failed(w, err)) != 0)
         return rc;
-    if ((w->file == NULL || sdb_wal_offset_of(sdb_wal_end(w)) + need > w->size) &&
-        (rc = rotate(w, need, err)) != 0)
+    if (!has_room(w, need) && (rc = rotate(w, need, err)) != 0)
         return rc;
-    uint64_t at = sdb_wal_end(w);
-    f->synced = sdb_wal_synced(w);
+    uint64_t at = begin_write(w, f), off = sdb_wal_offset_of(at);
     sdb_buf_clear(&w->frame);
-    sdb_frame_encode(&w->frame, w->seed, sdb_wal_offset_of(at), f);
-    if ((rc = sdb_buf_check(&w->frame, err)) != 0)
-        return rc;
-    if ((rc = sdb_file_write_at(w->file, sdb_wal_offset_of(at),
-                                sdb_buf_slice(&w->frame), &why)) != 0)
-        return fail_for_good(w, &why, err);
+    sdb_frame_encode(&w->frame, w->seed, off, f);
+    rc = sdb_buf_check(&w->frame, err);
+    if (rc == 0)
+        rc = sdb_file_write_at(w->file, off, sdb_buf_slice(&w->frame), &why);
+    if (why.code != 0)
+        (void)fail_for_good(w, &why, err); /* before anybody syncs */
+    end_write(w, rc == 0 ? at + need : 0);
     if (w->frame.capacity > FRAME_BUFFER_KEEP)
         sdb_buf_fini(&w->frame);
-    sdb_lock_log(&w->lock);
-    w->end = at + need;
-    w->live_bytes += need;
-    sdb_unlock_log(&w->lock);
     *position = at;
     *end = at + need;
-    return 0;
+    return rc;
 }
 
 int sdb_wal_append(struct sdb_wal *w, enum sdb_wal_type type, enum sdb_outcome outcome,

@@ -178,14 +178,15 @@ static int check_stray(struct recovery *r, const struct chain_file *f, seerdb_er
  * whether the last one was a CLOSE. */
 static int read_frames(struct recovery *r, uint64_t *end, bool *closed, seerdb_err *err)
 {
-    uint64_t off = SDB_LOG_FILE_HEADER, size;
+    uint64_t off, size;
+    *end = SDB_LOG_FILE_HEADER;
     *closed = false;
-    for (;; off += size) {
+    for (;; *end = off + size) {
         struct sdb_frame f;
-        seerdb_slice rest = {r->bytes.data + off, r->bytes.size - (size_t)off};
-        int rc = sdb_frame_decode(rest, r->seed, off, &f, &size);
+        int rc =
+            sdb_frame_next(sdb_buf_slice(&r->bytes), r->seed, *end, &f, &off, &size);
         if (rc == SEERDB_NOTFOUND)
-            break;
+            return 0;
         if (rc == SEERDB_NEWER || f.type > SDB_WAL_CLOSE)
             return sdb_fail(err, SEERDB_NEWER,
                             "%s: offset %" PRIu64
@@ -198,8 +199,6 @@ static int read_frames(struct recovery *r, uint64_t *end, bool *closed, seerdb_e
         if ((rc = r->each(r->ctx, &f, sdb_wal_position(r->number, off), err)) != 0)
             return rc;
     }
-    *end = off;
-    return 0;
 }
 
 /* No valid frame stands at `end` in the last file, the one just read: the end of the
@@ -209,9 +208,13 @@ static int check_tail(struct recovery *r, uint64_t end, seerdb_err *err)
     uint64_t at, size, next = end;
     struct sdb_frame f;
     seerdb_slice whole = sdb_buf_slice(&r->bytes);
-    seerdb_slice rest = {r->bytes.data + end, r->bytes.size - (size_t)end};
-    if (sdb_frame_begun(rest, r->seed, end, &size))
-        r->out->torn_bytes = size;
+    for (uint64_t begin = end, i = 0; i < 2; i++, begin = sdb_log_sector_up(end)) {
+        if (begin < whole.size &&
+            sdb_frame_begun(
+                (seerdb_slice){r->bytes.data + begin, whole.size - (size_t)begin},
+                r->seed, begin, &size))
+            r->out->torn_bytes = begin + size - end;
+    }
     while (sdb_frame_resync(whole, r->seed, next, &at, &f) != SEERDB_NOTFOUND) {
         if (f.synced > sdb_wal_position(r->number, end))
             return sdb_fail(

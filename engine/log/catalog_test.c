@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "log/catalog.h"
+
+#include "base/coding.h"
+#include "base/rand.h"
+
+static const seerdb_uuid uuid = {{0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+                                  0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}};
+static const seerdb_uuid owner = {{0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8,
+                                   0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf}};
+
+static struct sdb_buf text(const char *s)
+{
+    struct sdb_buf b = {0};
+    sdb_buf_append(&b, s, strlen(s));
+    assert_false(b.failed);
+    return b;
+}
+
+/* The caller finishes them. */
+static struct sdb_tree_desc example_tree(void)
+{
+    return (struct sdb_tree_desc){.id = 3,
+                                  .uuid = uuid,
+                                  .owner = owner,
+                                  .created = 300,
+                                  .key_format = 1,
+                                  .value_format = 2,
+                                  .compression = 3,
+                                  .name = text("t"),
+                                  .app = text("abc")};
+}
+
+static struct sdb_table_desc example_table(void)
+{
+    return (struct sdb_table_desc){.file = 17,
+                                   .id = uuid,
+                                   .size = 4096,
+                                   .level = 1,
+                                   .records = 200,
+                                   .tombstones = 5,
+                                   .key_bytes = 1000,
+                                   .value_bytes = 2000,
+                                   .min_number = 7,
+                                   .max_number = 130,
+                                   .smallest = text("a"),
+                                   .largest = text("zz")};
+}
+
+/* ---- bytes ---------------------------------------------------------------- */
+
+enum example {
+    STORE,
+    CEILINGS,
+    FLOOR,
+    TREE,
+    INTENT,
+    DROP,
+    NUMBERS,
+    ADD,
+    REMOVE,
+    NEXT,
+    N
+};
+
+static void build(struct sdb_edit *e, enum example which)
+{
+    struct sdb_tree_desc t = example_tree();
+    struct sdb_table_desc d = example_table();
+    switch (which) {
+    case STORE:
+        sdb_edit_store(e, &uuid, 0);
+        break;
+    case CEILINGS:
+        sdb_edit_ceilings(e, 1000, 50);
+        break;
+    case FLOOR:
+        sdb_edit_log_floor(e, 12);
+        break;
+    case TREE:
+        sdb_edit_tree(e, &t);
+        break;
+    case INTENT:
+        sdb_edit_tree_intent(e, 3);
+        break;
+    case DROP:
+        sdb_edit_tree_drop(e, 3);
+        break;
+    case NUMBERS:
+        sdb_edit_tree_numbers(e, 3, 130, 131, 7);
+        break;
+    case ADD:
+        sdb_edit_table_add(e, 3, &d);
+        break;
+    case REMOVE:
+        sdb_edit_table_remove(e, 3, 17);
+        break;
+    case NEXT:
+        sdb_edit_next_tree(e, 9);
+        break;
+    default:
+        fail();
+    }
+    sdb_table_desc_fini(&d);
+    sdb_tree_desc_fini(&t);
+}
+
+/* FORMAT.md, "Manifest": the examples. */
+static const char *const examples[N] = {
+    [STORE] = "01 18 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+              "00 00 00 00 00 00 00 00",
+    [CEILINGS] = "02 03 e8 07 32",
+    [FLOOR] = "03 01 0c",
+    [TREE] = "04 34 03 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+             "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af"
+             "ac 02 00 00 00 00 00 00 00 00 01 02 03 01 74 03 61 62 63",
+    [INTENT] = "05 01 03",
+    [DROP] = "06 01 03",
+    [NUMBERS] = "07 06 03 82 01 83 01 07",
+    [ADD] = "08 28 03 11 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+            "80 20 01 00 00 00 c8 01 05 e8 07 d0 0f 07 82 01 01 61 02 7a 7a 00",
+    [REMOVE] = "09 02 03 11",
+    [NEXT] = "0a 01 09",
+};
+
+static void edits_have_the_bytes_of_the_format(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        struct sdb_edit e = {{0}};
+        build(&e, (enum example)i);
+        test_hex_equal(sdb_buf_slice(&e.bytes), examples[i]);
+        sdb_edit_fini(&e);
+    }
+}
+
+/* ---- applying ------------------------------------------------------------- */
+
+static int apply(struct sdb_catalog *c, const struct sdb_edit *e, seerdb_err *err)
+{
+    return sdb_catalog_apply(c, sdb_buf_slice(&e->bytes), "here", err);
+}
+
+static void start(struct sdb_catalog *c, struct sdb_edit *e)
+{
+    memset(c, 0, sizeof *c);
+    memset(e, 0, sizeof *e);
+}
+
+static void finish(struct sdb_catalog *c, struct sdb_edit *e)
+{
+    sdb_catalog_fini(c);
+    sdb_edit_fini(e);
+}
+
+static void an_edit_is_applied_field_by_field(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_catalog c;
+    struct sdb_edit e;
+    start(&c, &e);
+    for (int i = 0; i < N; i++) {
+        if (i != DROP && i != REMOVE)
+            build(&e, (enum example)i);
+    }
+    test_ok(apply(&c, &e, &err), &err);
+    assert_memory_equal(&c.store, &uuid, sizeof uuid);
+    assert_int_equal(c.number_ceiling, 1000);
+    assert_int_equal(c.file_ceiling, 50);
+    assert_int_equal(c.log_floor, 12);
+    assert_int_equal(c.next_tree, 9);
+    assert_int_equal(c.ntrees, 1);
+    assert_null(sdb_catalog_tree(&c, 4));
+    const struct sdb_tree_desc *t = sdb_catalog_tree(&c, 3);
+    assert_non_null(t);
+    assert_memory_equal(&t->uuid, &uuid, sizeof uuid);
+    assert_memory_equal(&t->owner, &owner, sizeof owner);
+    assert_int_equal(t->created, 300);
+    assert_int_equal(t->key_format, 1);
+    assert_int_equal(t->value_format, 2);
+    assert_int_equal(t->compression, 3);
+    test_slice_equal(sdb_buf_slice(&t->name), test_slice("t"));
+    test_slice_equal(sdb_buf_slice(&t->app), test_slice("abc"));
+    assert_true(t->drop_intended);
+    assert_int_equal(t->flushed, 130);
+    assert_int_equal(t->last_commit, 131);
+    assert_int_equal(t->fold_floor, 7);
+    assert_int_equal(t->ntables, 1);
+    const struct sdb_table_desc *d = &t->tables[0];
+    assert_int_equal(d->file, 17);
+    assert_memory_equal(&d->id, &uuid, sizeof uuid);
+    assert_int_equal(d->size, 4096);
+    assert_int_equal(d->level, 1);
+    assert_int_equal(d->records, 200);
+    assert_int_equal(d->tombstones, 5);
+    assert_int_equal(d->key_bytes, 1000);
+    assert_int_equal(d->value_bytes, 2000);
+    assert_int_equal(d->min_number, 7);
+    assert_int_equal(d->max_number, 130);
+    test_slice_equal(sdb_buf_slice(&d->smallest), test_slice("a"));
+    test_slice_equal(sdb_buf_slice(&d->largest), test_slice("zz"));
+    sdb_buf_clear(&e.bytes);
+    build(&e, REMOVE);
+    test_ok(apply(&c, &e, &err), &err);
+    assert_int_equal(t->ntables, 0);
+    sdb_buf_clear(&e.bytes);
+    build(&e, DROP);
+    test_ok(apply(&c, &e, &err), &err);
+    assert_int_equal(c.ntrees, 0);
+    assert_int_equal(c.next_tree, 9);
+    finish(&c, &e);
+}
+
+static void a_snapshot_builds_the_same_catalog(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_catalog c, copy = {0};
+    struct sdb_edit e, again = {{0}};
+    struct sdb_tree_desc t = example_tree();
+    struct sdb_table_desc d = example_table();
+    struct sdb_vlog_ref refs[2] = {{5, 500, 50}, {6, 600, 60}};
+    start(&c, &e);
+    build(&e, STORE);
+    build(&e, CEILINGS);
+    build(&e, FLOOR);
+    for (uint64_t i = 1; i <= 5; i++) {
+        t.id = i;
+        t.uuid.bytes[0] = (uint8_t)i;
+        sdb_edit_tree(&e, &t);
+        for (uint64_t k = 0; k < i; k++) {
+            d.file = 100 * i + (k ^ 1); /* not in order */
+            d.vlogs = k % 2 == 0 ? refs : NULL;
+            d.nvlogs = k % 2 == 0 ? 2 : 0;
+            sdb_edit_table_add(&e, i, &d);
+        }
+    }
+    sdb_edit_tree_drop(&e, 5); /* its id stays used */
+    sdb_edit_tree_intent(&e, 2);
+    sdb_edit_tree_numbers(&e, 4, 9, 8, 7);
+    test_ok(apply(&c, &e, &err), &err);
+    assert_int_equal(c.next_tree, 6);
+    sdb_buf_clear(&e.bytes);
+    sdb_edit_snapshot(&e, &c);
+    test_ok(apply(&copy, &e, &err), &err);
+    sdb_edit_snapshot(&again, &copy);
+    test_slice_equal(sdb_buf_slice(&e.bytes), sdb_buf_slice(&again.bytes));
+    assert_int_equal(copy.next_tree, 6);
+    assert_int_equal(copy.trees[1].tables[0].nvlogs, 2);
+    assert_int_equal(copy.trees[1].tables[0].vlogs[1].bytes, 600);
+    d.vlogs = NULL;
+    sdb_table_desc_fini(&d);
+    sdb_tree_desc_fini(&t);
+    sdb_edit_fini(&again);
+    sdb_catalog_fini(&copy);
+    finish(&c, &e);
+}
+
+/* ---- refusing ------------------------------------------------------------- */
+
+/* A store with tree 3 and table 17. */
+static void start_full(struct sdb_catalog *c, struct sdb_edit *e)
+{
+    seerdb_err err = {0};
+    start(c, e);
+    build(e, STORE);
+    build(e, CEILINGS);
+    build(e, FLOOR);
+    build(e, TREE);
+    build(e, NUMBERS);
+    build(e, ADD);
+    test_ok(apply(c, e, &err), &err);
+    sdb_buf_clear(&e->bytes);
+}
+
+static void an_edit_that_contradicts_the_catalog_is_corrupt(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    seerdb_uuid other = owner;
+    for (int i = 0;; i++) {
+        struct sdb_catalog c;
+        struct sdb_edit e;
+        struct sdb_tree_desc t = example_tree();
+        struct sdb_table_desc d = example_table();
+        bool done = false;
+        start_full(&c, &e);
+        switch (i) {
+        case 0:
+            sdb_edit_store(&e, &other, 0);
+            break;
+        case 1:
+            sdb_edit_ceilings(&e, 999, 50);
+            break;
+        case 2:
+            sdb_edit_ceilings(&e, 1000, 49);
+            break;
+        case 3:
+            sdb_edit_log_floor(&e, 11);
+            break;
+        case 4: /* an id used before */
+            t.uuid = owner;
+            sdb_edit_tree(&e, &t);
+            break;
+        case 5: /* a UUID used by another */
+            t.id = 4;
+            sdb_edit_tree(&e, &t);
+            break;
+        case 6:
+            sdb_edit_tree_intent(&e, 4);
+            break;
+        case 7:
+            sdb_edit_tree_drop(&e, 4);
+            break;
+        case 8:
+            sdb_edit_tree_numbers(&e, 4, 1000, 1000, 1000);
+            break;
+        case 9:
+            sdb_edit_tree_numbers(&e, 3, 129, 1000, 1000);
+            break;
+        case 10:
+            sdb_edit_tree_numbers(&e, 3, 1000, 130, 1000);
+            break;
+        case 11:
+            sdb_edit_tree_numbers(&e, 3, 1000, 1000, 6);
+            break;
+        case 12: /* twice */
+            sdb_edit_table_add(&e, 3, &d);
+            break;
+        case 13: /* twice, the first after a larger number */
+            d.file = 18;
+            sdb_edit_table_add(&e, 3, &d);
+            d.file = 16;
+            sdb_edit_table_add(&e, 3, &d);
+            sdb_edit_table_add(&e, 3, &d);
+            break;
+        case 14:
+            d.file = 18;
+            sdb_edit_table_add(&e, 4, &d);
+            break;
+        case 15:
+            d.file = 0;
+            sdb_edit_table_add(&e, 3, &d);
+            break;
+        case 16:
+            d.file = 18;
+            d.min_number = 131;
+            sdb_edit_table_add(&e, 3, &d);
+            break;
+        case 17:
+            d.file = 18;
+            d.tombstones = 201;
+            sdb_edit_table_add(&e, 3, &d);
+            break;
+        case 18:
+            sdb_edit_table_remove(&e, 3, 18);
+            break;
+        case 19:
+            sdb_edit_table_remove(&e, 4, 17);
+            break;
+        case 20:
+            sdb_edit_next_tree(&e, 3);
+            break;
+        default:
+            done = true;
+        }
+        if (!done)
+            test_fails(apply(&c, &e, &err), SEERDB_CORRUPT, &err);
+        sdb_table_desc_fini(&d);
+        sdb_tree_desc_fini(&t);
+        finish(&c, &e);
+        if (done)
+            break;
+    }
+}
+
+static void what_a_newer_version_wrote_is_newer(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    for (int i = 0; i < 3; i++) {
+        struct sdb_catalog c;
+        struct sdb_edit e;
+        struct sdb_tree_desc t = example_tree();
+        start(&c, &e);
+        t.features = 4;
+        if (i == 0)
+            sdb_buf_append(&e.bytes, "\x0b\x00", 2);
+        else if (i == 1)
+            sdb_edit_store(&e, &uuid, 1);
+        else
+            sdb_edit_tree(&e, &t);
+        test_fails(apply(&c, &e, &err), SEERDB_NEWER, &err);
+        sdb_tree_desc_fini(&t);
+        finish(&c, &e);
+    }
+}
+
+static void no_cut_or_flipped_edit_does_more_than_fail(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_catalog c;
+    struct sdb_edit e;
+    start(&c, &e);
+    for (int i = 0; i < N; i++) {
+        if (i != DROP)
+            build(&e, (enum example)i);
+    }
+    for (size_t n = 0; n < e.bytes.size; n++) {
+        int rc = sdb_catalog_apply(&c, (seerdb_slice){e.bytes.data, n}, "here", &err);
+        assert_true(rc == 0 || rc == SEERDB_CORRUPT);
+        sdb_catalog_fini(&c);
+        err = (seerdb_err){0};
+    }
+    for (size_t i = 0; i < e.bytes.size * 8; i++) {
+        e.bytes.data[i / 8] ^= (uint8_t)(1u << i % 8);
+        int rc = apply(&c, &e, &err);
+        if (rc != 0 && rc != SEERDB_CORRUPT && rc != SEERDB_NEWER)
+            fail_msg("%d: %s", rc, err.msg);
+        sdb_catalog_fini(&c);
+        err = (seerdb_err){0};
+        e.bytes.data[i / 8] ^= (uint8_t)(1u << i % 8);
+    }
+    /* Each example cut short anywhere is malformed. */
+    for (int i = 0; i < N; i++) {
+        sdb_buf_clear(&e.bytes);
+        build(&e, (enum example)i);
+        for (size_t n = 1; n < e.bytes.size; n++) {
+            test_fails(
+                sdb_catalog_apply(&c, (seerdb_slice){e.bytes.data, n}, "here", &err),
+                SEERDB_CORRUPT, &err);
+            sdb_catalog_fini(&c);
+        }
+    }
+    finish(&c, &e);
+}
+
+static void random_bytes_are_refused_without_harm(void **state)
+{
+    (void)state;
+    struct sdb_rand r = {11};
+    seerdb_err err = {0};
+    for (int i = 0; i < 20000; i++) {
+        uint8_t bytes[64];
+        struct sdb_catalog c = {0};
+        for (size_t k = 0; k < sizeof bytes; k++)
+            bytes[k] = (uint8_t)sdb_rand_next(&r);
+        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, 10));
+        bytes[1] = (uint8_t)sdb_rand_below(&r, 63);
+        int rc =
+            sdb_catalog_apply(&c, (seerdb_slice){bytes, 2u + bytes[1]}, "here", &err);
+        assert_true(rc == 0 || rc == SEERDB_CORRUPT || rc == SEERDB_NEWER);
+        sdb_catalog_fini(&c);
+        err = (seerdb_err){0};
+    }
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_edit whole = {{0}};
+    struct sdb_table_desc d = example_table();
+    struct sdb_vlog_ref ref = {1, 2, 3};
+    d.vlogs = &ref;
+    d.nvlogs = 1;
+    build(&whole, STORE);
+    build(&whole, TREE);
+    sdb_edit_table_add(&whole, 3, &d);
+    for (int64_t after = 0;; after++) {
+        struct sdb_catalog c = {0};
+        struct sdb_edit e = {{0}};
+        struct sdb_table_desc copy = {0};
+        sdb_mem_fail_after(after);
+        int rc = apply(&c, &whole, &err);
+        if (rc == 0) {
+            sdb_edit_snapshot(&e, &c);
+            rc = sdb_buf_check(&e.bytes, &err);
+        }
+        if (rc == 0)
+            rc = sdb_table_desc_copy(&copy, &d, &err);
+        sdb_mem_fail_after(-1);
+        if (rc == 0) {
+            test_slice_equal(sdb_buf_slice(&copy.largest), test_slice("zz"));
+            assert_int_equal(copy.vlogs[0].bytes, 2);
+        } else {
+            test_fails(rc, SEERDB_NOMEM, &err);
+        }
+        sdb_table_desc_fini(&copy);
+        sdb_edit_fini(&e);
+        sdb_catalog_fini(&c);
+        if (rc == 0)
+            break;
+        assert_true(after < 100);
+    }
+    d.vlogs = NULL;
+    sdb_table_desc_fini(&d);
+    sdb_edit_fini(&whole);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(edits_have_the_bytes_of_the_format),
+        cmocka_unit_test(an_edit_is_applied_field_by_field),
+        cmocka_unit_test(a_snapshot_builds_the_same_catalog),
+        cmocka_unit_test(an_edit_that_contradicts_the_catalog_is_corrupt),
+        cmocka_unit_test(what_a_newer_version_wrote_is_newer),
+        cmocka_unit_test(no_cut_or_flipped_edit_does_more_than_fail),
+        cmocka_unit_test(random_bytes_are_refused_without_harm),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
