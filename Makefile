@@ -137,9 +137,11 @@ unit: $(ENGINE_TESTS) $(EXT_TESTS) ## only the unit tests of every module
 SEEDS ?= 1-50
 STATEMENTS ?= 300
 KILLS ?= 100
+ROWS ?= 1000000
 sql: $(BUILD)/seerdb.so $(SQL_PROGRAMS) ## only the tests that type SQL
 	$(call tap,sql-scripts,SQLITE3=$(SQLITE3) SEERDB=$(abspath $(BUILD)/seerdb.so) sql-tests/run)
 	$(call tap,sql-differential,$(BUILD)/sql-tests/differential --load $(abspath $(BUILD)/seerdb.so) --seeds $(SEEDS) --statements $(STATEMENTS))
+	$(call tap,sql-million,$(BUILD)/sql-tests/million --load $(abspath $(BUILD)/seerdb.so) --rows $(ROWS))
 	$(call tap,sql-kill,$(BUILD)/sql-tests/kill --load $(abspath $(BUILD)/seerdb.so) --rounds $(KILLS))
 
 # The shell itself is not instrumented: the sanitizer's runtime must come first.
@@ -147,7 +149,7 @@ asan: ## unit and SQL tests under the address and undefined-behaviour sanitizers
 	@rm -rf $(BUILD)/asan/tap
 	ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" unit
 	ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" \
-	  SQLITE3="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(SQLITE3)" SEEDS=1-10 KILLS=10 sql
+	  SQLITE3="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(SQLITE3)" SEEDS=1-10 KILLS=10 ROWS=50000 sql
 	@cat $(BUILD)/asan/tap/*.tap | $(TALLY)
 
 tsan: ## tests with threads under the thread sanitizer

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How a value becomes keys.  For each key part with an equality, and for the bounds on
- * the part after them, `classify` says what SQLite may consider equal to the value:
+ * How a value becomes keys.  `classify` says for each key part with a constraint what
+ * SQLite may find equal to the value (above it, below it), whatever affinity the other
+ * side of the comparison has; only the numeric ones and literals are sure:
  *
- *   part's affinity   value          keys
- *   numeric           any            the value after NUMERIC affinity, exactly
- *   TEXT              text, blob     exactly that
- *                     number         literal: its text; else every value (the other
- * side may be a numeric column: '5.0' = 5) none              literal, blob  exactly
- * that number         that, and texts that look like numbers text           that, and
- * numbers if it looks like one (the other side may be a TEXT column: 5 = '5')
+ *   part's affinity   value          keys equal to it
+ *   numeric           any            the value after NUMERIC affinity
+ *   TEXT              text, blob     the value
+ *                     number         texts that look like numbers
+ *   none              literal, blob  the value
+ *                     number         the value, and texts that look like numbers
+ *                     text           the value, and numbers if it looks like one
  *
- * NULL is equal to nothing, and no key part is NULL.  Whenever more than the exact
- * value is covered the part becomes a range of its own and the parts after it stay
- * open. */
+ * NULL is equal to nothing, and no key part is NULL.  Whenever more than the value is
+ * covered the part becomes a range of its own and the parts after it stay open.
+ *
+ * One case is left out: a text bound on a TEXT or untyped part may come from a column
+ * of numeric affinity, which makes SQLite take '3000' for a number, below every text.
+ * To cover it every `date < ?` would have to read all texts that begin with a digit. */
 #include "cursor.h"
 
 #include "txn.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Values from this size are left out of an UPDATE that does not change them: fetching
@@ -49,79 +54,6 @@ struct svt_cursor {
     seerdb_batch *iter_batch;
     uint64_t iter_mark, iter_epoch;
 };
-
-/* ---- rows ------------------------------------------------------------------ */
-
-int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema)
-{
-    *r = (struct svt_reader){.schema = schema};
-    if (schema->nkey > 0 && schema->shape != SVT_SHAPE_IPK) {
-        r->parts = sqlite3_malloc64((size_t)schema->nkey * sizeof(*r->parts));
-        if (r->parts == NULL)
-            return SQLITE_NOMEM;
-    }
-    return SQLITE_OK;
-}
-
-void svt_reader_fini(struct svt_reader *r)
-{
-    sqlite3_free(r->parts);
-    svt_bytes_fini(&r->scratch);
-}
-
-void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value)
-{
-    r->key = key;
-    r->value = value;
-    r->row_open = false;
-    r->nparts = 0;
-    r->next = key.data;
-    svt_bytes_clear(&r->scratch);
-}
-
-bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
-{
-    const struct svt_schema *s = r->schema;
-    if (s->shape == SVT_SHAPE_IPK) {
-        if (r->key.size != 8)
-            return false;
-        *out =
-            (struct svt_value){.type = SQLITE_INTEGER, .i = svt_key_read_rowid(r->key)};
-        return true;
-    }
-    const uint8_t *end = (const uint8_t *)r->key.data + r->key.size;
-    while (r->nparts <= part) {
-        if (!svt_key_get(&r->next, end, &s->parts[r->nparts], &r->parts[r->nparts],
-                         &r->scratch))
-            return false;
-        r->nparts++;
-    }
-    *out = r->parts[part];
-    return true;
-}
-
-bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
-{
-    uint8_t in_key = 0;
-    if (i == r->schema->ncolumns) { /* the hidden _key */
-        *out = (struct svt_value){.type = SQLITE_BLOB, .bytes = r->key};
-        return true;
-    }
-    const struct svt_column *c = &r->schema->columns[i];
-    if (c->key_part >= 0 && r->schema->shape == SVT_SHAPE_IPK)
-        return svt_reader_part(r, 0, out);
-    if (!r->row_open && !(r->row_open = svt_row_open(&r->row, r->value)))
-        return false;
-    if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
-        return false;
-    if (in_key == 0)
-        return true;
-    if (c->key_part < 0 || !svt_reader_part(r, c->key_part, out))
-        return false;
-    if (in_key == SVT_CODE_KEY_REAL && out->type == SQLITE_INTEGER)
-        *out = (struct svt_value){.type = SQLITE_FLOAT, .r = (double)out->i};
-    return true;
-}
 
 /* ---- ranges ---------------------------------------------------------------- */
 
@@ -219,11 +151,10 @@ static int add_numeric_texts(struct svt_cursor *c, const struct svt_bytes *prefi
 /* ---- values ---------------------------------------------------------------- */
 
 enum match {
-    MATCH_EXACT = 1,
+    MATCH_VALUE = 1,
     MATCH_NUMERIC_TEXTS = 2,
     MATCH_TEXTS = 4,
     MATCH_NUMBERS = 8,
-    MATCH_ALL = 16
 };
 
 /* A value on its way into a key; svt_value_read may convert it, and the statement's own
@@ -234,50 +165,46 @@ struct operand {
     int match; /* bits of enum match; 0: nothing matches */
 };
 
-static int read_as(struct operand *o, sqlite3_value *v, enum svt_affinity affinity)
+/* Whether printing a number could give this text. */
+static bool may_be_printed(const struct svt_value *v)
 {
-    if ((o->dup = sqlite3_value_dup(v)) == NULL)
-        return SQLITE_NOMEM;
-    o->match = MATCH_EXACT;
-    return svt_value_read(o->dup, affinity, &o->value);
+    if (v->bytes.size == 0)
+        return false;
+    char first = *(const char *)v->bytes.data;
+    return first == '-' || (first >= '0' && first <= '9') || first == 'I';
 }
 
-static int untyped_match(const struct svt_value *v)
+static int match_of(const struct svt_value *v, enum svt_affinity affinity)
 {
+    int value = affinity == SVT_AFFINITY_BLOB ? MATCH_VALUE : 0;
     if (v->type == SQLITE_INTEGER)
-        return MATCH_EXACT | MATCH_NUMERIC_TEXTS;
+        return value | MATCH_NUMERIC_TEXTS;
     if (v->type == SQLITE_FLOAT)
-        return MATCH_EXACT | (isfinite(v->r) ? MATCH_NUMERIC_TEXTS : MATCH_TEXTS);
-    if (v->type == SQLITE_TEXT && v->bytes.size > 0) {
-        char first = *(const char *)v->bytes.data; /* of what printing a number gives */
-        if (first == '-' || (first >= '0' && first <= '9') || first == 'I')
-            return MATCH_EXACT | MATCH_NUMBERS;
-    }
-    return MATCH_EXACT;
+        return value | (isfinite(v->r) ? MATCH_NUMERIC_TEXTS : MATCH_TEXTS);
+    if (v->type == SQLITE_TEXT && affinity == SVT_AFFINITY_BLOB && may_be_printed(v))
+        return MATCH_VALUE | MATCH_NUMBERS;
+    return MATCH_VALUE;
 }
 
 static int classify(struct operand *o, enum svt_affinity affinity, sqlite3_value *v,
                     bool literal)
 {
     int type = sqlite3_value_type(v);
-    bool number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
-    *o = (struct operand){.match = 0};
-    if (type == SQLITE_NULL)
-        return SQLITE_OK;
-    if (affinity >= SVT_AFFINITY_NUMERIC && type == SQLITE_TEXT)
-        return read_as(o, v, SVT_AFFINITY_NUMERIC);
-    if (affinity == SVT_AFFINITY_TEXT && number && literal)
-        return read_as(o, v, SVT_AFFINITY_TEXT);
-    o->match = affinity == SVT_AFFINITY_TEXT && number ? MATCH_ALL : MATCH_EXACT;
+    *o = (struct operand){.match = type != SQLITE_NULL ? MATCH_VALUE : 0};
+    if (type == SQLITE_TEXT && affinity >= SVT_AFFINITY_NUMERIC) {
+        if ((o->dup = sqlite3_value_dup(v)) == NULL)
+            return SQLITE_NOMEM;
+        return svt_value_read(o->dup, SVT_AFFINITY_NUMERIC, &o->value);
+    }
     int rc = svt_value_read(v, SVT_AFFINITY_BLOB, &o->value);
-    if (affinity == SVT_AFFINITY_BLOB && !literal)
-        o->match = untyped_match(&o->value);
+    if (type != SQLITE_NULL && affinity < SVT_AFFINITY_NUMERIC && !literal)
+        o->match = match_of(&o->value, affinity);
     return rc;
 }
 
 static bool is_literal(int idx_num, int arg)
 {
-    return arg < 31 - SVT_PLAN_LITERAL_SHIFT &&
+    return arg < SVT_PLAN_LITERAL_MAX &&
            (idx_num >> (SVT_PLAN_LITERAL_SHIFT + arg) & 1) != 0;
 }
 
@@ -286,14 +213,12 @@ static enum svt_affinity part_affinity(const struct svt_schema *s, int part)
     return s->columns[s->key[part]].affinity;
 }
 
-/* The ranges beside the exact value. */
+/* The ranges beside the value itself. */
 static int add_wide(struct svt_cursor *c, const struct svt_bytes *prefix,
                     const struct svt_key_part *part, int match)
 {
     int rc = SQLITE_OK;
-    if (match & MATCH_ALL)
-        rc = add_prefix(c, prefix);
-    if (rc == SQLITE_OK && match & MATCH_NUMERIC_TEXTS)
+    if (match & MATCH_NUMERIC_TEXTS)
         rc = add_numeric_texts(c, prefix, part);
     if (rc == SQLITE_OK && match & MATCH_TEXTS)
         rc = add_class(c, prefix, part, SVT_TAG_TEXT);
@@ -303,6 +228,8 @@ static int add_wide(struct svt_cursor *c, const struct svt_bytes *prefix,
 }
 
 /* ---- bounds on one part ---------------------------------------------------- */
+
+enum side { SIDE_EQUAL, SIDE_ABOVE, SIDE_BELOW };
 
 /* The first key after all those whose part has the value encoded at the end of b. */
 static bool step_over(struct svt_bytes *b, const struct svt_key_part *part)
@@ -316,9 +243,9 @@ static bool step_over(struct svt_bytes *b, const struct svt_key_part *part)
 /* Cut r at the value: keep what is above it, or below it. */
 static void cut(struct range *r, const struct svt_bytes *prefix,
                 const struct svt_key_part *part, const struct svt_value *value,
-                int above, bool strict)
+                enum side side, bool strict)
 {
-    bool cuts_low = (above != 0) != part->desc;
+    bool cuts_low = (side == SIDE_ABOVE) != part->desc;
     struct svt_bytes *edge = cuts_low ? &r->lo : &r->hi;
     copy(edge, prefix);
     svt_key_put(edge, part, value);
@@ -328,62 +255,117 @@ static void cut(struct range *r, const struct svt_bytes *prefix,
         r->bounded = any;
 }
 
+/* Narrow the range number n by one bound.  A value of another class than the key's may
+ * be compared after a conversion: what that lets in becomes ranges of its own.  *none:
+ * NULL, nothing qualifies. */
+static int add_bound(struct svt_cursor *c, const struct svt_bytes *prefix, int part,
+                     int n, enum side side, int idx_num, int arg, sqlite3_value *v,
+                     bool *none)
+{
+    const struct svt_schema *s = &c->table->schema;
+    const struct svt_key_part *p = &s->parts[part];
+    enum svt_affinity affinity = part_affinity(s, part);
+    bool literal = is_literal(idx_num, arg);
+    int strict = side == SIDE_ABOVE ? SVT_PLAN_LOWER_STRICT : SVT_PLAN_UPPER_STRICT;
+    struct operand o;
+    int rc = classify(&o, affinity, v, literal);
+    *none = o.match == 0;
+    if (rc == SQLITE_OK && o.match & MATCH_VALUE)
+        cut(&c->ranges[n], prefix, p, &o.value, side, (idx_num & strict) != 0);
+    if (rc == SQLITE_OK && affinity == SVT_AFFINITY_BLOB && !literal) {
+        /* 5 > '!' as texts; '3' < 5 as numbers. */
+        int type = o.value.type;
+        if (side == SIDE_ABOVE && type == SQLITE_TEXT)
+            rc = add_class(c, prefix, p, SVT_TAG_NUMBER);
+        else if (side == SIDE_BELOW && (type == SQLITE_INTEGER || type == SQLITE_FLOAT))
+            rc = add_wide(c, prefix, p, o.match);
+    }
+    if (rc == SQLITE_OK && idx_num & SVT_PLAN_BLOBS && side == SIDE_BELOW)
+        rc = add_class(c, prefix, p, SVT_TAG_BLOB);
+    sqlite3_value_free(o.dup);
+    return rc;
+}
+
 static int add_bounds(struct svt_cursor *c, const struct svt_bytes *prefix, int part,
                       int idx_num, sqlite3_value **argv)
 {
-    const struct svt_schema *s = &c->table->schema;
-    int arg = idx_num & SVT_PLAN_NEQ;
-    int n = c->nranges;
+    int arg = idx_num & SVT_PLAN_NEQ, n = c->nranges;
+    bool none = false;
     int rc = add_prefix(c, prefix);
-    for (int above = 1; above >= 0 && rc == SQLITE_OK; above--) {
-        if (!(idx_num & (above ? SVT_PLAN_LOWER : SVT_PLAN_UPPER)))
-            continue;
-        struct operand o;
-        enum svt_affinity affinity = part_affinity(s, part);
-        rc = classify(&o, affinity, argv[arg], is_literal(idx_num, arg));
+    if (rc == SQLITE_OK && idx_num & SVT_PLAN_LOWER) {
+        rc = add_bound(c, prefix, part, n, SIDE_ABOVE, idx_num, arg, argv[arg], &none);
         arg++;
-        if (rc == SQLITE_OK && o.match == 0)
-            c->nranges = n;
-        else if (rc == SQLITE_OK && o.match == MATCH_EXACT &&
-                 !(affinity == SVT_AFFINITY_BLOB && o.value.type == SQLITE_TEXT &&
-                   !is_literal(idx_num, arg - 1)))
-            cut(&c->ranges[n], prefix, &s->parts[part], &o.value, above,
-                (idx_num & (above ? SVT_PLAN_LOWER_STRICT : SVT_PLAN_UPPER_STRICT)) !=
-                    0);
-        sqlite3_value_free(o.dup);
-        if (c->nranges == n)
-            break;
     }
+    if (rc == SQLITE_OK && !none && idx_num & SVT_PLAN_UPPER)
+        rc = add_bound(c, prefix, part, n, SIDE_BELOW, idx_num, arg, argv[arg], &none);
+    if (none)
+        c->nranges = n;
     return rc;
 }
 
 /* ---- plans ----------------------------------------------------------------- */
 
+/* The ranges for what comes after the equalities. */
+static int plan_rest(struct svt_cursor *c, const struct svt_bytes *prefix, int idx_num,
+                     sqlite3_value **argv)
+{
+    int neq = idx_num & SVT_PLAN_NEQ;
+    if (neq > 0 && neq == c->table->schema.nkey)
+        return add_point(c, prefix);
+    if (idx_num & (SVT_PLAN_LOWER | SVT_PLAN_UPPER))
+        return add_bounds(c, prefix, neq, idx_num, argv);
+    return add_prefix(c, prefix);
+}
+
+/* Put an equality on `part`; *on says that the value itself is in prefix now. */
+static int plan_equality(struct svt_cursor *c, struct svt_bytes *prefix, int part,
+                         sqlite3_value *v, bool literal, bool *on)
+{
+    const struct svt_schema *s = &c->table->schema;
+    struct operand o;
+    int rc = classify(&o, part_affinity(s, part), v, literal);
+    if (rc == SQLITE_OK)
+        rc = add_wide(c, prefix, &s->parts[part], o.match);
+    *on = rc == SQLITE_OK && o.match & MATCH_VALUE;
+    if (*on)
+        svt_key_put(prefix, &s->parts[part], &o.value);
+    sqlite3_value_free(o.dup);
+    return rc;
+}
+
+/* The last equality is a list of values. */
+static int plan_list(struct svt_cursor *c, struct svt_bytes *prefix, int idx_num,
+                     sqlite3_value **argv)
+{
+    int part = (idx_num & SVT_PLAN_NEQ) - 1;
+    size_t size = prefix->size;
+    sqlite3_value *v = NULL;
+    int rc = sqlite3_vtab_in_first(argv[part], &v);
+    while (rc == SQLITE_OK && v != NULL) {
+        bool on;
+        rc = plan_equality(c, prefix, part, v, false, &on);
+        if (rc == SQLITE_OK && on)
+            rc = plan_rest(c, prefix, idx_num, argv);
+        prefix->size = size;
+        if (rc == SQLITE_OK)
+            rc = sqlite3_vtab_in_next(argv[part], &v);
+    }
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 /* Encoded keys of several parts. */
 static int plan_parts(struct svt_cursor *c, int idx_num, sqlite3_value **argv)
 {
-    const struct svt_schema *s = &c->table->schema;
     int neq = idx_num & SVT_PLAN_NEQ;
+    int single = idx_num & SVT_PLAN_IN ? neq - 1 : neq;
     struct svt_bytes prefix = {.data = NULL};
+    bool on = true;
     int rc = SQLITE_OK;
-    for (int i = 0; i < neq; i++) {
-        struct operand o;
-        rc = classify(&o, part_affinity(s, i), argv[i], is_literal(idx_num, i));
-        if (rc == SQLITE_OK)
-            rc = add_wide(c, &prefix, &s->parts[i], o.match);
-        if (rc == SQLITE_OK && o.match & MATCH_EXACT)
-            svt_key_put(&prefix, &s->parts[i], &o.value);
-        sqlite3_value_free(o.dup);
-        if (rc != SQLITE_OK || !(o.match & MATCH_EXACT))
-            goto out;
-    }
-    if (neq == s->nkey && neq > 0)
-        rc = add_point(c, &prefix);
-    else if (idx_num & (SVT_PLAN_LOWER | SVT_PLAN_UPPER))
-        rc = add_bounds(c, &prefix, neq, idx_num, argv);
-    else
-        rc = add_prefix(c, &prefix);
-out:
+    for (int i = 0; i < single && rc == SQLITE_OK && on; i++)
+        rc = plan_equality(c, &prefix, i, argv[i], is_literal(idx_num, i), &on);
+    if (rc == SQLITE_OK && on)
+        rc = single < neq ? plan_list(c, &prefix, idx_num, argv)
+                          : plan_rest(c, &prefix, idx_num, argv);
     if (prefix.failed)
         rc = SQLITE_NOMEM;
     svt_bytes_fini(&prefix);
@@ -425,8 +407,6 @@ static void rowids_below(struct rowids *r, int64_t v, bool strict)
     else if (v - (strict ? 1 : 0) < r->hi)
         r->hi = v - (strict ? 1 : 0);
 }
-
-enum side { SIDE_EQUAL, SIDE_ABOVE, SIDE_BELOW };
 
 static void rowids_real(struct rowids *r, double v, enum side side, bool strict)
 {
@@ -496,20 +476,50 @@ static int plan_rowid(struct svt_cursor *c, int idx_num, sqlite3_value **argv)
     return SQLITE_OK;
 }
 
-/* Insertion sort: there are a handful. */
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    return compare(&x->lo, &y->lo);
+}
+
+static bool is_empty(const struct range *r)
+{
+    return r->bounded && compare(&r->lo, &r->hi) >= 0;
+}
+
+static void swap_ranges(struct range *a, struct range *b)
+{
+    struct range t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Order the ranges as they will be walked; those that overlap become one, so that each
+ * row is given once. */
 static void sort_ranges(struct svt_cursor *c)
 {
-    for (int i = 1; i < c->nranges; i++) {
-        for (int j = i; j > 0; j--) {
-            struct range *a = &c->ranges[j - 1], *b = &c->ranges[j];
-            int order = compare(&a->lo, &b->lo);
-            if (c->reverse ? order >= 0 : order <= 0)
-                break;
-            struct range t = *a;
-            *a = *b;
-            *b = t;
+    int n = 0;
+    if (c->nranges > 1)
+        qsort(c->ranges, (size_t)c->nranges, sizeof(*c->ranges), compare_ranges);
+    for (int i = 0; i < c->nranges; i++) {
+        struct range *r = &c->ranges[i], *last = n > 0 ? &c->ranges[n - 1] : NULL;
+        if (is_empty(r))
+            continue;
+        if (last != NULL && (!last->bounded || compare(&last->hi, &r->lo) > 0)) {
+            last->point = last->point && r->point;
+            if (last->bounded && (!r->bounded || compare(&last->hi, &r->hi) < 0)) {
+                struct svt_bytes t = last->hi;
+                last->hi = r->hi;
+                r->hi = t;
+                last->bounded = r->bounded;
+            }
+        } else {
+            swap_ranges(&c->ranges[n++], r);
         }
     }
+    c->nranges = n;
+    for (int i = 0; c->reverse && i < n / 2; i++)
+        swap_ranges(&c->ranges[i], &c->ranges[n - 1 - i]);
 }
 
 static int make_ranges(struct svt_cursor *c, int idx_num, int argc,
@@ -597,8 +607,6 @@ static int enter_range(struct svt_cursor *c)
     for (; c->at < c->nranges; c->at++) {
         const struct range *r = &c->ranges[c->at];
         seerdb_slice lo = svt_bytes_slice(&r->lo), hi = svt_bytes_slice(&r->hi);
-        if (r->bounded && compare(&r->lo, &r->hi) >= 0)
-            continue;
         if (!r->bounded)
             hi.data = NULL;
         if (lo.size == 0)

@@ -14,30 +14,7 @@
 #define SVT_CURSOR_H
 
 #include "plan.h"
-#include "rowcodec.h"
 #include "table.h"
-
-/* A row, read column by column.  Borrows key and value. */
-struct svt_reader {
-    const struct svt_schema *schema;
-    seerdb_slice key, value;
-    struct svt_row row;
-    bool row_open;
-    struct svt_value *parts; /* owned: the first nparts parts of the key */
-    int nparts;
-    const uint8_t *next; /* the part after them, in key */
-    struct svt_bytes scratch;
-};
-
-int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema);
-void svt_reader_fini(struct svt_reader *r);
-void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value);
-
-/* Part `part` of the key.  False: malformed. */
-bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out);
-
-/* Column i of the table.  Borrowed until the next svt_reader_set. False: malformed. */
-bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out);
 
 /* The methods of sqlite3_module. */
 int svt_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out);

@@ -11,8 +11,8 @@ static void same(sqlite3 *db, const char *where, const char *order)
     static const char *const tables[] = {"n", "t"};
     for (int i = 0; i < 2; i++) {
         snprintf(sql, sizeof(sql),
-                 "SELECT typeof(k), quote(k), quote(v) FROM %s %s%s ORDER BY %s", tables[i],
-                 where[0] != 0 ? "WHERE " : "", where, order);
+                 "SELECT typeof(k), quote(k), quote(v) FROM %s %s%s ORDER BY %s",
+                 tables[i], where[0] != 0 ? "WHERE " : "", where, order);
         const char *got = test_sql(db, sql);
         if (i == 0)
             strcpy(native, got);
@@ -22,12 +22,41 @@ static void same(sqlite3 *db, const char *where, const char *order)
 }
 
 static const char *const operands[] = {
-    "NULL",  "0",     "1",     "-1",     "2",      "5",         "10",
-    "'5'",   "5.0",   "5.5",   "-0.0",   "'5.0'",  "' 5'",      "'abc'",
-    "'ABC'", "'abd'", "''",    "'-1'",   "x''",    "x'35'",     "x'ff'",
-    "1e300", "-1e300", "1e999", "-1e999", "'zzz'", "'1e999'",   "'Inf'",
-    "9223372036854775807", "-9223372036854775808", "9223372036854775808.0",
-    "-9300000000000000000.0", "9007199254740993", "9007199254740992.0", "'abc  '",
+    "NULL",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "5",
+    "10",
+    "'5'",
+    "5.0",
+    "5.5",
+    "-0.0",
+    "'5.0'",
+    "' 5'",
+    "'abc'",
+    "'ABC'",
+    "'abd'",
+    "''",
+    "'-1'",
+    "x''",
+    "x'35'",
+    "x'ff'",
+    "1e300",
+    "-1e300",
+    "1e999",
+    "-1e999",
+    "'zzz'",
+    "'1e999'",
+    "'Inf'",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808.0",
+    "-9300000000000000000.0",
+    "9007199254740993",
+    "9007199254740992.0",
+    "'abc  '",
 };
 
 #define NOPERANDS (sizeof(operands) / sizeof(operands[0]))
@@ -42,8 +71,8 @@ static void fill(sqlite3 *db, const char *type)
              type, strcmp(type, "INTEGER") == 0 ? "" : "WITHOUT ROWID", type);
     test_expect(db, sql, "");
     for (size_t i = 0; i < NOPERANDS; i++) {
-        snprintf(sql, sizeof(sql), "INSERT OR IGNORE INTO n VALUES(%s, %d)", operands[i],
-                 (int)i);
+        snprintf(sql, sizeof(sql), "INSERT OR IGNORE INTO n VALUES(%s, %d)",
+                 operands[i], (int)i);
         if (strcmp(test_sql(db, sql), "") == 0) {
             snprintf(sql, sizeof(sql), "INSERT OR IGNORE INTO t VALUES(%s, %d)",
                      operands[i], (int)i);
@@ -55,24 +84,43 @@ static void fill(sqlite3 *db, const char *type)
 static void comparisons_of(sqlite3 *db)
 {
     static const char *const forms[] = {
-        "k = %s",  "k < %s",  "k <= %s", "k > %s",  "k >= %s",
-        "%s < k",  "k IS %s", "k = +%s", "k < +%s", "k >= +%s",
+        "k = %s",
+        "k < %s",
+        "k <= %s",
+        "k > %s",
+        "k >= %s",
+        "%s < k",
+        "k IS %s",
+        "k = +%s",
+        "k < +%s",
+        "k >= +%s",
         "k BETWEEN %s AND 'b'",
         "k > -2 AND k <= %s",
         "k IN (%s, 1, 'abc')",
-        "k = CAST(%s AS TEXT)", "k = CAST(%s AS INTEGER)", "k > CAST(%s AS REAL)",
+        "k = CAST(%s AS TEXT)",
+        "k = CAST(%s AS INTEGER)",
+        "k > CAST(%s AS REAL)",
         "k = (SELECT x FROM ints WHERE x IS %s)",
         "k < (SELECT x FROM texts WHERE x IS %s)",
         "k >= (SELECT x FROM ints WHERE x IS %s)",
         "k = (SELECT x FROM nones WHERE x IS %s)",
+        "k IN (SELECT x FROM texts WHERE x IS %s)",
+        "k IN (SELECT x FROM nones WHERE x IS %s)",
+        "k IN (SELECT x FROM ints WHERE x IS %s OR x = 5)",
+        "k IN (SELECT x FROM texts) AND k <> %s",
+        "k LIKE %s",
+        "k GLOB %s",
+        "k LIKE 'ab%%' AND k > %s",
+        "k GLOB 'ab*' OR k = %s",
     };
     char where[256];
     for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++) {
         for (size_t i = 0; i < NOPERANDS; i++) {
             snprintf(where, sizeof(where), forms[f], operands[i]);
-            /* SQLite takes a key that equals something for constant and does not sort by
-             * it, though '5' and '5.0' may both equal 5. */
-            bool crossing = strstr(where, "CAST") != NULL || strstr(where, "SELECT") != NULL;
+            /* SQLite takes a key that equals something for constant and does not sort
+             * by it, though '5' and '5.0' may both equal 5. */
+            bool crossing =
+                strstr(where, "CAST") != NULL || strstr(where, "SELECT") != NULL;
             same(db, where, crossing ? "+v" : i % 2 == 0 ? "k" : "k DESC");
         }
     }
@@ -80,21 +128,29 @@ static void comparisons_of(sqlite3 *db)
 
 static void comparisons_answer_as_on_an_ordinary_table(void **state)
 {
-    static const char *const types[] = {"INTEGER", "INT",  "TEXT", "",
-                                        "BLOB",    "REAL", "NUMERIC", "TEXT COLLATE NOCASE",
+    static const char *const types[] = {"INTEGER",
+                                        "INT",
+                                        "TEXT",
+                                        "",
+                                        "BLOB",
+                                        "REAL",
+                                        "NUMERIC",
+                                        "TEXT COLLATE NOCASE",
                                         "TEXT COLLATE RTRIM"};
     (void)state;
     sqlite3 *db = test_open(NULL);
-    test_expect(db,
-                "CREATE TABLE ints(x INTEGER); CREATE TABLE texts(x TEXT); CREATE TABLE "
-                "nones(x)",
-                "");
+    test_expect(
+        db,
+        "CREATE TABLE ints(x INTEGER); CREATE TABLE texts(x TEXT); CREATE TABLE "
+        "nones(x)",
+        "");
     for (size_t i = 0; i < NOPERANDS; i++) {
         char sql[512];
-        snprintf(sql, sizeof(sql),
-                 "INSERT INTO ints VALUES(%s); INSERT INTO texts VALUES(%s); INSERT INTO "
-                 "nones VALUES(%s)",
-                 operands[i], operands[i], operands[i]);
+        snprintf(
+            sql, sizeof(sql),
+            "INSERT INTO ints VALUES(%s); INSERT INTO texts VALUES(%s); INSERT INTO "
+            "nones VALUES(%s)",
+            operands[i], operands[i], operands[i]);
         test_expect(db, sql, "");
     }
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -120,7 +176,8 @@ static void parameters_compare_like_literals_of_an_ordinary_table(void **state)
             assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &value, NULL), SQLITE_OK);
             assert_int_equal(sqlite3_step(value), SQLITE_ROW);
             snprintf(sql, sizeof(sql),
-                     "SELECT v FROM %s WHERE k = ?1 UNION ALL SELECT -v FROM %s WHERE k > ?1 "
+                     "SELECT v FROM %s WHERE k = ?1 UNION ALL SELECT -v FROM %s WHERE "
+                     "k > ?1 "
                      "ORDER BY 1",
                      table ? "t" : "n", table ? "t" : "n");
             assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
@@ -137,46 +194,73 @@ static void parameters_compare_like_literals_of_an_ordinary_table(void **state)
 static void composite_keys_answer_as_on_an_ordinary_table(void **state)
 {
     static const char *const wheres[] = {
-        "a = 1",           "a = 1 AND b = 'x'",       "a = 1 AND b > 'w'",
-        "a > 1",           "a >= 1 AND b = 'x'",      "a = 1 AND b >= 'x' AND b < 'y'",
-        "a IN (1, 2)",     "a IN (2, 1) AND b = 'x'", "a = '1'",
-        "a = 1 AND b = 5", "a < 2 AND a > -3",        "a = 1 AND b IS NULL",
-        "b = 'x'",         "(a, b) > (1, 'x')",       "a = 1 AND b BETWEEN 'a' AND 'z'",
-        "a = 1 OR a = 2",  "a = 1 OR b = 'y'",        "a = 1 AND b = 'X'",
-        "a = 1.0 AND c > 1", "a = 1 AND b = 'x' AND c = 2", "a = 1 AND b = 'x' AND c < 2.5",
+        "a = 1",
+        "a = 1 AND b = 'x'",
+        "a = 1 AND b > 'w'",
+        "a > 1",
+        "a >= 1 AND b = 'x'",
+        "a = 1 AND b >= 'x' AND b < 'y'",
+        "a IN (1, 2)",
+        "a IN (2, 1) AND b = 'x'",
+        "a = '1'",
+        "a = 1 AND b = 5",
+        "a < 2 AND a > -3",
+        "a = 1 AND b IS NULL",
+        "b = 'x'",
+        "(a, b) > (1, 'x')",
+        "a = 1 AND b BETWEEN 'a' AND 'z'",
+        "a = 1 OR a = 2",
+        "a = 1 OR b = 'y'",
+        "a = 1 AND b = 'X'",
+        "a = 1.0 AND c > 1",
+        "a = 1 AND b = 'x' AND c = 2",
+        "a = 1 AND b = 'x' AND c < 2.5",
+        "a = CAST(1 AS INTEGER) AND b = 'x' AND c = 2",
+        "a = CAST(1 AS INTEGER) AND b = 'x' AND c >= 2",
+        "a = CAST('1' AS TEXT) AND b = 'x' AND c > 2",
+        "a IN (SELECT 1 UNION SELECT CAST(1.5 AS REAL)) AND b IN ('X', 'w') AND c IN (1, 3)",
+        "a IN (1, '1', 2, 1.0) AND b BETWEEN 'w' AND 'xw'",
+        "a IN (1, 2) AND b IN ('x', 'y')", "b LIKE 'x%'", "a = 1 AND b LIKE 'x%'",
     };
-    static const char *const orders[] = {"a, b, c", "a DESC, b DESC, c DESC", "a, b DESC, c",
-                                         "a DESC, b, c DESC", "c, b, a"};
+    static const char *const orders[] = {"a, b, c", "a DESC, b DESC, c DESC",
+                                         "a, b DESC, c", "a DESC, b, c DESC",
+                                         "v"};
     static const char *const keys[] = {"a, b, c", "a DESC, b, c", "a, b DESC, c",
                                        "a DESC, b DESC, c DESC"};
     (void)state;
     sqlite3 *db = test_open(NULL);
     for (size_t k = 0; k < 4; k++) {
         char sql[1024], native[8192];
-        snprintf(sql, sizeof(sql),
-                 "DROP TABLE IF EXISTS n; DROP TABLE IF EXISTS t;"
-                 "CREATE TABLE n(a, b TEXT COLLATE NOCASE, c INT, v, PRIMARY KEY(%s)) WITHOUT "
-                 "ROWID; CREATE VIRTUAL TABLE t USING seerdb(a, b TEXT COLLATE NOCASE, c INT, "
-                 "v, PRIMARY KEY(%s));"
-                 "WITH a(x) AS (VALUES(1),(2),(-2),('1'),(x'01'),(1.5)), b(x) AS "
-                 "(VALUES('x'),('Y'),('w'),(''),('xx'),(5)), c(x) AS (VALUES(1),(2),(3)) "
-                 "INSERT INTO n SELECT a.x, b.x, c.x, a.x || b.x || c.x FROM a, b, c;"
-                 "INSERT INTO t SELECT * FROM n",
-                 keys[k], keys[k]);
+        snprintf(
+            sql, sizeof(sql),
+            "DROP TABLE IF EXISTS n; DROP TABLE IF EXISTS t;"
+            "CREATE TABLE n(a, b TEXT COLLATE NOCASE, c INT, v, PRIMARY KEY(%s)) "
+            "WITHOUT "
+            "ROWID; CREATE VIRTUAL TABLE t USING seerdb(a, b TEXT COLLATE NOCASE, c "
+            "INT, "
+            "v, PRIMARY KEY(%s));"
+            "WITH a(x) AS (VALUES(1),(2),(-2),('1'),(x'01'),(1.5)), b(x) AS "
+            "(VALUES('x'),('Y'),('w'),(''),('xx'),(5)), c(x) AS (VALUES(1),(2),(3)) "
+            "INSERT INTO n SELECT a.x, b.x, c.x, a.x || b.x || c.x FROM a, b, c;"
+            "INSERT INTO t SELECT * FROM n",
+            keys[k], keys[k]);
         test_expect(db, sql, "");
         for (size_t w = 0; w < sizeof(wheres) / sizeof(wheres[0]); w++) {
             for (size_t o = 0; o < sizeof(orders) / sizeof(orders[0]); o++) {
+                /* SQLite does not sort by what equals something. */
+                if (strstr(wheres[w], "CAST") != NULL && o < 4)
+                    continue;
                 snprintf(sql, sizeof(sql),
-                         "SELECT quote(a), b, c, v FROM n WHERE %s ORDER BY %s", wheres[w],
-                         orders[o]);
+                         "SELECT quote(a), b, c, v FROM n WHERE %s ORDER BY %s",
+                         wheres[w], orders[o]);
                 strcpy(native, test_sql(db, sql));
                 snprintf(sql, sizeof(sql),
-                         "SELECT quote(a), b, c, v FROM t WHERE %s ORDER BY %s", wheres[w],
-                         orders[o]);
+                         "SELECT quote(a), b, c, v FROM t WHERE %s ORDER BY %s",
+                         wheres[w], orders[o]);
                 const char *got = test_sql(db, sql);
                 if (strcmp(native, got) != 0)
-                    fail_msg("key (%s): %s: \"%s\", an ordinary table says \"%s\"", keys[k],
-                             sql, got, native);
+                    fail_msg("key (%s): %s: \"%s\", an ordinary table says \"%s\"",
+                             keys[k], sql, got, native);
             }
         }
     }
@@ -191,14 +275,15 @@ static void running_statements_share_one_state(void **state)
     sqlite3_stmt *reader = NULL;
     struct test_text rows = {.n = 0};
     test_expect(a, "PRAGMA journal_mode = wal", "wal");
-    test_expect(a,
-                "CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY); INSERT INTO t "
-                "VALUES(1), (2)",
-                "");
-    assert_int_equal(
-        sqlite3_prepare_v2(b, "SELECT x.k, (SELECT count(*) FROM t) FROM t x", -1, &reader,
-                           NULL),
-        SQLITE_OK);
+    test_expect(
+        a,
+        "CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY); INSERT INTO t "
+        "VALUES(1), (2)",
+        "");
+    assert_int_equal(sqlite3_prepare_v2(b,
+                                        "SELECT x.k, (SELECT count(*) FROM t) FROM t x",
+                                        -1, &reader, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
     test_expect(a, "INSERT INTO t VALUES(3)", "");
     test_expect(b, "SELECT count(*) FROM t", "2"); /* beside the open one: its state */
@@ -228,12 +313,14 @@ static void a_reader_of_a_row_finds_columns_in_key_and_value(void **state)
 {
     (void)state;
     sqlite3 *db = test_open(NULL);
-    test_expect(db,
-                "CREATE VIRTUAL TABLE t USING seerdb(a TEXT COLLATE NOCASE, b, c REAL, PRIMARY "
-                "KEY(b, a, c)); INSERT INTO t VALUES('MiXed', -0.0, 3), ('low', 1, 1e300);"
-                "SELECT c, a, b, typeof(b), typeof(c), hex(_key) <> '' FROM t",
-                "3.0|MiXed|0.0|real|real|1 1.0e+300|low|1|integer|real|1");
-    test_expect(db, "SELECT a FROM t WHERE _key = (SELECT _key FROM t WHERE b = 1)", "low");
+    test_expect(
+        db,
+        "CREATE VIRTUAL TABLE t USING seerdb(a TEXT COLLATE NOCASE, b, c REAL, PRIMARY "
+        "KEY(b, a, c)); INSERT INTO t VALUES('MiXed', -0.0, 3), ('low', 1, 1e300);"
+        "SELECT c, a, b, typeof(b), typeof(c), hex(_key) <> '' FROM t",
+        "3.0|MiXed|0.0|real|real|1 1.0e+300|low|1|integer|real|1");
+    test_expect(db, "SELECT a FROM t WHERE _key = (SELECT _key FROM t WHERE b = 1)",
+                "low");
     test_expect(db, "SELECT a FROM t WHERE _key = 'low'", "");
     test_close(db);
 }

@@ -3,6 +3,114 @@
 
 #include <string.h>
 
+/* ---- finding tables -------------------------------------------------------- */
+
+/* In the order in which SQLite resolves a name: temp, main, the attached ones. */
+static int each_schema(struct svt_conn *conn,
+                       int (*each)(void *ctx, const char *schema), void *ctx)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = each(ctx, "temp");
+    if (rc == SQLITE_OK)
+        rc = svt_prepare(conn->db, &stmt, "PRAGMA database_list");
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *schema = (const char *)sqlite3_column_text(stmt, 1);
+        if (schema != NULL && strcmp(schema, "temp") != 0)
+            rc = each(ctx, schema);
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+struct name_search {
+    struct svt_conn *conn;
+    const char *schema; /* NULL: any; n bytes */
+    size_t n;
+    const char *name;
+    bool exists; /* something of that name */
+    struct svt_table *found;
+};
+
+static int find_in_schema(void *ctx, const char *schema)
+{
+    struct name_search *s = ctx;
+    sqlite3_stmt *stmt = NULL;
+    if (s->schema != NULL &&
+        (strlen(schema) != s->n || sqlite3_strnicmp(schema, s->schema, (int)s->n) != 0))
+        return SQLITE_OK;
+    int rc =
+        svt_prepare(s->conn->db, &stmt,
+                    "SELECT name FROM \"%w\".sqlite_schema WHERE name = %Q COLLATE "
+                    "NOCASE AND type IN ('table', 'view')",
+                    schema, s->name);
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        s->exists = true;
+        s->found = svt_table_connect(s->conn, schema, s->name);
+        rc = SQLITE_DONE; /* the first one is the one that SQLite would take */
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* The live table of that name, connecting to it if need be.  `name` is "t" or
+ * "schema.t"; SQLITE_ERROR with *message if there is none. */
+static int find_table(struct svt_conn *conn, const char *name, struct svt_table **out,
+                      char **message)
+{
+    struct name_search s = {.conn = conn, .name = name};
+    int rc = each_schema(conn, find_in_schema, &s);
+    const char *dot = strchr(name, '.');
+    if (rc == SQLITE_OK && dot != NULL) {
+        s.schema = name;
+        s.n = (size_t)(dot - name);
+        s.name = dot + 1;
+        rc = each_schema(conn, find_in_schema, &s);
+    }
+    *out = s.found;
+    if (rc != SQLITE_OK && rc != SQLITE_DONE)
+        return svt_fail(message, rc, "%s", sqlite3_errmsg(conn->db));
+    if (s.found == NULL)
+        return svt_fail(message, SQLITE_ERROR,
+                        s.exists ? "%s is not a seerdb table" : "no such table: %s",
+                        name);
+    return SQLITE_OK;
+}
+
+struct table_walk {
+    struct svt_conn *conn;
+    int (*each)(void *ctx, struct svt_table *t);
+    void *ctx;
+};
+
+static int walk_schema(void *ctx, const char *schema)
+{
+    struct table_walk *w = ctx;
+    sqlite3_stmt *stmt = NULL;
+    int rc =
+        svt_prepare(w->conn->db, &stmt,
+                    "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' AND "
+                    "sql LIKE 'create virtual table%%seerdb%%'",
+                    schema);
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        struct svt_table *t =
+            name != NULL ? svt_table_connect(w->conn, schema, name) : NULL;
+        if (t != NULL)
+            rc = w->each(w->ctx, t);
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* Connect to every seerdb table of the connection and call `each` for it.  Stops at the
+ * first result that is not SQLITE_OK, and returns it. */
+static int each_table(struct svt_conn *conn,
+                      int (*each)(void *ctx, struct svt_table *t), void *ctx)
+{
+    struct table_walk w = {.conn = conn, .each = each, .ctx = ctx};
+    return each_schema(conn, walk_schema, &w);
+}
+
 /* ---- commands -------------------------------------------------------------- */
 
 /* Does the command and makes the sentence that says what was done. */
@@ -66,7 +174,7 @@ static int run_command(struct svt_conn *conn, const char *name, const char *what
         return svt_fail(text, SQLITE_ERROR,
                         "seerdb: unknown command '%s': the commands are " COMMAND_LIST,
                         what);
-    int rc = svt_table_find(conn, name, &t, text);
+    int rc = find_table(conn, name, &t, text);
     if (rc != SQLITE_OK)
         return rc;
     if ((rc = svt_table_open(t)) != SQLITE_OK) {
@@ -272,11 +380,11 @@ static int stats_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *id
     (void)idx_str;
     stats_clear(c);
     if (idx_num == 0 || argc == 0)
-        return svt_table_each(v->conn, stats_table, c);
+        return each_table(v->conn, stats_table, c);
     const char *name = (const char *)sqlite3_value_text(argv[0]);
     if (name == NULL)
         return SQLITE_OK;
-    int rc = svt_table_find(v->conn, name, &t, &v->base.zErrMsg);
+    int rc = find_table(v->conn, name, &t, &v->base.zErrMsg);
     return rc == SQLITE_OK ? stats_table(c, t) : rc;
 }
 

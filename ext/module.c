@@ -153,6 +153,7 @@ static void read_constraint(const struct svt_schema *s, sqlite3_index_info *info
     if (!out->usable)
         return;
     out->collation_matches = collation_matches(s, info, i);
+    out->in = sqlite3_vtab_in(info, i, -1) != 0;
     if (sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value != NULL) {
         out->literal = true;
         out->literal_type = sqlite3_value_type(value);
@@ -165,6 +166,8 @@ static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
         info->aConstraintUsage[i].argvIndex = plan->argv_index[i];
         info->aConstraintUsage[i].omit = plan->omit[i];
     }
+    if (plan->in_constraint >= 0)
+        sqlite3_vtab_in(info, plan->in_constraint, 1);
     info->idxNum = plan->idx_num;
     info->orderByConsumed = plan->order_consumed;
     info->estimatedCost = plan->cost;
@@ -175,6 +178,8 @@ static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
 /* An estimate; a store that is out of reach does not fail the prepare. */
 static uint64_t count_rows(struct svt_table *t)
 {
+    if (t->conn->connecting && t->ks == NULL)
+        return UNKNOWN_ROWS;
     if (svt_table_open(t) == SQLITE_OK)
         return seerdb_tree_count_estimate(t->ks->tree);
     sqlite3_free(t->base.zErrMsg);
@@ -198,12 +203,15 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     for (int i = 0; i < info->nOrderBy; i++)
         order[i] = (struct svt_plan_order){.column = info->aOrderBy[i].iColumn,
                                            .desc = info->aOrderBy[i].desc};
-    struct svt_plan_request request = {.schema = &t->schema,
-                                       .constraints = constraints,
-                                       .nconstraints = info->nConstraint,
-                                       .order = order,
-                                       .norder = info->nOrderBy,
-                                       .rows = count_rows(t)};
+    struct svt_plan_request request = {
+        .schema = &t->schema,
+        .constraints = constraints,
+        .nconstraints = info->nConstraint,
+        .order = order,
+        .norder = info->nOrderBy,
+        .rows = count_rows(t),
+        .in_at_once = true,
+        .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS")};
     if ((rc = svt_plan_choose(&request, &plan)) != SQLITE_OK)
         goto out;
     apply_plan(&plan, info);

@@ -32,7 +32,8 @@
 #define IN_VALUES 8 /* assumed length of a list */
 #define SEEK_COST 10.0
 /* A statement prepared while the table is empty also runs when it is not. */
-#define MIN_ROWS 256
+#define MIN_ROWS 256.0
+#define MAX_ROWS 1e18
 
 #define MAX_PARTS 64
 
@@ -207,12 +208,17 @@ static const char *column_name(const struct svt_schema *s, int column)
     return column < s->ncolumns ? s->columns[column].name : "_key";
 }
 
-static void take(const struct svt_plan_request *r, struct svt_plan *out, int i, int arg)
+/* *sure: no equality before it may give more keys than were asked for.  Those keys come
+ * whatever their later parts are, so that SQLite must check the later constraints too. */
+static void take(const struct svt_plan_request *r, struct svt_plan *out, int i, int arg,
+                 bool *sure)
 {
     const struct svt_plan_constraint *c = &r->constraints[i];
     out->argv_index[i] = arg + 1;
-    out->omit[i] = is_exact(r->schema, c, arg) && i != out->in_constraint;
-    if (is_literal(c) && arg < SVT_PLAN_LITERAL_MAX)
+    *sure = *sure && is_exact(r->schema, c, arg) && i != out->in_constraint;
+    out->omit[i] = *sure;
+    if (is_literal(c) && !is_numeric(r->schema, part_of(r->schema, c->column)) &&
+        arg < SVT_PLAN_LITERAL_MAX)
         out->idx_num |= 1 << (SVT_PLAN_LITERAL_SHIFT + arg);
 }
 
@@ -220,18 +226,20 @@ static void take_all(const struct svt_plan_request *r, const struct choice *ch,
                      struct svt_plan *out)
 {
     int arg = 0;
+    bool sure = true;
     out->in_constraint = ch->in;
     out->idx_num = ch->neq | (ch->in >= 0 ? SVT_PLAN_IN : 0);
     for (; arg < ch->neq; arg++)
-        take(r, out, ch->eq[arg], arg);
+        take(r, out, ch->eq[arg], arg, &sure);
+    bool after = sure;
     if (ch->lower >= 0) {
-        take(r, out, ch->lower, arg++);
+        take(r, out, ch->lower, arg++, &sure);
         out->idx_num |= SVT_PLAN_LOWER;
         if (r->constraints[ch->lower].op == SQLITE_INDEX_CONSTRAINT_GT)
             out->idx_num |= SVT_PLAN_LOWER_STRICT;
     }
     if (ch->upper >= 0) {
-        take(r, out, ch->upper, arg++);
+        take(r, out, ch->upper, arg++, &after);
         out->idx_num |= SVT_PLAN_UPPER;
         if (r->constraints[ch->upper].op == SQLITE_INDEX_CONSTRAINT_LT)
             out->idx_num |= SVT_PLAN_UPPER_STRICT;
@@ -247,7 +255,8 @@ static void take_all(const struct svt_plan_request *r, const struct choice *ch,
 static void estimate(const struct svt_plan_request *r, const struct choice *ch,
                      struct svt_plan *out)
 {
-    double n = r->rows > MIN_ROWS ? (double)r->rows : MIN_ROWS;
+    double n = (double)r->rows;
+    n = n < MIN_ROWS ? MIN_ROWS : n > MAX_ROWS ? MAX_ROWS : n;
     double parts = count_parts(r->schema), rows = n, seeks = 1;
     if (ch->neq > 0)
         rows = pow(n, 1 - ch->neq / parts);

@@ -30,21 +30,24 @@
 
 #include "args.h"
 
-#define SVT_PLAN_NEQ 0x007f /* mask: number of equalities */
-#define SVT_PLAN_BLOBS                                                                 \
-    0x0080 /* all blobs of the bounded part qualify too: LIKE sees them */
+#define SVT_PLAN_NEQ          0x007f /* mask: number of equalities */
+#define SVT_PLAN_BLOBS        0x0080 /* see below */
 #define SVT_PLAN_LOWER        0x0100 /* there is a lower bound ... */
 #define SVT_PLAN_LOWER_STRICT 0x0200
 #define SVT_PLAN_UPPER        0x0400
 #define SVT_PLAN_UPPER_STRICT 0x0800
 #define SVT_PLAN_REVERSE      0x1000 /* walk backwards */
 #define SVT_PLAN_UNIQUE       0x2000 /* at most one row, for certain */
-#define SVT_PLAN_HIDDEN_KEY                                                            \
-    0x4000 /* one equality, on the hidden _key of a composite table */
-#define SVT_PLAN_IN                                                                    \
-    0x8000 /* the last equality's argv is a list: sqlite3_vtab_in_first */
-/* The value is a text, blob or NULL literal: compare as it is.  Bit i for the i-th
- * argv. */
+#define SVT_PLAN_HIDDEN_KEY   0x4000 /* one equality: the _key of a composite table */
+#define SVT_PLAN_IN           0x8000 /* see below */
+/* BLOBS: the bounds may be those of LIKE or GLOB, which also see blobs: beside the
+ * range give all rows whose bounded part is a blob.
+ *
+ * IN: the argv of the last equality is a list (sqlite3_vtab_in_first, _in_next).  Each
+ * of its values is treated like an equality's; rows come once, in the order of keys.
+ *
+ * The literal bit: the part has TEXT or BLOB affinity and the value is a literal, to be
+ * compared as it is.  Bit i for the i-th argv. */
 #define SVT_PLAN_LITERAL_SHIFT 16
 #define SVT_PLAN_LITERAL_MAX   15 /* argvs that have a bit */
 

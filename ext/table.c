@@ -371,12 +371,14 @@ static bool same_path(const struct svt_table *a, const struct svt_table *b)
     return x == NULL || y == NULL ? x == y : strcmp(x, y) == 0;
 }
 
-/* Connect to "schema"."name" and find its object; NULL if it is not ours. */
-static struct svt_table *connect_to(struct svt_conn *conn, const char *schema,
+struct svt_table *svt_table_connect(struct svt_conn *conn, const char *schema,
                                     const char *name)
 {
     sqlite3_stmt *stmt = NULL;
+    bool outer = conn->connecting;
+    conn->connecting = true;
     svt_prepare(conn->db, &stmt, "SELECT * FROM \"%w\".\"%w\" LIMIT 0", schema, name);
+    conn->connecting = outer;
     sqlite3_finalize(stmt);
     struct svt_table *t = conn->tables;
     while (t != NULL && (sqlite3_stricmp(t->schema_name, schema) != 0 ||
@@ -401,7 +403,7 @@ static int open_for_siblings(struct svt_table *t, struct svt_store **first)
     while (rc == SQLITE_OK && *first == NULL && sqlite3_step(stmt) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
         struct svt_table *other =
-            name != NULL ? connect_to(t->conn, t->schema_name, name) : NULL;
+            name != NULL ? svt_table_connect(t->conn, t->schema_name, name) : NULL;
         if (other == NULL || other == t || !same_path(t, other) ||
             (other->schema.options.memory_limit == 0 &&
              !other->schema.options.sync_given))
@@ -702,105 +704,75 @@ int svt_table_create(struct svt_table *t)
     return rc;
 }
 
-/* ---- finding tables -------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------ */
 
-/* In the order in which SQLite resolves a name: temp, main, the attached ones. */
-static int each_schema(struct svt_conn *conn,
-                       int (*each)(void *ctx, const char *schema), void *ctx)
+int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema)
 {
-    sqlite3_stmt *stmt = NULL;
-    int rc = each(ctx, "temp");
-    if (rc == SQLITE_OK)
-        rc = svt_prepare(conn->db, &stmt, "PRAGMA database_list");
-    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *schema = (const char *)sqlite3_column_text(stmt, 1);
-        if (schema != NULL && strcmp(schema, "temp") != 0)
-            rc = each(ctx, schema);
+    *r = (struct svt_reader){.schema = schema};
+    if (schema->nkey > 0 && schema->shape != SVT_SHAPE_IPK) {
+        r->parts = sqlite3_malloc64((size_t)schema->nkey * sizeof(*r->parts));
+        if (r->parts == NULL)
+            return SQLITE_NOMEM;
     }
-    sqlite3_finalize(stmt);
-    return rc;
-}
-
-struct name_search {
-    struct svt_conn *conn;
-    const char *schema; /* NULL: any; n bytes */
-    size_t n;
-    const char *name;
-    bool exists; /* something of that name */
-    struct svt_table *found;
-};
-
-static int find_in_schema(void *ctx, const char *schema)
-{
-    struct name_search *s = ctx;
-    sqlite3_stmt *stmt = NULL;
-    if (s->schema != NULL &&
-        (strlen(schema) != s->n || sqlite3_strnicmp(schema, s->schema, (int)s->n) != 0))
-        return SQLITE_OK;
-    int rc =
-        svt_prepare(s->conn->db, &stmt,
-                    "SELECT name FROM \"%w\".sqlite_schema WHERE name = %Q COLLATE "
-                    "NOCASE AND type IN ('table', 'view')",
-                    schema, s->name);
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        s->exists = true;
-        s->found = connect_to(s->conn, schema, s->name);
-        rc = SQLITE_DONE; /* the first one is the one that SQLite would take */
-    }
-    sqlite3_finalize(stmt);
-    return rc;
-}
-
-int svt_table_find(struct svt_conn *conn, const char *name, struct svt_table **out,
-                   char **message)
-{
-    struct name_search s = {.conn = conn, .name = name};
-    int rc = each_schema(conn, find_in_schema, &s);
-    const char *dot = strchr(name, '.');
-    if (rc == SQLITE_OK && dot != NULL) {
-        s.schema = name;
-        s.n = (size_t)(dot - name);
-        s.name = dot + 1;
-        rc = each_schema(conn, find_in_schema, &s);
-    }
-    *out = s.found;
-    if (rc != SQLITE_OK && rc != SQLITE_DONE)
-        return svt_fail(message, rc, "%s", sqlite3_errmsg(conn->db));
-    if (s.found == NULL)
-        return svt_fail(message, SQLITE_ERROR,
-                        s.exists ? "%s is not a seerdb table" : "no such table: %s",
-                        name);
     return SQLITE_OK;
 }
 
-struct table_walk {
-    struct svt_conn *conn;
-    int (*each)(void *ctx, struct svt_table *t);
-    void *ctx;
-};
-
-static int walk_schema(void *ctx, const char *schema)
+void svt_reader_fini(struct svt_reader *r)
 {
-    struct table_walk *w = ctx;
-    sqlite3_stmt *stmt = NULL;
-    int rc =
-        svt_prepare(w->conn->db, &stmt,
-                    "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' AND "
-                    "sql LIKE 'create virtual table%%seerdb%%'",
-                    schema);
-    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(stmt, 0);
-        struct svt_table *t = name != NULL ? connect_to(w->conn, schema, name) : NULL;
-        if (t != NULL)
-            rc = w->each(w->ctx, t);
-    }
-    sqlite3_finalize(stmt);
-    return rc;
+    sqlite3_free(r->parts);
+    svt_bytes_fini(&r->scratch);
 }
 
-int svt_table_each(struct svt_conn *conn, int (*each)(void *ctx, struct svt_table *t),
-                   void *ctx)
+void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value)
 {
-    struct table_walk w = {.conn = conn, .each = each, .ctx = ctx};
-    return each_schema(conn, walk_schema, &w);
+    r->key = key;
+    r->value = value;
+    r->row_open = false;
+    r->nparts = 0;
+    r->next = key.data;
+    svt_bytes_clear(&r->scratch);
+}
+
+bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
+{
+    const struct svt_schema *s = r->schema;
+    if (s->shape == SVT_SHAPE_IPK) {
+        if (r->key.size != 8)
+            return false;
+        *out =
+            (struct svt_value){.type = SQLITE_INTEGER, .i = svt_key_read_rowid(r->key)};
+        return true;
+    }
+    const uint8_t *end = (const uint8_t *)r->key.data + r->key.size;
+    while (r->nparts <= part) {
+        if (!svt_key_get(&r->next, end, &s->parts[r->nparts], &r->parts[r->nparts],
+                         &r->scratch))
+            return false;
+        r->nparts++;
+    }
+    *out = r->parts[part];
+    return true;
+}
+
+bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
+{
+    uint8_t in_key = 0;
+    if (i == r->schema->ncolumns) { /* the hidden _key */
+        *out = (struct svt_value){.type = SQLITE_BLOB, .bytes = r->key};
+        return true;
+    }
+    const struct svt_column *c = &r->schema->columns[i];
+    if (c->key_part >= 0 && r->schema->shape == SVT_SHAPE_IPK)
+        return svt_reader_part(r, 0, out);
+    if (!r->row_open && !(r->row_open = svt_row_open(&r->row, r->value)))
+        return false;
+    if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
+        return false;
+    if (in_key == 0)
+        return true;
+    if (c->key_part < 0 || !svt_reader_part(r, c->key_part, out))
+        return false;
+    if (in_key == SVT_CODE_KEY_REAL && out->type == SQLITE_INTEGER)
+        *out = (struct svt_value){.type = SQLITE_FLOAT, .r = (double)out->i};
+    return true;
 }

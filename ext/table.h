@@ -26,6 +26,7 @@
 #include "args.h"
 #include "errmap.h"
 #include "handles.h"
+#include "rowcodec.h"
 
 #define SVT_SHADOW_SIZE 64
 #define SVT_NO_WRITE    UINT64_MAX
@@ -49,6 +50,7 @@ struct svt_conn {
     struct svt_keyspace *keyspaces;
     struct svt_link *links;
     struct svt_txn *txns; /* txn.h */
+    bool connecting;      /* svt_table_connect is preparing: planning opens nothing */
 };
 
 /* A tree as one connection uses it; counted by tables and by the transaction. Two
@@ -110,15 +112,9 @@ int svt_table_create(struct svt_table *t);
 /* Pass an engine's result on: SQLite's code, the sentence in t->base.zErrMsg. */
 int svt_table_fail(struct svt_table *t, int rc, const seerdb_err *err);
 
-/* The live table of that name, connecting to it if need be.  `name` is "t" or
- * "schema.t"; SQLITE_ERROR with *message if there is none. */
-int svt_table_find(struct svt_conn *conn, const char *name, struct svt_table **out,
-                   char **message);
-
-/* Connect to every seerdb table of the connection and call `each` for it.  Stops at the
- * first result that is not SQLITE_OK, and returns it. */
-int svt_table_each(struct svt_conn *conn, int (*each)(void *ctx, struct svt_table *t),
-                   void *ctx);
+/* Connect to "schema"."name" if need be and find its object; NULL if it is not ours. */
+struct svt_table *svt_table_connect(struct svt_conn *conn, const char *schema,
+                                    const char *name);
 
 /* Call `each` for every shadow row of the schema; stops when it returns false. */
 int svt_shadow_each(struct svt_conn *conn, const char *schema,
@@ -126,6 +122,28 @@ int svt_shadow_each(struct svt_conn *conn, const char *schema,
 
 void svt_keyspace_ref(struct svt_keyspace *ks);
 void svt_keyspace_unref(struct svt_keyspace *ks); /* accepts NULL */
+
+/* A row, read column by column.  Borrows key and value. */
+struct svt_reader {
+    const struct svt_schema *schema;
+    seerdb_slice key, value;
+    struct svt_row row;
+    bool row_open;
+    struct svt_value *parts; /* owned: the first nparts parts of the key */
+    int nparts;
+    const uint8_t *next; /* the part after them, in key */
+    struct svt_bytes scratch;
+};
+
+int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema);
+void svt_reader_fini(struct svt_reader *r);
+void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value);
+
+/* Part `part` of the key.  False: malformed. */
+bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out);
+
+/* Column i of the table.  Borrowed until the next svt_reader_set. False: malformed. */
+bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out);
 
 bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b);
 

@@ -3,8 +3,8 @@
  * test_sql.h -- unit tests that speak SQL: a scratch directory, connections with the
  * module in them, and results as text.
  *
- * A result is its rows, columns separated by '|', rows by ' ', NULL as "NULL", text as it
- * is; a failure is "error <extended code>: <message>". */
+ * A result is its rows, columns separated by '|', rows by ' ', NULL as "NULL", text as
+ * it is; a failure is "error <extended code>: <message>". */
 #ifndef SVT_TEST_SQL_H
 #define SVT_TEST_SQL_H
 
@@ -95,7 +95,8 @@ static inline const char *test_sql(sqlite3 *db, const char *sql)
     while (rc == SQLITE_OK && *sql != 0) {
         sqlite3_stmt *stmt = NULL;
         rc = sqlite3_prepare_v2(db, sql, -1, &stmt, &sql);
-        if (rc == SQLITE_OK && stmt != NULL && (rc = test_rows(stmt, &out)) == SQLITE_DONE)
+        if (rc == SQLITE_OK && stmt != NULL &&
+            (rc = test_rows(stmt, &out)) == SQLITE_DONE)
             rc = SQLITE_OK;
         if (rc != SQLITE_OK) {
             snprintf(message, sizeof(message), "%serror %d: %s", out.n > 0 ? " " : "",

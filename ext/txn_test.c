@@ -49,8 +49,9 @@ static void an_empty_transaction_leaves_the_log_alone(void **state)
 {
     (void)state;
     sqlite3 *db = open_with_table("empty.db");
-    test_expect(db, "DELETE FROM t WHERE k = 77; BEGIN; UPDATE t SET v = 1 WHERE k = 77;"
-                    "COMMIT; SELECT count(*) FROM t",
+    test_expect(db,
+                "DELETE FROM t WHERE k = 77; BEGIN; UPDATE t SET v = 1 WHERE k = 77;"
+                "COMMIT; SELECT count(*) FROM t",
                 "2");
     test_close(db);
 }
@@ -59,11 +60,12 @@ static void savepoints_nest(void **state)
 {
     (void)state;
     sqlite3 *db = open_with_table(NULL);
-    test_expect(db,
-                "BEGIN; INSERT INTO t VALUES(3, 'a'); SAVEPOINT x; INSERT INTO t VALUES(4, "
-                "'b'); SAVEPOINT y; INSERT INTO t VALUES(5, 'c'); UPDATE t SET v = 'A' "
-                "WHERE k = 3; ROLLBACK TO y; SELECT * FROM t",
-                "1|one 2|two 3|a 4|b");
+    test_expect(
+        db,
+        "BEGIN; INSERT INTO t VALUES(3, 'a'); SAVEPOINT x; INSERT INTO t VALUES(4, "
+        "'b'); SAVEPOINT y; INSERT INTO t VALUES(5, 'c'); UPDATE t SET v = 'A' "
+        "WHERE k = 3; ROLLBACK TO y; SELECT * FROM t",
+        "1|one 2|two 3|a 4|b");
     test_expect(db, "INSERT INTO t VALUES(6, 'd'); ROLLBACK TO y; SELECT k FROM t",
                 "1 2 3 4");
     test_expect(db, "INSERT INTO t VALUES(6, 'd'); RELEASE y; SELECT k FROM t",
@@ -77,10 +79,11 @@ static void a_savepoint_can_be_the_transaction(void **state)
 {
     (void)state;
     sqlite3 *db = open_with_table(NULL);
-    test_expect(db,
-                "SAVEPOINT x; INSERT INTO t VALUES(3, 'a'); ROLLBACK TO x; SELECT k FROM t",
-                "1 2");
-    test_expect(db, "INSERT INTO t VALUES(4, 'b'); RELEASE x; SELECT k FROM t", "1 2 4");
+    test_expect(
+        db, "SAVEPOINT x; INSERT INTO t VALUES(3, 'a'); ROLLBACK TO x; SELECT k FROM t",
+        "1 2");
+    test_expect(db, "INSERT INTO t VALUES(4, 'b'); RELEASE x; SELECT k FROM t",
+                "1 2 4");
     test_close(db);
 }
 
@@ -89,11 +92,12 @@ static void a_table_that_joins_inside_savepoints_rolls_back_to_any_of_them(void 
     (void)state;
     sqlite3 *db = open_with_table(NULL);
     test_expect(db, "CREATE VIRTUAL TABLE u USING seerdb(k INTEGER PRIMARY KEY)", "");
-    test_expect(db,
-                "BEGIN; INSERT INTO t VALUES(3, 'a'); SAVEPOINT x; SAVEPOINT y; SAVEPOINT z;"
-                "INSERT INTO u VALUES(1); INSERT INTO t VALUES(4, 'b'); ROLLBACK TO x;"
-                "SELECT k FROM t; SELECT k FROM u",
-                "1 2 3");
+    test_expect(
+        db,
+        "BEGIN; INSERT INTO t VALUES(3, 'a'); SAVEPOINT x; SAVEPOINT y; SAVEPOINT z;"
+        "INSERT INTO u VALUES(1); INSERT INTO t VALUES(4, 'b'); ROLLBACK TO x;"
+        "SELECT k FROM t; SELECT k FROM u",
+        "1 2 3");
     test_expect(db, "INSERT INTO u VALUES(2); COMMIT; SELECT k FROM t; SELECT k FROM u",
                 "1 2 3 2");
     test_close(db);
@@ -127,7 +131,8 @@ static void a_drop_that_rolls_back_leaves_the_rows(void **state)
     test_expect(db, "BEGIN; DROP TABLE t; ROLLBACK; SELECT * FROM t", "1|one 2|two");
     test_expect(db, "SAVEPOINT x; DROP TABLE t; ROLLBACK TO x; SELECT * FROM t",
                 "1|one 2|two");
-    test_expect(db, "INSERT INTO t VALUES(3, 'three'); RELEASE x; SELECT k FROM t", "1 2 3");
+    test_expect(db, "INSERT INTO t VALUES(3, 'three'); RELEASE x; SELECT k FROM t",
+                "1 2 3");
     test_expect(db, "INSERT INTO t VALUES(4, 'four'); SELECT k FROM t", "1 2 3 4");
     test_expect(db, "DROP TABLE t; SELECT * FROM t", "error 1: no such table: t");
     test_expect(db, "SELECT name FROM sqlite_schema", "");
@@ -144,10 +149,11 @@ static void a_drop_of_a_table_with_pending_writes_is_refused(void **state)
     test_expect(db, "BEGIN; INSERT INTO t VALUES(4, 'a'); DROP TABLE t",
                 "error 6: database table is locked");
     test_expect(db, "COMMIT; SELECT k FROM t", "1 2 3 4");
-    test_expect(db,
-                "BEGIN; SAVEPOINT x; INSERT INTO t VALUES(5, 'a'); ROLLBACK TO x; DROP TABLE "
-                "t; COMMIT; SELECT name FROM sqlite_schema",
-                "");
+    test_expect(
+        db,
+        "BEGIN; SAVEPOINT x; INSERT INTO t VALUES(5, 'a'); ROLLBACK TO x; DROP TABLE "
+        "t; COMMIT; SELECT name FROM sqlite_schema",
+        "");
     test_close(db);
 }
 
@@ -156,10 +162,11 @@ static void a_transaction_that_ended_without_a_call_leaves_no_savepoints(void **
     (void)state;
     sqlite3 *db = open_with_table(NULL);
     test_expect(db, "CREATE VIRTUAL TABLE u USING seerdb(k INTEGER PRIMARY KEY)", "");
-    test_expect(db,
-                "BEGIN; SAVEPOINT a; SAVEPOINT b; INSERT INTO t VALUES(9, 'x'); ROLLBACK TO "
-                "a; DROP TABLE t; COMMIT",
-                "");
+    test_expect(
+        db,
+        "BEGIN; SAVEPOINT a; SAVEPOINT b; INSERT INTO t VALUES(9, 'x'); ROLLBACK TO "
+        "a; DROP TABLE t; COMMIT",
+        "");
     test_expect(db,
                 "BEGIN; INSERT INTO u VALUES(1); SAVEPOINT a; INSERT INTO u VALUES(2);"
                 "ROLLBACK TO a; COMMIT; SELECT k FROM u",
@@ -171,14 +178,17 @@ static void a_create_that_rolls_back_leaves_nothing(void **state)
 {
     (void)state;
     sqlite3 *db = open_with_table("create.db");
-    test_expect(db, "BEGIN; CREATE VIRTUAL TABLE u USING seerdb(); INSERT INTO u VALUES(1, 2);"
-                    "SELECT * FROM u; ROLLBACK; SELECT name FROM sqlite_schema",
-                "1|2 t t_seerdb");
-    test_expect(db,
-                "BEGIN; SAVEPOINT x; CREATE VIRTUAL TABLE u USING seerdb(); INSERT INTO u "
-                "VALUES(1, 2); ROLLBACK TO x; CREATE VIRTUAL TABLE u USING seerdb(a); INSERT "
-                "INTO u VALUES(5); COMMIT; SELECT * FROM u; SELECT count(*) FROM t",
-                "5 2");
+    test_expect(
+        db,
+        "BEGIN; CREATE VIRTUAL TABLE u USING seerdb(); INSERT INTO u VALUES(1, 2);"
+        "SELECT * FROM u; ROLLBACK; SELECT name FROM sqlite_schema",
+        "1|2 t t_seerdb");
+    test_expect(
+        db,
+        "BEGIN; SAVEPOINT x; CREATE VIRTUAL TABLE u USING seerdb(); INSERT INTO u "
+        "VALUES(1, 2); ROLLBACK TO x; CREATE VIRTUAL TABLE u USING seerdb(a); INSERT "
+        "INTO u VALUES(5); COMMIT; SELECT * FROM u; SELECT count(*) FROM t",
+        "5 2");
     test_close(db);
     db = test_open("create.db");
     test_expect(db, "SELECT * FROM u; SELECT k FROM t", "5 1 2");
@@ -209,13 +219,14 @@ static void dropped_and_undone_tables_are_collected_by_a_later_write(void **stat
 {
     (void)state;
     sqlite3 *db = open_with_table("collect.db");
-    test_expect(db,
-                "CREATE VIRTUAL TABLE u USING seerdb(); INSERT INTO u VALUES(1, 1);"
-                "BEGIN; CREATE VIRTUAL TABLE w USING seerdb(); ROLLBACK;"
-                "BEGIN; SAVEPOINT x; CREATE VIRTUAL TABLE w USING seerdb(); ROLLBACK TO x;"
-                "INSERT INTO t VALUES(3, 'three'); COMMIT;"
-                "BEGIN; DROP TABLE u; ROLLBACK",
-                "");
+    test_expect(
+        db,
+        "CREATE VIRTUAL TABLE u USING seerdb(); INSERT INTO u VALUES(1, 1);"
+        "BEGIN; CREATE VIRTUAL TABLE w USING seerdb(); ROLLBACK;"
+        "BEGIN; SAVEPOINT x; CREATE VIRTUAL TABLE w USING seerdb(); ROLLBACK TO x;"
+        "INSERT INTO t VALUES(3, 'three'); COMMIT;"
+        "BEGIN; DROP TABLE u; ROLLBACK",
+        "");
     test_close(db);
     assert_int_equal(trees_of("collect.db"), 4);
     db = test_open("collect.db");
@@ -231,7 +242,8 @@ static void dropped_and_undone_tables_are_collected_by_a_later_write(void **stat
     test_close(db);
     assert_int_equal(trees_of("collect.db"), 2);
     db = test_open("collect.db");
-    test_expect(db, "CREATE VIRTUAL TABLE t USING seerdb(); INSERT INTO t VALUES(1, 1)", "");
+    test_expect(db, "CREATE VIRTUAL TABLE t USING seerdb(); INSERT INTO t VALUES(1, 1)",
+                "");
     test_close(db);
     assert_int_equal(trees_of("collect.db"), 1);
 }
@@ -240,23 +252,27 @@ static void a_rename_is_part_of_the_transaction(void **state)
 {
     (void)state;
     sqlite3 *db = open_with_table("rename.db");
-    test_expect(db,
-                "ALTER TABLE t RENAME TO \"a b'c\"; SELECT * FROM \"a b'c\"; SELECT name FROM "
-                "sqlite_schema",
-                "1|one 2|two a b'c a b'c_seerdb");
-    test_expect(db,
-                "BEGIN; INSERT INTO \"a b'c\" VALUES(3, 'three'); ALTER TABLE \"a b'c\" RENAME "
-                "TO u; INSERT INTO u VALUES(4, 'four'); ROLLBACK; SELECT k FROM \"a b'c\"",
-                "1 2");
-    test_expect(db,
-                "BEGIN; INSERT INTO \"a b'c\" VALUES(3, 'three'); ALTER TABLE \"a b'c\" RENAME "
-                "TO u; INSERT INTO u VALUES(4, 'four'); COMMIT; SELECT k FROM u",
-                "1 2 3 4");
-    test_expect(db,
-                "BEGIN; SAVEPOINT x; ALTER TABLE u RENAME TO w; INSERT INTO w VALUES(5, "
-                "'five'); ROLLBACK TO x; INSERT INTO u VALUES(6, 'six'); COMMIT; SELECT k "
-                "FROM u",
-                "1 2 3 4 6");
+    test_expect(
+        db,
+        "ALTER TABLE t RENAME TO \"a b'c\"; SELECT * FROM \"a b'c\"; SELECT name FROM "
+        "sqlite_schema",
+        "1|one 2|two a b'c a b'c_seerdb");
+    test_expect(
+        db,
+        "BEGIN; INSERT INTO \"a b'c\" VALUES(3, 'three'); ALTER TABLE \"a b'c\" RENAME "
+        "TO u; INSERT INTO u VALUES(4, 'four'); ROLLBACK; SELECT k FROM \"a b'c\"",
+        "1 2");
+    test_expect(
+        db,
+        "BEGIN; INSERT INTO \"a b'c\" VALUES(3, 'three'); ALTER TABLE \"a b'c\" RENAME "
+        "TO u; INSERT INTO u VALUES(4, 'four'); COMMIT; SELECT k FROM u",
+        "1 2 3 4");
+    test_expect(
+        db,
+        "BEGIN; SAVEPOINT x; ALTER TABLE u RENAME TO w; INSERT INTO w VALUES(5, "
+        "'five'); ROLLBACK TO x; INSERT INTO u VALUES(6, 'six'); COMMIT; SELECT k "
+        "FROM u",
+        "1 2 3 4 6");
     test_close(db);
     db = test_open("rename.db");
     test_expect(db, "SELECT k FROM u", "1 2 3 4 6");
@@ -271,9 +287,11 @@ static void a_commit_that_answers_busy_can_be_retried_changed_or_undone(void **s
     sqlite3_stmt *reader = NULL;
     test_expect(a, "CREATE TABLE o(x); INSERT INTO o VALUES(0)", "");
     for (int round = 0; round < 3; round++) {
-        assert_int_equal(sqlite3_prepare_v2(b, "SELECT x FROM o", -1, &reader, NULL), 0);
+        assert_int_equal(sqlite3_prepare_v2(b, "SELECT x FROM o", -1, &reader, NULL),
+                         0);
         assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
-        test_expect(a, "BEGIN; INSERT INTO o VALUES(1); INSERT INTO t VALUES(3, 'three')", "");
+        test_expect(
+            a, "BEGIN; INSERT INTO o VALUES(1); INSERT INTO t VALUES(3, 'three')", "");
         test_expect(a, "COMMIT", "error 5: database is locked");
         test_expect(a, "SELECT k FROM t", "1 2 3");
         test_expect(b, "SELECT k FROM t", "1 2");
@@ -282,14 +300,17 @@ static void a_commit_that_answers_busy_can_be_retried_changed_or_undone(void **s
         test_expect(a, "COMMIT", "error 5: database is locked");
         assert_int_equal(sqlite3_finalize(reader), SQLITE_OK);
         if (round == 0) {
-            test_expect(a, "ROLLBACK; SELECT k FROM t; SELECT count(*) FROM o", "1 2 1");
+            test_expect(a, "ROLLBACK; SELECT k FROM t; SELECT count(*) FROM o",
+                        "1 2 1");
         } else if (round == 1) {
-            test_expect(a, "COMMIT; SELECT k FROM t; SELECT count(*) FROM o", "1 2 3 4 2");
+            test_expect(a, "COMMIT; SELECT k FROM t; SELECT count(*) FROM o",
+                        "1 2 3 4 2");
             test_expect(b, "SELECT k FROM t", "1 2 3 4");
             test_expect(a, "DELETE FROM t WHERE k > 2", "");
         } else {
-            test_expect(a, "SAVEPOINT x; INSERT INTO t VALUES(5, 'five'); ROLLBACK TO x;"
-                           "COMMIT; SELECT k FROM t",
+            test_expect(a,
+                        "SAVEPOINT x; INSERT INTO t VALUES(5, 'five'); ROLLBACK TO x;"
+                        "COMMIT; SELECT k FROM t",
                         "1 2 3");
         }
     }
@@ -305,7 +326,8 @@ static void a_select_goes_on_after_rollback_and_commit(void **state)
     for (int commit = 0; commit < 2; commit++) {
         struct test_text rows = {.n = 0};
         test_expect(db, "BEGIN; INSERT INTO t VALUES(7, 'seven')", "");
-        assert_int_equal(sqlite3_prepare_v2(db, "SELECT k FROM t", -1, &reader, NULL), 0);
+        assert_int_equal(sqlite3_prepare_v2(db, "SELECT k FROM t", -1, &reader, NULL),
+                         0);
         assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
         test_expect(db, commit ? "COMMIT" : "ROLLBACK", "");
         test_expect(db, "SELECT k FROM t", commit ? "1 2 7" : "1 2");
@@ -322,7 +344,8 @@ static void statements_see_the_table_as_of_their_start(void **state)
 {
     (void)state;
     sqlite3 *db = open_with_table(NULL);
-    test_expect(db, "INSERT INTO t SELECT k + 10, v FROM t; SELECT k FROM t", "1 2 11 12");
+    test_expect(db, "INSERT INTO t SELECT k + 10, v FROM t; SELECT k FROM t",
+                "1 2 11 12");
     test_expect(db, "BEGIN; INSERT INTO t SELECT k + 100, v FROM t; SELECT k FROM t",
                 "1 2 11 12 101 102 111 112");
     test_expect(db, "UPDATE t SET k = k + 1000; SELECT k FROM t",
@@ -338,12 +361,14 @@ static void last_insert_rowid_and_changes_count(void **state)
 {
     (void)state;
     sqlite3 *db = open_with_table(NULL);
-    test_expect(db, "INSERT INTO t(v) VALUES('three'); SELECT last_insert_rowid(), changes()",
-                "3|1");
-    test_expect(db,
-                "BEGIN; INSERT INTO t(v) VALUES('four'), ('five'); DELETE FROM t WHERE k = 5;"
-                "INSERT INTO t(v) VALUES('five'); SELECT last_insert_rowid(); COMMIT",
-                "5");
+    test_expect(
+        db, "INSERT INTO t(v) VALUES('three'); SELECT last_insert_rowid(), changes()",
+        "3|1");
+    test_expect(
+        db,
+        "BEGIN; INSERT INTO t(v) VALUES('four'), ('five'); DELETE FROM t WHERE k = 5;"
+        "INSERT INTO t(v) VALUES('five'); SELECT last_insert_rowid(); COMMIT",
+        "5");
     test_expect(db, "INSERT INTO t VALUES(9223372036854775807, 'last')", "");
     test_expect_part(db, "INSERT INTO t(v) VALUES('one more')", "error 13: ");
     test_close(db);
@@ -357,7 +382,8 @@ int main(void)
         cmocka_unit_test(an_empty_transaction_leaves_the_log_alone),
         cmocka_unit_test(savepoints_nest),
         cmocka_unit_test(a_savepoint_can_be_the_transaction),
-        cmocka_unit_test(a_table_that_joins_inside_savepoints_rolls_back_to_any_of_them),
+        cmocka_unit_test(
+            a_table_that_joins_inside_savepoints_rolls_back_to_any_of_them),
         cmocka_unit_test(a_failed_statement_leaves_nothing),
         cmocka_unit_test(a_drop_that_rolls_back_leaves_the_rows),
         cmocka_unit_test(a_drop_of_a_table_with_pending_writes_is_refused),

@@ -9,7 +9,6 @@
  * write lock on the database is held from xBegin on. */
 #include "update.h"
 
-#include "cursor.h"
 #include "txn.h"
 
 #include <string.h>

@@ -255,5 +255,7 @@ int sdb_batch_encode(seerdb_batch *b, seerdb_err *err)
     for (size_t i = 0; i < b->scratch->nparts && rc == 0; i++)
         if (!part_is_empty(b, &b->scratch->parts[i]))
             rc = encode_part(b, &b->scratch->parts[i], err);
+    if (rc == 0 && b->nslots != live) /* for want of memory part_is_empty guessed */
+        rc = sdb_fail_nomem(err, 0);
     return rc;
 }

@@ -67,6 +67,20 @@ out:
     return rc;
 }
 
+/* The new directory's name must survive a power cut too. */
+static int sync_parent(seerdb *db, seerdb_err *err)
+{
+    char *parent = sdb_mem_strdup(db->dir);
+    if (parent == NULL)
+        return sdb_fail_nomem(err, strlen(db->dir));
+    char *slash = strrchr(parent, '/');
+    if (slash != NULL)
+        slash[slash == parent ? 1 : 0] = '\0';
+    int rc = sdb_fs_sync_dir(db->fs, slash != NULL ? parent : ".", err);
+    sdb_mem_free(parent);
+    return rc;
+}
+
 /* Make sure that the directory is there. */
 static int enter_directory(seerdb *db, bool create, seerdb_err *err)
 {
@@ -84,7 +98,7 @@ static int enter_directory(seerdb *db, bool create, seerdb_err *err)
     if (sdb_fs_mkdir(db->fs, db->dir, &why) != 0)
         return sdb_fail(err, why.code == SEERDB_IOERR ? SEERDB_CANTOPEN : why.code, "%s",
                         why.msg);
-    return 0;
+    return sync_parent(db, err);
 }
 
 static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_size)
@@ -122,6 +136,7 @@ static void release(seerdb *db) NO_TSA
     sdb_mutex_fini(&db->lock);
     if (db->owns_fs)
         sdb_memfs_free(db->fs);
+    sdb_mem_free(db->name);
     sdb_mem_free(db->dir);
     sdb_mem_free(db);
 }
@@ -133,6 +148,8 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     const seerdb_options *o = options != NULL ? options : &none;
     uint64_t log_file_size;
     int rc = 0;
+    if (dir == NULL && (o->fs != NULL || !o->in_memory))
+        return sdb_fail(err, SEERDB_MISUSE, "no directory is given");
     if (o->memory_limit != 0 && o->memory_limit < MEMORY_MIN)
         return sdb_fail(err, SEERDB_MISUSE, "a memory limit of %zu bytes is below %zu",
                         o->memory_limit, MEMORY_MIN);
@@ -149,8 +166,9 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     db->fs = o->fs != NULL ? o->fs : o->in_memory ? sdb_memfs_new(false) : sdb_fs_local();
     db->owns_fs = o->fs == NULL && o->in_memory;
     db->dir = sdb_mem_strdup(db->owns_fs ? "in-memory store" : dir);
+    db->name = sdb_mem_strdup(dir != NULL ? dir : "in-memory store");
     set_limits(db, o, &log_file_size);
-    if (db->dir == NULL || db->fs == NULL) {
+    if (db->dir == NULL || db->name == NULL || db->fs == NULL) {
         rc = sdb_fail_nomem(err, 0);
         db->owns_fs = db->owns_fs && db->fs != NULL;
     }
@@ -184,7 +202,7 @@ int seerdb_close(seerdb *db, seerdb_err *err)
 
 const char *seerdb_dir(const seerdb *db)
 {
-    return db->dir;
+    return db->name;
 }
 
 seerdb_uuid seerdb_id(const seerdb *db)
@@ -349,8 +367,14 @@ int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err)
     if ((rc = sdb_check_process(db, err)) != 0 || (rc = sdb_check_writable(db, err)) != 0)
         return rc;
     sdb_lock_install(&db->install_lock);
+    sdb_lock_db(&db->lock);
+    bool dropped = tree->dropped;
+    sdb_unlock_db(&db->lock);
     sdb_edit_tree_intent(&e, tree->desc.id);
-    rc = sdb_install(db, &e, err);
+    if (dropped)
+        rc = sdb_fail(err, SEERDB_MISUSE, "%s: the tree is dropped already", db->dir);
+    else
+        rc = sdb_install(db, &e, err);
     if (rc == 0) {
         sdb_lock_db(&db->lock);
         tree->drop_intended = true;
@@ -383,6 +407,11 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
     if (rc == 0) {
         sdb_lock_db(&db->lock);
         tree->dropped = true;
+        /* The manifest names its tables no more: they go with their last reader. */
+        for (size_t i = 0; i < tree->state->version->nruns; i++) {
+            tree->state->version->runs[i]->dead = sdb_bury;
+            tree->state->version->runs[i]->ctx = db;
+        }
         /* A queued flush of the tree finds it dropped and only gives up its input. */
         state = sdb_tree_set_state(tree, state);
         sdb_unlock_db(&db->lock);
@@ -516,6 +545,8 @@ int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,
 {
     int rc = sdb_check_process(db, err);
     *report = (seerdb_verify_report){0};
+    if (rc != 0)
+        return rc;
     sdb_lock_db(&db->lock);
     for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next) {
         if (t->dropped || (tree != NULL && t != tree))

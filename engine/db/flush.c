@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The order of durability: table synced, directory synced, manifest record synced,
- * version published, memtable dropped, its log files released.  A crash between any two
+ * The order of durability: table synced, directory synced, log synced, manifest record
+ * synced, version published, memtable dropped, its log files released.  A crash between any two
  * leaves the data in the log, in the table, or in both; replaying what a table already
  * holds is skipped by the tree's `flushed` number. */
 #include "db/flush.h"
@@ -119,9 +119,10 @@ static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err) REQUIR
     return 0;
 }
 
-/* List the table in the manifest, then publish it. */
+/* List the table in the manifest, then publish it. *listed: the manifest names the file,
+ * whatever the result. */
 static int install(struct flush *f, const struct sdb_table_desc *desc, struct sdb_run *run,
-                   uint64_t floor, seerdb_err *err)
+                   uint64_t floor, bool *listed, seerdb_err *err)
 {
     seerdb *db = f->job.db;
     struct sdb_edit e = {0};
@@ -138,6 +139,7 @@ static int install(struct flush *f, const struct sdb_table_desc *desc, struct sd
     }
     sdb_edit_log_floor(&e, floor);
     rc = sdb_install(db, &e, err);
+    *listed = rc == 0 && !dropped && run != NULL;
     if (rc == 0) {
         sdb_lock_db(&db->lock);
         rc = dropped ? 0 : publish(f, run, err);
@@ -167,7 +169,7 @@ static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
         (rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err)) != 0 ||
         (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
-    return sdb_run_new(desc, table, sdb_bury, db, run, err);
+    return sdb_run_new(desc, table, NULL, NULL, run, err);
 }
 
 static int flush_run(struct sdb_job *job, seerdb_err *err)
@@ -176,17 +178,22 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     seerdb *db = job->db;
     struct sdb_table_desc desc = {0};
     struct sdb_run *run = NULL;
+    bool listed = false;
     if (f->file == 0)
         f->file = atomic_fetch_add_explicit(&db->next_file, 1, memory_order_relaxed);
     char *path = sdb_table_path(db, f->file);
     if (path == NULL)
         return sdb_fail_nomem(err, 0);
     int rc = build(f, path, &desc, &run, err);
+    /* Commits that the table holds may have written other trees, and others came before
+     * them: a power cut must not leave the table without those. */
+    if (rc == 0)
+        rc = sdb_wal_sync(db->wal, sdb_wal_end(db->wal), err);
     if (rc == 0) {
         sdb_lock_write(&db->write_lock);
         uint64_t floor = sdb_log_floor(db, job);
         sdb_unlock_write(&db->write_lock);
-        rc = install(f, &desc, run, floor, err);
+        rc = install(f, &desc, run, floor, &listed, err);
         if (rc == 0) {
             atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
             sdb_lock_write(&db->write_lock);
@@ -197,10 +204,10 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     }
     if (rc != 0)
         atomic_fetch_add_explicit(&db->counters.flush_failures, 1, memory_order_relaxed);
-    if ((rc != 0 || desc.records == 0) &&
-        !atomic_load_explicit(&db->broken, memory_order_acquire))
-        (void)sdb_fs_remove(db->fs, path, NULL);
     sdb_run_unref(run);
+    /* Of a store that broke, the manifest may name the file: the next open knows. */
+    if (!listed && !atomic_load_explicit(&db->broken, memory_order_acquire))
+        (void)sdb_fs_remove(db->fs, path, NULL);
     sdb_table_desc_fini(&desc);
     sdb_mem_free(path);
     return rc;

@@ -26,13 +26,13 @@ int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
         return sdb_fail_nomem(err, sizeof *v);
     atomic_init(&v->count, 1);
     v->tree = tree;
-    /* The number first: everything up to it is in memtables and tables that the state
-     * listed then or lists now; a flush in between only moves it. acquire: pairs with
-     * the publication in sdb_apply. */
-    v->number = atomic_load_explicit(&tree->last_commit, memory_order_acquire);
     sdb_lock_db(&db->lock);
     sdb_tree_ref(tree);
     v->state = sdb_read_state_ref(tree->state);
+    /* Under the lock, so that no flush of a later commit comes between number and state:
+     * it would have folded away what this number needs.  acquire: pairs with the
+     * publication in sdb_apply. */
+    v->number = atomic_load_explicit(&tree->last_commit, memory_order_acquire);
     sdb_unlock_db(&db->lock);
     *out = v;
     return 0;
@@ -150,6 +150,8 @@ int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
         sdb_mem_free(it);
         return sdb_fail_nomem(err, most * sizeof *sources);
     }
+    if (batch != NULL && mark > batch->ordinal)
+        mark = batch->ordinal; /* what is written from now on does not exist for it */
     rc = open_sources(view, batch, mark, sources, &n, err);
     if (rc == 0)
         rc = sdb_merge_iter(sources, n, &it->merged, err); /* takes the sources over */

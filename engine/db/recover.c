@@ -76,11 +76,7 @@ static bool is_doomed(const struct listing *l, const char *name, const struct na
         return true;
     if (strcmp(n->suffix, "tbl") == 0)
         return !table_is_listed(l->catalog, n->number);
-    if (strcmp(n->suffix, "log") == 0)
-        return n->number < l->catalog->log_floor;
-    if (strcmp(n->suffix, "man") == 0)
-        return n->number != l->manifest;
-    return false;
+    return strcmp(n->suffix, "man") == 0 && n->number != l->manifest;
 }
 
 static void look_at(void *ctx, const char *name)
@@ -168,7 +164,7 @@ static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_ru
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
-    return sdb_run_new(desc, table, sdb_bury, db, out, err);
+    return sdb_run_new(desc, table, NULL, NULL, out, err);
 }
 
 static int open_version(seerdb *db, const struct sdb_tree_desc *t, struct sdb_version **out,

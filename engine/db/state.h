@@ -65,7 +65,8 @@ struct sdb_counters {
 
 struct seerdb {
     /* Immutable after open. */
-    char *dir; /* owned */
+    char *dir;  /* owned; where its files are */
+    char *name; /* owned; as it was opened */
     struct sdb_fs *fs;
     bool owns_fs;
     seerdb_uuid id;

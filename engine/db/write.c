@@ -96,7 +96,8 @@ static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(
     rc = sdb_wal_append(db->wal, SDB_WAL_PREPARE, SDB_OUTCOME_NONE,
                         sdb_buf_slice(&b->payload), &b->position, end, &why);
     if (rc != 0) {
-        if (rc != SEERDB_NOMEM)
+        /* For want of space or memory the log is as it was, and the next commit may fit. */
+        if (rc != SEERDB_NOMEM && rc != SEERDB_FULL && rc != SEERDB_TOOBIG)
             (void)sdb_break(db, &why);
         return sdb_fail_as(err, &why);
     }
