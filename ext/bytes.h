@@ -27,6 +27,26 @@ void svt_bytes_varint(struct svt_bytes *b, uint64_t v); /* LEB128 */
  * bits, or not in its shortest form. */
 bool svt_varint_read(const uint8_t **p, const uint8_t *end, uint64_t *v);
 
+/* Big endian: integers whose bytes sort as they do. */
+static inline void svt_store_be64(uint8_t *p, uint64_t v)
+{
+    p[0] = (uint8_t)(v >> 56);
+    p[1] = (uint8_t)(v >> 48);
+    p[2] = (uint8_t)(v >> 40);
+    p[3] = (uint8_t)(v >> 32);
+    p[4] = (uint8_t)(v >> 24);
+    p[5] = (uint8_t)(v >> 16);
+    p[6] = (uint8_t)(v >> 8);
+    p[7] = (uint8_t)v;
+}
+
+static inline uint64_t svt_load_be64(const uint8_t *p)
+{
+    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
+           (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+           (uint64_t)p[6] << 8 | (uint64_t)p[7];
+}
+
 static inline seerdb_slice svt_bytes_slice(const struct svt_bytes *b)
 {
     return (seerdb_slice){b->data, b->size};

@@ -777,7 +777,8 @@ int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
                         c->table->who, i, c->table->ks->store->dir,
                         (int)c->row.key.size, (int)c->row.value.size);
     }
-    if (v.bytes.size >= NOCHANGE_SIZE && sqlite3_vtab_nochange(ctx))
+    bool hidden = i == c->table->schema.ncolumns; /* only the module changes it */
+    if ((hidden || v.bytes.size >= NOCHANGE_SIZE) && sqlite3_vtab_nochange(ctx))
         return SQLITE_OK;
     result(ctx, &v);
     return SQLITE_OK;

@@ -5,7 +5,7 @@
  * and then the distance from the one below (under 1024) decides. */
 #include "keycodec.h"
 
-#include "base/coding.h"
+#include <string.h>
 
 #define SIGN   ((uint64_t)1 << 63)
 #define TWO_53 9007199254740992.0
@@ -28,7 +28,7 @@ static double bits_double(uint64_t bits)
 static void append_be64(struct svt_bytes *out, uint64_t v)
 {
     uint8_t be[8];
-    sdb_store_be64(be, v);
+    svt_store_be64(be, v);
     svt_bytes_append(out, be, sizeof be);
 }
 
@@ -39,7 +39,7 @@ void svt_key_rowid(struct svt_bytes *out, int64_t rowid)
 
 int64_t svt_key_read_rowid(seerdb_slice key)
 {
-    return (int64_t)(sdb_load_be64(key.data) ^ SIGN);
+    return (int64_t)(svt_load_be64(key.data) ^ SIGN);
 }
 
 /* The largest double <= x. */
@@ -193,7 +193,7 @@ static bool get_number(const uint8_t **p, const uint8_t *end, uint8_t mask,
     uint8_t b[8], low[2] = {0, 0};
     if (!take(p, end, mask, b, sizeof b))
         return false;
-    uint64_t bits = sdb_load_be64(b);
+    uint64_t bits = svt_load_be64(b);
     double d = bits_double(bits & SIGN ? bits ^ SIGN : ~bits);
     if (d != d || double_bits(d) == SIGN)
         return false; /* NaN, -0.0: never written */
@@ -221,7 +221,7 @@ static bool get_escaped(const uint8_t **p, const uint8_t *end, uint8_t mask,
                         seerdb_slice *out, struct svt_bytes *scratch)
 {
     const uint8_t *q = *p;
-    if (!svt_bytes_reserve(scratch, (size_t)(end - q)))
+    if (q == end || !svt_bytes_reserve(scratch, (size_t)(end - q)))
         return false;
     uint8_t *to = scratch->data + scratch->size;
     size_t n = 0;
@@ -281,7 +281,7 @@ static bool is_collated(enum svt_collation collation, seerdb_slice text)
         if (fold(p[n]) != p[n])
             return false;
     }
-    return n == text.size || (text.size == n + 9 && sdb_load_be64(p + n + 1) > n);
+    return n == text.size || (text.size == n + 9 && svt_load_be64(p + n + 1) > n);
 }
 
 bool svt_key_get(const uint8_t **p, const uint8_t *end, const struct svt_key_part *part,

@@ -40,8 +40,7 @@
 /* Constraints by their numbers; -1: none. */
 struct choice {
     int eq[MAX_PARTS];
-    bool
-        single[MAX_PARTS]; /* the equality leaves one value of this part, for certain */
+    bool single[MAX_PARTS]; /* the equality leaves one value for certain */
     int neq;
     int lower, upper;
     int in; /* handled as a list */
@@ -209,7 +208,8 @@ static const char *column_name(const struct svt_schema *s, int column)
 }
 
 /* *sure: no equality before it may give more keys than were asked for.  Those keys come
- * whatever their later parts are, so that SQLite must check the later constraints too. */
+ * whatever their later parts are, so that SQLite must check the later constraints too.
+ */
 static void take(const struct svt_plan_request *r, struct svt_plan *out, int i, int arg,
                  bool *sure)
 {

@@ -24,7 +24,10 @@
  *                             number ('5', '05', '5.0')
  *   BLOB part, number         the number, and any text that is that number
  *   BLOB part, text or blob   the value as it is; bounds as for TEXT
- *   NULL                      nothing is equal to it, above or below */
+ *   NULL                      nothing is equal to it, above or below
+ *
+ * The keys that an equality gives beyond its value may come whatever their later parts
+ * are: nothing after an equality that is not exact is left unchecked. */
 #ifndef SVT_PLAN_H
 #define SVT_PLAN_H
 

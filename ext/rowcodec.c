@@ -6,9 +6,7 @@
  */
 #include "rowcodec.h"
 
-#include "base/coding.h"
-
-#include <assert.h>
+#include <string.h>
 
 #define CODE_REAL  7
 #define CODE_ZERO  8
@@ -61,14 +59,14 @@ static void put_bytes(struct svt_bytes *out, const struct svt_value *v)
     switch (v->type) {
     case SQLITE_INTEGER: {
         size_t n = fixed_length[integer_code(v->i)];
-        sdb_store_be64(be, (uint64_t)v->i);
+        svt_store_be64(be, (uint64_t)v->i);
         svt_bytes_append(out, be + sizeof be - n, n);
         break;
     }
     case SQLITE_FLOAT: {
         uint64_t bits;
         memcpy(&bits, &v->r, sizeof bits);
-        sdb_store_be64(be, bits);
+        svt_store_be64(be, bits);
         svt_bytes_append(out, be, sizeof be);
         break;
     }
@@ -103,10 +101,14 @@ static bool skip_codes(const uint8_t **p, const uint8_t *end, unsigned n)
 {
     const uint8_t *q = *p;
     while (n > 0) {
-        if (n >= 8 && end - q >= 8 && (sdb_load_u64(q) & HIGH_BITS) == 0) {
-            q += 8;
-            n -= 8;
-            continue;
+        uint64_t eight;
+        if (n >= 8 && end - q >= 8) {
+            memcpy(&eight, q, sizeof eight);
+            if ((eight & HIGH_BITS) == 0) {
+                q += 8;
+                n -= 8;
+                continue;
+            }
         }
         uint64_t code;
         if (q < end && *q < 0x80)
@@ -186,7 +188,7 @@ static void decode(struct svt_value *out, uint8_t *in_key, uint64_t code,
     } else if (code == 0) {
         *out = (struct svt_value){.type = SQLITE_NULL};
     } else if (code == CODE_REAL) {
-        uint64_t bits = sdb_load_be64(p);
+        uint64_t bits = svt_load_be64(p);
         *out = (struct svt_value){.type = SQLITE_FLOAT};
         memcpy(&out->r, &bits, sizeof bits);
     } else if (code == CODE_ZERO || code == CODE_ONE) {

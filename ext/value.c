@@ -33,7 +33,7 @@ static bool integral(double r, int64_t *i)
     if (!(r > -9223372036854775808.0 && r < 9223372036854775808.0))
         return false;
     *i = (int64_t)r;
-    return (double)*i == r && *i != INT64_MAX;
+    return (double)*i == r;
 }
 
 /* Text, or any value by its text.  NULL from SQLite is a failed conversion. */
