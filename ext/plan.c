@@ -27,10 +27,10 @@
  * outside of the range: then the cursor must add them and SQLite check the LIKE. */
 #include "plan.h"
 
-#include <math.h>
 
 #define IN_VALUES 8 /* assumed length of a list */
 #define SEEK_COST 10.0
+#define PREFIX_ROWS 11
 /* A statement prepared while the table is empty also runs when it is not. */
 #define MIN_ROWS 256.0
 #define MAX_ROWS 1e18
@@ -252,14 +252,16 @@ static void take_all(const struct svt_plan_request *r, const struct choice *ch,
     }
 }
 
+/* An equality on part of the key is taken for selective, as SQLite takes it for its own
+ * indexes without statistics: some ten rows, one less for each further column. */
 static void estimate(const struct svt_plan_request *r, const struct choice *ch,
                      struct svt_plan *out)
 {
     double n = (double)r->rows;
     n = n < MIN_ROWS ? MIN_ROWS : n > MAX_ROWS ? MAX_ROWS : n;
-    double parts = count_parts(r->schema), rows = n, seeks = 1;
+    double rows = n, seeks = 1;
     if (ch->neq > 0)
-        rows = pow(n, 1 - ch->neq / parts);
+        rows = ch->neq == count_parts(r->schema) ? 1 : PREFIX_ROWS - ch->neq;
     if (ch->lower >= 0 || ch->upper >= 0)
         rows /= ch->lower >= 0 && ch->upper >= 0 ? 16 : 4;
     for (int i = 0; i < ch->neq; i++) {
