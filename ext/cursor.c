@@ -40,7 +40,6 @@ struct svt_cursor {
     sqlite3_vtab_cursor base;
     struct svt_table *table; /* borrowed: outlives its cursors */
     struct svt_reader row;
-
     struct range *ranges; /* owned, memory kept between uses */
     int nranges, capacity;
     int at; /* the range being walked */
@@ -104,14 +103,14 @@ static int add_prefix(struct svt_cursor *c, const struct svt_bytes *prefix)
 
 static int add_point(struct svt_cursor *c, const struct svt_bytes *key)
 {
-    struct range *r = range_add(c);
-    if (r == NULL)
-        return SQLITE_NOMEM;
-    copy(&r->lo, key);
-    copy(&r->hi, key);
-    svt_bytes_byte(&r->hi, 0);
-    r->bounded = r->point = true;
-    return SQLITE_OK;
+    int rc = add_prefix(c, key);
+    if (rc == SQLITE_OK) {
+        struct range *r = &c->ranges[c->nranges - 1];
+        copy(&r->hi, key);
+        svt_bytes_byte(&r->hi, 0);
+        r->bounded = r->point = true;
+    }
+    return rc;
 }
 
 /* The values of one class: between the boundaries below and above a tag. */
@@ -255,33 +254,38 @@ static void cut(struct range *r, const struct svt_bytes *prefix,
         r->bounded = any;
 }
 
-/* Narrow the range number n by one bound.  A value of another class than the key's may
- * be compared after a conversion: what that lets in becomes ranges of its own.  *none:
- * NULL, nothing qualifies. */
-static int add_bound(struct svt_cursor *c, const struct svt_bytes *prefix, int part,
-                     int n, enum side side, int idx_num, int arg, sqlite3_value *v,
+/* A bound on a part, and the range it narrows. */
+struct bound {
+    const struct svt_bytes *prefix; /* of the parts before it */
+    int part, range;
+    enum side side;
+    bool strict, literal, blobs;
+};
+
+/* A value of another class than the key's may be compared after a conversion; what that
+ * lets in becomes ranges of its own.  *none: NULL, nothing qualifies. */
+static int add_bound(struct svt_cursor *c, const struct bound *b, sqlite3_value *v,
                      bool *none)
 {
     const struct svt_schema *s = &c->table->schema;
-    const struct svt_key_part *p = &s->parts[part];
-    enum svt_affinity affinity = part_affinity(s, part);
-    bool literal = is_literal(idx_num, arg);
-    int strict = side == SIDE_ABOVE ? SVT_PLAN_LOWER_STRICT : SVT_PLAN_UPPER_STRICT;
+    const struct svt_key_part *p = &s->parts[b->part];
+    enum svt_affinity affinity = part_affinity(s, b->part);
     struct operand o;
-    int rc = classify(&o, affinity, v, literal);
+    int rc = classify(&o, affinity, v, b->literal);
     *none = o.match == 0;
     if (rc == SQLITE_OK && o.match & MATCH_VALUE)
-        cut(&c->ranges[n], prefix, p, &o.value, side, (idx_num & strict) != 0);
-    if (rc == SQLITE_OK && affinity == SVT_AFFINITY_BLOB && !literal) {
+        cut(&c->ranges[b->range], b->prefix, p, &o.value, b->side, b->strict);
+    if (rc == SQLITE_OK && affinity == SVT_AFFINITY_BLOB && !b->literal) {
         /* 5 > '!' as texts; '3' < 5 as numbers. */
         int type = o.value.type;
-        if (side == SIDE_ABOVE && type == SQLITE_TEXT)
-            rc = add_class(c, prefix, p, SVT_TAG_NUMBER);
-        else if (side == SIDE_BELOW && (type == SQLITE_INTEGER || type == SQLITE_FLOAT))
-            rc = add_wide(c, prefix, p, o.match);
+        if (b->side == SIDE_ABOVE && type == SQLITE_TEXT)
+            rc = add_class(c, b->prefix, p, SVT_TAG_NUMBER);
+        else if (b->side == SIDE_BELOW &&
+                 (type == SQLITE_INTEGER || type == SQLITE_FLOAT))
+            rc = add_wide(c, b->prefix, p, o.match);
     }
-    if (rc == SQLITE_OK && idx_num & SVT_PLAN_BLOBS && side == SIDE_BELOW)
-        rc = add_class(c, prefix, p, SVT_TAG_BLOB);
+    if (rc == SQLITE_OK && b->blobs)
+        rc = add_class(c, b->prefix, p, SVT_TAG_BLOB);
     sqlite3_value_free(o.dup);
     return rc;
 }
@@ -289,17 +293,26 @@ static int add_bound(struct svt_cursor *c, const struct svt_bytes *prefix, int p
 static int add_bounds(struct svt_cursor *c, const struct svt_bytes *prefix, int part,
                       int idx_num, sqlite3_value **argv)
 {
-    int arg = idx_num & SVT_PLAN_NEQ, n = c->nranges;
+    struct bound b = {.prefix = prefix, .part = part, .range = c->nranges};
+    int arg = idx_num & SVT_PLAN_NEQ;
     bool none = false;
     int rc = add_prefix(c, prefix);
     if (rc == SQLITE_OK && idx_num & SVT_PLAN_LOWER) {
-        rc = add_bound(c, prefix, part, n, SIDE_ABOVE, idx_num, arg, argv[arg], &none);
+        b.side = SIDE_ABOVE;
+        b.strict = (idx_num & SVT_PLAN_LOWER_STRICT) != 0;
+        b.literal = is_literal(idx_num, arg);
+        rc = add_bound(c, &b, argv[arg], &none);
         arg++;
     }
-    if (rc == SQLITE_OK && !none && idx_num & SVT_PLAN_UPPER)
-        rc = add_bound(c, prefix, part, n, SIDE_BELOW, idx_num, arg, argv[arg], &none);
+    if (rc == SQLITE_OK && !none && idx_num & SVT_PLAN_UPPER) {
+        b.side = SIDE_BELOW;
+        b.strict = (idx_num & SVT_PLAN_UPPER_STRICT) != 0;
+        b.literal = is_literal(idx_num, arg);
+        b.blobs = (idx_num & SVT_PLAN_BLOBS) != 0;
+        rc = add_bound(c, &b, argv[arg], &none);
+    }
     if (none)
-        c->nranges = n;
+        c->nranges = b.range;
     return rc;
 }
 
@@ -374,14 +387,11 @@ static int plan_parts(struct svt_cursor *c, int idx_num, sqlite3_value **argv)
 
 static int plan_hidden_key(struct svt_cursor *c, sqlite3_value *v)
 {
-    struct svt_value value;
+    struct svt_bytes key = {.data = NULL};
     if (sqlite3_value_type(v) != SQLITE_BLOB)
         return SQLITE_OK;
-    int rc = svt_value_read(v, SVT_AFFINITY_BLOB, &value);
-    struct svt_bytes key = {.data = NULL};
-    svt_bytes_append(&key, value.bytes.data, value.bytes.size);
-    if (rc == SQLITE_OK)
-        rc = key.failed ? SQLITE_NOMEM : add_point(c, &key);
+    svt_bytes_append(&key, sqlite3_value_blob(v), (size_t)sqlite3_value_bytes(v));
+    int rc = key.failed ? SQLITE_NOMEM : add_point(c, &key);
     svt_bytes_fini(&key);
     return rc;
 }
@@ -482,11 +492,6 @@ static int compare_ranges(const void *a, const void *b)
     return compare(&x->lo, &y->lo);
 }
 
-static bool is_empty(const struct range *r)
-{
-    return r->bounded && compare(&r->lo, &r->hi) >= 0;
-}
-
 static void swap_ranges(struct range *a, struct range *b)
 {
     struct range t = *a;
@@ -503,8 +508,8 @@ static void sort_ranges(struct svt_cursor *c)
         qsort(c->ranges, (size_t)c->nranges, sizeof(*c->ranges), compare_ranges);
     for (int i = 0; i < c->nranges; i++) {
         struct range *r = &c->ranges[i], *last = n > 0 ? &c->ranges[n - 1] : NULL;
-        if (is_empty(r))
-            continue;
+        if (r->bounded && compare(&r->lo, &r->hi) >= 0)
+            continue; /* empty */
         if (last != NULL && (!last->bounded || compare(&last->hi, &r->lo) > 0)) {
             last->point = last->point && r->point;
             if (last->bounded && (!r->bounded || compare(&last->hi, &r->hi) < 0)) {
@@ -545,11 +550,6 @@ static int make_ranges(struct svt_cursor *c, int idx_num, int argc,
 
 /* ---- reading --------------------------------------------------------------- */
 
-static int fail(struct svt_cursor *c, int rc, const seerdb_err *err)
-{
-    return svt_table_fail(c->table, rc, err);
-}
-
 static void close_iter(struct svt_cursor *c)
 {
     seerdb_iter_close(c->iter);
@@ -580,7 +580,7 @@ static int enter_view(struct svt_cursor *c)
     if (ks->view == NULL) {
         int rc = seerdb_view_open(ks->tree, &ks->view, &err);
         if (rc != SEERDB_OK)
-            return fail(c, rc, &err);
+            return svt_table_fail(c->table, rc, &err);
     }
     ks->readers++;
     c->view = seerdb_view_ref(ks->view);
@@ -595,8 +595,8 @@ static void release_row(struct svt_cursor *c)
 
 static int show_iter(struct svt_cursor *c)
 {
-    svt_reader_set(&c->row, seerdb_iter_key(c->iter), seerdb_iter_value(c->iter));
     c->eof = false;
+    svt_reader_set(&c->row, seerdb_iter_key(c->iter), seerdb_iter_value(c->iter));
     return SQLITE_OK;
 }
 
@@ -618,7 +618,7 @@ static int enter_range(struct svt_cursor *c)
         if (rc == SEERDB_OK)
             return show_iter(c);
         if (rc != SEERDB_NOTFOUND)
-            return fail(c, rc, &err);
+            return svt_table_fail(c->table, rc, &err);
     }
     c->eof = true;
     return SQLITE_OK;
@@ -633,7 +633,7 @@ static int start_point(struct svt_cursor *c, seerdb_batch *batch)
     if (rc == SEERDB_NOTFOUND)
         return SQLITE_OK;
     if (rc != SEERDB_OK)
-        return fail(c, rc, &err);
+        return svt_table_fail(c->table, rc, &err);
     c->pin = value.pin;
     c->eof = false;
     svt_reader_set(&c->row, key, value.bytes);
@@ -651,7 +651,7 @@ static int start_walk(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
         close_iter(c);
         int rc = seerdb_iter_open(c->view, batch, mark, &c->iter, &err);
         if (rc != SEERDB_OK)
-            return fail(c, rc, &err);
+            return svt_table_fail(c->table, rc, &err);
         c->iter_view = c->view;
         c->iter_batch = batch;
         c->iter_mark = mark;
@@ -730,7 +730,7 @@ int svt_cursor_next(sqlite3_vtab_cursor *cursor)
     if (rc == SEERDB_OK)
         return show_iter(c);
     if (rc != SEERDB_NOTFOUND)
-        return fail(c, rc, &err);
+        return svt_table_fail(c->table, rc, &err);
     c->at++;
     return enter_range(c);
 }

@@ -198,6 +198,21 @@ static void parameters_compare_like_literals_of_an_ordinary_table(void **state)
     test_close(db);
 }
 
+static void same_rows(sqlite3 *db, const char *key, const char *where,
+                      const char *order)
+{
+    char sql[1024], native[8192];
+    snprintf(sql, sizeof(sql), "SELECT quote(a), b, c, v FROM n WHERE %s ORDER BY %s",
+             where, order);
+    strcpy(native, test_sql(db, sql));
+    snprintf(sql, sizeof(sql), "SELECT quote(a), b, c, v FROM t WHERE %s ORDER BY %s",
+             where, order);
+    const char *got = test_sql(db, sql);
+    if (strcmp(native, got) != 0)
+        fail_msg("key (%s): %s: \"%s\", an ordinary table says \"%s\"", key, sql, got,
+                 native);
+}
+
 static void composite_keys_answer_as_on_an_ordinary_table(void **state)
 {
     static const char *const wheres[] = {
@@ -238,7 +253,7 @@ static void composite_keys_answer_as_on_an_ordinary_table(void **state)
     (void)state;
     sqlite3 *db = test_open(NULL);
     for (size_t k = 0; k < 4; k++) {
-        char sql[1024], native[8192];
+        char sql[1024];
         snprintf(
             sql, sizeof(sql),
             "DROP TABLE IF EXISTS n; DROP TABLE IF EXISTS t;"
@@ -258,17 +273,7 @@ static void composite_keys_answer_as_on_an_ordinary_table(void **state)
                 /* SQLite does not sort by what equals something. */
                 if (strstr(wheres[w], "CAST") != NULL && o < 4)
                     continue;
-                snprintf(sql, sizeof(sql),
-                         "SELECT quote(a), b, c, v FROM n WHERE %s ORDER BY %s",
-                         wheres[w], orders[o]);
-                strcpy(native, test_sql(db, sql));
-                snprintf(sql, sizeof(sql),
-                         "SELECT quote(a), b, c, v FROM t WHERE %s ORDER BY %s",
-                         wheres[w], orders[o]);
-                const char *got = test_sql(db, sql);
-                if (strcmp(native, got) != 0)
-                    fail_msg("key (%s): %s: \"%s\", an ordinary table says \"%s\"",
-                             keys[k], sql, got, native);
+                same_rows(db, keys[k], wheres[w], orders[o]);
             }
         }
     }
@@ -301,6 +306,53 @@ static void running_statements_share_one_state(void **state)
     test_expect(b, "SELECT count(*) FROM t", "3");
     test_close(b);
     test_close(a);
+}
+
+static void a_scan_does_not_see_what_is_written_under_it(void **state)
+{
+    (void)state;
+    sqlite3 *db = test_open(NULL);
+    sqlite3_stmt *reader = NULL;
+    struct test_text rows = {.n = 0};
+    test_expect(
+        db,
+        "CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY); INSERT INTO "
+        "t VALUES(1), (2); BEGIN; INSERT INTO t VALUES(3)",
+        "");
+    assert_int_equal(
+        sqlite3_prepare_v2(
+            db,
+            "SELECT x.k, (SELECT group_concat(k) FROM t y WHERE y.k > x.k) FROM t x",
+            -1, &reader, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
+    assert_string_equal(sqlite3_column_text(reader, 1), "2,3");
+    test_expect(db, "INSERT INTO t VALUES(4); DELETE FROM t WHERE k = 3", "");
+    assert_int_equal(test_rows(reader, &rows), SQLITE_DONE);
+    assert_string_equal(rows.text, "2|4 3|4"); /* the inner scans begin later */
+    sqlite3_reset(reader);
+    rows.n = 0;
+    assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
+    test_expect(db,
+                "SAVEPOINT s; INSERT INTO t VALUES(5); ROLLBACK TO s; INSERT INTO t "
+                "VALUES(6)",
+                "");
+    assert_int_equal(test_rows(reader, &rows), SQLITE_DONE);
+    assert_string_equal(rows.text, "2|4,6 4|6");
+    sqlite3_finalize(reader);
+    rows.n = 0;
+    assert_int_equal(sqlite3_prepare_v2(
+                         db, "SELECT x.k, y.k FROM t x CROSS JOIN t y ON y.k > x.k + 1",
+                         -1, &reader, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
+    test_expect(db, "INSERT INTO t VALUES(5)", "");
+    assert_int_equal(test_rows(reader, &rows), SQLITE_DONE);
+    assert_string_equal(rows.text, "1|6 2|4 2|5 2|6 4|6");
+    sqlite3_finalize(reader);
+    test_expect(db, "DELETE FROM t WHERE k = 5", "");
+    test_expect(db, "COMMIT; SELECT k FROM t", "1 2 4 6");
+    test_close(db);
 }
 
 static void results_outlive_their_row(void **state)
@@ -340,6 +392,7 @@ int main(void)
         cmocka_unit_test(parameters_compare_like_literals_of_an_ordinary_table),
         cmocka_unit_test(composite_keys_answer_as_on_an_ordinary_table),
         cmocka_unit_test(running_statements_share_one_state),
+        cmocka_unit_test(a_scan_does_not_see_what_is_written_under_it),
         cmocka_unit_test(results_outlive_their_row),
         cmocka_unit_test(a_reader_of_a_row_finds_columns_in_key_and_value),
     };

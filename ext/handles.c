@@ -13,6 +13,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,17 +91,17 @@ static int take_sync(struct svt_store *s, const struct svt_store_request *reques
     static const char *const names[] = {"auto", "full", "normal", "off"};
     if (!request->options->sync_given)
         return SQLITE_OK;
-    if (s->sync_by != NULL && s->sync != request->options->sync)
+    if (s->sync_by != NULL && atomic_load(&s->sync) != (int)request->options->sync)
         return svt_fail(
             message, SQLITE_ERROR,
             "%s: sync=%s, but sync belongs to the store %s, where %s set it "
             "to %s: give the same or leave it out",
             request->table, names[request->options->sync], s->dir, s->sync_by,
-            names[s->sync]);
+            names[atomic_load(&s->sync)]);
     if (s->sync_by == NULL &&
         (s->sync_by = sqlite3_mprintf("%s", request->table)) == NULL)
         return SQLITE_NOMEM;
-    s->sync = request->options->sync;
+    atomic_store(&s->sync, (int)request->options->sync);
     return SQLITE_OK;
 }
 
@@ -243,10 +244,8 @@ enum seerdb_sync svt_handles_sync(struct svt_store *store)
 {
     if (store->in_memory)
         return SEERDB_SYNC_OFF;
-    lock();
-    enum svt_sync sync = store->sync;
-    unlock();
-    switch (sync) {
+    /* Not under the mutex: a store that is being opened holds it for long. */
+    switch (atomic_load_explicit(&store->sync, memory_order_relaxed)) {
     case SVT_SYNC_OFF:
         return SEERDB_SYNC_OFF;
     case SVT_SYNC_NORMAL:
@@ -258,15 +257,10 @@ enum seerdb_sync svt_handles_sync(struct svt_store *store)
 
 void svt_handles_note_intent(struct svt_store *store)
 {
-    lock();
-    store->intents++;
-    unlock();
+    atomic_fetch_add_explicit(&store->intents, 1, memory_order_relaxed);
 }
 
 uint64_t svt_handles_intents(struct svt_store *store)
 {
-    lock();
-    uint64_t n = store->intents;
-    unlock();
-    return n;
+    return atomic_load_explicit(&store->intents, memory_order_relaxed);
 }

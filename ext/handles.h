@@ -14,18 +14,20 @@
 #include "args.h"
 #include "errmap.h"
 
+#include <stdatomic.h>
+
 struct svt_store {
     seerdb *db;           /* immutable after open, like all that has no other comment */
     char *dir;            /* canonical; a name for messages if in memory */
     bool in_memory;       /* private to one connection, not in the registry */
     int64_t memory_limit; /* as given, 0: by default */
-    char *memory_limit_by; /* the table that gave it; NULL: nobody */
+    char *memory_limit_by;    /* the table that gave it; NULL: nobody */
+    _Atomic int sync;         /* enum svt_sync; written under the registry's mutex */
+    _Atomic uint64_t intents; /* trees that this process meant to drop, so far */
     /* The registry's mutex guards the rest. */
-    enum svt_sync sync;
     char *sync_by;
     bool inherited; /* by a forked child */
     size_t refs;
-    uint64_t intents; /* trees that this process meant to drop, so far */
     struct svt_store *next;
 };
 

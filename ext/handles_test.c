@@ -144,7 +144,6 @@ static void a_forked_child_is_told_so(void **state)
     if (child == 0) {
         const char *got = test_sql(db, "SELECT * FROM t");
         int rc = strstr(got, "fork") != NULL ? 0 : 1;
-        sqlite3_close(db);
         sqlite3 *own = NULL;
         char path[192];
         snprintf(path, sizeof(path), "%s/fork.db", test_dir);
@@ -153,6 +152,7 @@ static void a_forked_child_is_told_so(void **state)
         got = test_sql(own, "SELECT * FROM t"); /* the parent holds the store */
         rc += strstr(got, "error 5: ") != NULL ? 0 : 2;
         sqlite3_close(own);
+        sqlite3_close(db);
         _exit(rc);
     }
     assert_int_equal(waitpid(child, &status, 0), child);

@@ -72,6 +72,13 @@ static bool is_numeric(const struct svt_schema *s, int part)
     return has_rowid(s) || s->columns[s->key[part]].affinity >= SVT_AFFINITY_NUMERIC;
 }
 
+/* False for the part after the last. */
+static bool is_untyped(const struct svt_schema *s, int part)
+{
+    return part < count_parts(s) && !is_numeric(s, part) &&
+           s->columns[s->key[part]].affinity == SVT_AFFINITY_BLOB;
+}
+
 static bool is_literal(const struct svt_plan_constraint *c)
 {
     return c->literal && c->literal_type != SQLITE_INTEGER &&
@@ -244,11 +251,15 @@ static void take_all(const struct svt_plan_request *r, const struct choice *ch,
         if (r->constraints[ch->upper].op == SQLITE_INDEX_CONSTRAINT_LT)
             out->idx_num |= SVT_PLAN_UPPER_STRICT;
     }
-    if (ch->blobs) {
+    if (ch->blobs)
         out->idx_num |= SVT_PLAN_BLOBS;
-        out->omit[ch->upper] = false;
+    /* What a bound on an untyped part lets in besides its own side is not cut by the
+     * other one. */
+    if (ch->blobs || (is_untyped(r->schema, ch->neq) && !(sure && after))) {
         if (ch->lower >= 0)
             out->omit[ch->lower] = false;
+        if (ch->upper >= 0)
+            out->omit[ch->upper] = false;
     }
 }
 

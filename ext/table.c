@@ -633,6 +633,7 @@ static int shadow_insert(struct svt_table *t, const struct svt_shadow *s)
 {
     uint8_t blob[SVT_SHADOW_SIZE];
     sqlite3_stmt *stmt = NULL;
+    sqlite3_int64 last = sqlite3_last_insert_rowid(t->conn->db);
     shadow_encode(s, blob);
     int rc = svt_prepare(t->conn->db, &stmt,
                          "INSERT INTO \"%w\".\"%w\"(id, state) VALUES(1, ?1)",
@@ -645,6 +646,7 @@ static int shadow_insert(struct svt_table *t, const struct svt_shadow *s)
         svt_fail(&t->base.zErrMsg, rc, "%s: cannot write its shadow table %s: %s",
                  t->who, t->shadow, sqlite3_errmsg(t->conn->db));
     sqlite3_finalize(stmt);
+    sqlite3_set_last_insert_rowid(t->conn->db, last);
     return rc;
 }
 

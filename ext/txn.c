@@ -9,9 +9,12 @@
  * names it. */
 #include "txn.h"
 
+#include <string.h>
+
 struct created {
     struct created *next;
     seerdb_uuid tree;
+    char schema[]; /* whose shadow row names it */
 };
 
 struct svt_txn {
@@ -236,15 +239,15 @@ static void intend_drop(struct svt_txn *x, const seerdb_uuid *id)
  * shadow row names when the transaction commits. */
 static int disown_undone(struct svt_table *t, struct svt_txn *x)
 {
-    struct ids l = {.n = 0};
-    for (struct created *c = x->created; c != NULL && !l.failed; c = c->next)
-        ids_add(&l, &c->tree);
-    int rc = l.failed ? SQLITE_NOMEM
-                      : svt_shadow_each(t->conn, t->schema_name, see_shadow, &l);
-    for (size_t i = 0; rc == SQLITE_OK && i < l.n; i++)
-        if (!l.named[i])
-            intend_drop(x, &l.ids[i]);
-    ids_fini(&l);
+    int rc = SQLITE_OK;
+    for (struct created *c = x->created; c != NULL && rc == SQLITE_OK; c = c->next) {
+        struct ids l = {.n = 0};
+        rc = ids_add(&l, &c->tree) ? svt_shadow_each(t->conn, c->schema, see_shadow, &l)
+                                   : SQLITE_NOMEM;
+        if (rc == SQLITE_OK && !l.named[0])
+            intend_drop(x, &c->tree);
+        ids_fini(&l);
+    }
     return rc;
 }
 
@@ -400,15 +403,15 @@ bool svt_txn_wrote(const struct svt_table *t)
 int svt_txn_created(struct svt_table *t)
 {
     struct svt_txn *x = NULL;
-    struct created *c = sqlite3_malloc64(sizeof(*c));
+    size_t size = strlen(t->schema_name) + 1;
+    int rc = join(t, &x);
+    if (rc != SQLITE_OK)
+        return rc;
+    struct created *c = sqlite3_malloc64(sizeof(*c) + size);
     if (c == NULL)
         return SQLITE_NOMEM;
-    int rc = join(t, &x);
-    if (rc != SQLITE_OK) {
-        sqlite3_free(c);
-        return rc;
-    }
     c->tree = t->ks->id;
+    memcpy(c->schema, t->schema_name, size);
     c->next = x->created;
     x->created = c;
     touch(x, t->ks);

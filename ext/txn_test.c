@@ -374,6 +374,58 @@ static void last_insert_rowid_and_changes_count(void **state)
     test_close(db);
 }
 
+static int veto(void *refuse)
+{
+    return *(int *)refuse;
+}
+
+static void a_vetoed_commit_leaves_nothing(void **state)
+{
+    int refuse = 1;
+    (void)state;
+    sqlite3 *db = open_with_table("veto.db");
+    sqlite3_commit_hook(db, veto, &refuse);
+    test_expect(db, "INSERT INTO t VALUES(3, 'three')", "error 531: constraint failed");
+    test_expect(db, "BEGIN; DELETE FROM t", "");
+    test_expect(db, "COMMIT", "error 531: constraint failed");
+    test_expect(db, "SELECT k FROM t", "1 2");
+    refuse = 0;
+    test_expect(db, "INSERT INTO t VALUES(4, 'four'); SELECT k FROM t", "1 2 4");
+    test_close(db);
+    db = test_open("veto.db");
+    test_expect(db, "SELECT k FROM t", "1 2 4");
+    test_close(db);
+}
+
+static void tables_of_several_stores_commit_and_roll_back_together(void **state)
+{
+    char sql[256];
+    (void)state;
+    sqlite3 *db = open_with_table("several.db");
+    snprintf(sql, sizeof(sql), "ATTACH '%s/second.db' AS b", test_dir);
+    test_expect(db, sql, "");
+    test_expect(db,
+                "CREATE VIRTUAL TABLE b.u USING seerdb(k INTEGER PRIMARY KEY); CREATE "
+                "VIRTUAL TABLE w USING seerdb(k INTEGER PRIMARY KEY)",
+                "");
+    test_expect(
+        db,
+        "BEGIN; INSERT INTO t VALUES(3, 'x'); INSERT INTO u VALUES(3); SAVEPOINT s;"
+        "INSERT INTO w VALUES(3); INSERT INTO u VALUES(4); ROLLBACK TO s; INSERT "
+        "INTO u VALUES(5); COMMIT; SELECT k FROM t; SELECT 'u', k FROM u; SELECT "
+        "'w', k FROM w",
+        "1 2 3 u|3 u|5");
+    test_expect(
+        db,
+        "BEGIN; DELETE FROM t; DELETE FROM u; INSERT INTO w VALUES(1); ROLLBACK;"
+        "SELECT count(*) FROM t; SELECT count(*) FROM u; SELECT count(*) FROM w",
+        "3 2 0");
+    test_close(db);
+    db = test_open("second.db");
+    test_expect(db, "SELECT k FROM u", "3 5");
+    test_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +447,8 @@ int main(void)
         cmocka_unit_test(a_select_goes_on_after_rollback_and_commit),
         cmocka_unit_test(statements_see_the_table_as_of_their_start),
         cmocka_unit_test(last_insert_rowid_and_changes_count),
+        cmocka_unit_test(a_vetoed_commit_leaves_nothing),
+        cmocka_unit_test(tables_of_several_stores_commit_and_roll_back_together),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }
