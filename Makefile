@@ -42,7 +42,7 @@ EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
 ENGINE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_test.c))
 EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c))
-SQL_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard sql-tests/*.c))
+SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill)
 
 .PHONY: all loadable static deps dev-deps demo test unit sql asan tsan locks layers sizes format \
   check-format bench install clean help
@@ -108,7 +108,8 @@ $(BUILD)/ext/%_test: ext/%_test.c engine/test.h $(EXT_CORE_OBJ) $(BUILD)/libseer
 
 $(BUILD)/sql-tests/%: sql-tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< -lsqlite3 $(OUR_LIBS)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(filter %.c,$^) -lsqlite3 $(OUR_LIBS)
+$(BUILD)/sql-tests/differential: sql-tests/generate.c sql-tests/generate.h
 
 # ---- tests ------------------------------------------------------------------------
 # Every suite speaks TAP into $(BUILD)/*.tap; the last line counts what is in them.
@@ -138,11 +139,13 @@ SEEDS ?= 1-50
 STATEMENTS ?= 300
 KILLS ?= 100
 ROWS ?= 1000000
+EXTENSION = $(abspath $(BUILD)/seerdb.so)
+SQL_ENV = SQLITE3="$(SQLITE3)" SEERDB=$(EXTENSION)
 sql: $(BUILD)/seerdb.so $(SQL_PROGRAMS) ## only the tests that type SQL
-	$(call tap,sql-scripts,SQLITE3=$(SQLITE3) SEERDB=$(abspath $(BUILD)/seerdb.so) sql-tests/run)
-	$(call tap,sql-differential,$(BUILD)/sql-tests/differential --load $(abspath $(BUILD)/seerdb.so) --seeds $(SEEDS) --statements $(STATEMENTS))
-	$(call tap,sql-million,$(BUILD)/sql-tests/million --load $(abspath $(BUILD)/seerdb.so) --rows $(ROWS))
-	$(call tap,sql-kill,$(BUILD)/sql-tests/kill --load $(abspath $(BUILD)/seerdb.so) --rounds $(KILLS))
+	$(call tap,sql-scripts,$(SQL_ENV) sql-tests/run)
+	$(call tap,sql-differential,$(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS))
+	$(call tap,sql-million,$(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS))
+	$(call tap,sql-kill,$(SQL_ENV) $(BUILD)/sql-tests/kill $(KILLS))
 
 # The shell itself is not instrumented: the sanitizer's runtime must come first.
 asan: ## unit and SQL tests under the address and undefined-behaviour sanitizers

@@ -5,7 +5,7 @@
  * another reopen from the tables.  With --ordinary the same goes through an ordinary
  * WITHOUT ROWID table, and both times are shown.
  *
- *     million --load ./seerdb.so [--rows N] [--ordinary]
+ *     million --extension ./seerdb.so [--rows N] [--ordinary]
  *
  * Speaks TAP.  Times are information, never a verdict. */
 #define _GNU_SOURCE
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
     uint64_t rows = 1000000;
     int ordinary = 0;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--load") == 0 && i + 1 < argc)
+        if (strcmp(argv[i], "--extension") == 0 && i + 1 < argc)
             load_path = argv[++i];
         else if (strcmp(argv[i], "--rows") == 0 && i + 1 < argc)
             rows = strtoull(argv[++i], NULL, 10);
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
             load_path = NULL;
     }
     if (load_path == NULL) {
-        fprintf(stderr, "usage: million --load seerdb.so [--rows N] [--ordinary]\n");
+        fprintf(stderr, "usage: million --extension seerdb.so [--rows N] [--ordinary]\n");
         return 2;
     }
     char dir[] = "/tmp/seerdb-million-XXXXXX";

@@ -14,6 +14,7 @@
 #define MEMTABLE_MAX ((size_t)64 << 20)
 #define LOG_FILE_MIN ((uint64_t)256 << 10)
 #define LOG_FILE_MAX ((uint64_t)8 << 20)
+#define LOG_FILE_MOST ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
 
 /* ---- opening and closing ----------------------------------------------------- */
 
@@ -32,7 +33,11 @@ static int describe_holder(seerdb *db, const char *path, seerdb_err *err)
     sdb_buf_fini(&text);
     if (pid == sdb_process_id())
         return sdb_fail(err, SEERDB_BUSY,
-                        "%s is held by this process through another copy of seerdb", db->dir);
+                        "%s is open in this process already, perhaps through another copy of "
+                        "seerdb",
+                        db->dir);
+    if (pid == 0)
+        return sdb_fail(err, SEERDB_BUSY, "%s is held by another process", db->dir);
     return sdb_fail(err, SEERDB_BUSY, "%s is held by process %" PRIu64, db->dir, pid);
 }
 
@@ -59,9 +64,10 @@ static int take_lock(seerdb *db, seerdb_err *err)
         rc = describe_holder(db, path, err);
     if (rc != 0)
         goto out;
+    /* For messages only: a disk without room for it is no reason not to open. */
     int n = snprintf(text, sizeof text, "%" PRIu64 "\n", sdb_process_id());
-    if ((rc = sdb_file_truncate(db->lock_file, 0, err)) == 0)
-        rc = sdb_file_write_at(db->lock_file, 0, (seerdb_slice){text, (size_t)n}, err);
+    if (sdb_file_truncate(db->lock_file, 0, NULL) == 0)
+        (void)!sdb_file_write_at(db->lock_file, 0, (seerdb_slice){text, (size_t)n}, NULL);
 out:
     sdb_mem_free(path);
     return rc;
@@ -153,6 +159,10 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     if (o->memory_limit != 0 && o->memory_limit < MEMORY_MIN)
         return sdb_fail(err, SEERDB_MISUSE, "a memory limit of %zu bytes is below %zu",
                         o->memory_limit, MEMORY_MIN);
+    if (o->log_file_size > LOG_FILE_MOST)
+        return sdb_fail(err, SEERDB_MISUSE,
+                        "a log file size of %" PRIu64 " bytes is above %" PRIu64,
+                        (uint64_t)o->log_file_size, LOG_FILE_MOST);
     seerdb *db = sdb_mem_zalloc(sizeof *db);
     if (db == NULL)
         return sdb_fail_nomem(err, sizeof *db);
@@ -174,7 +184,7 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     }
     bool create = o->create || db->owns_fs;
     if (rc == 0 && (rc = enter_directory(db, create, err)) == 0 &&
-        (rc = take_lock(db, err)) == 0 &&
+        (rc = sdb_recover_look(db, create, err)) == 0 && (rc = take_lock(db, err)) == 0 &&
         (rc = sdb_recover(db, create, log_file_size, err)) == 0) {
         *out = db;
         return 0;
@@ -191,7 +201,13 @@ int seerdb_close(seerdb *db, seerdb_err *err)
         return 0;
     if (sdb_check_process(db, NULL) != 0) {
         /* In a child the threads do not exist and the locks may be held for ever. The
-         * files are shared with the parent: leave everything alone. */
+         * files are shared with the parent: leave everything alone, but for the
+         * descriptor that would keep the store locked when the parent has gone.  Closing
+         * it takes no lock on the local disk, and does not unlock. */
+        if (db->fs == sdb_fs_local()) {
+            sdb_file_close(db->lock_file);
+            db->lock_file = NULL;
+        }
         return 0;
     }
     sdb_job_stop(db);
@@ -477,10 +493,11 @@ int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *inf
 
 /* ---- maintenance --------------------------------------------------------------- */
 
-/* Wait until the queue is empty; a failed attempt after `failures` ends the wait. */
-static int wait_for_jobs(seerdb *db, uint64_t failures, seerdb_err *err) REQUIRES(LK_DB)
+/* Wait until what is queued now is done; the next failed attempt ends the wait. */
+static int wait_for_jobs(seerdb *db, seerdb_err *err) REQUIRES(LK_DB)
 {
-    while (db->jobs != NULL) {
+    uint64_t failures = db->jobs_failed, last = db->jobs_submitted;
+    while (db->jobs_done < last) {
         if (db->bg_err.code != 0)
             return sdb_fail_as(err, &db->bg_err);
         if (db->jobs_failed > failures)
@@ -509,10 +526,9 @@ int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
     if (rc != 0)
         return rc;
     sdb_lock_db(&db->lock);
-    uint64_t failures = db->jobs_failed;
     db->retry_now = true;
     sdb_cond_signal(&db->work);
-    rc = wait_for_jobs(db, failures, err);
+    rc = wait_for_jobs(db, err);
     sdb_unlock_db(&db->lock);
     return rc;
 }

@@ -15,7 +15,7 @@ struct flush {
     seerdb_tree *tree;  /* a counted handle */
     struct sdb_memtable *memtable; /* counted */
     uint64_t last_number; /* of the commits in it */
-    uint64_t file;        /* the table's number, kept over retries; 0: none yet */
+    uint64_t file; /* the table's number, kept over retries if it can be; 0: none yet */
 };
 
 static void flush_free(struct sdb_job *job)
@@ -132,12 +132,14 @@ static int install(struct flush *f, const struct sdb_table_desc *desc, struct sd
     bool dropped = f->tree->dropped;
     sdb_unlock_db(&db->lock);
     int rc = 0;
+    uint64_t log_floor = sdb_manifest_catalog(db->manifest)->log_floor;
     if (!dropped) {
         if (run != NULL)
             sdb_edit_table_add(&e, tree, desc);
         sdb_edit_tree_numbers(&e, tree, f->last_number, f->last_number, 0);
     }
-    sdb_edit_log_floor(&e, floor);
+    /* Somebody may have trimmed the log since the floor was looked at: it never falls. */
+    sdb_edit_log_floor(&e, floor > log_floor ? floor : log_floor);
     rc = sdb_install(db, &e, err);
     *listed = rc == 0 && !dropped && run != NULL;
     if (rc == 0) {
@@ -179,8 +181,14 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     struct sdb_table_desc desc = {0};
     struct sdb_run *run = NULL;
     bool listed = false;
-    if (f->file == 0)
+    if (f->file == 0) {
+        sdb_lock_write(&db->write_lock);
+        int reserved = sdb_reserve(db, err);
+        sdb_unlock_write(&db->write_lock);
+        if (reserved != 0)
+            return reserved;
         f->file = atomic_fetch_add_explicit(&db->next_file, 1, memory_order_relaxed);
+    }
     char *path = sdb_table_path(db, f->file);
     if (path == NULL)
         return sdb_fail_nomem(err, 0);
@@ -208,6 +216,8 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     /* Of a store that broke, the manifest may name the file: the next open knows. */
     if (!listed && !atomic_load_explicit(&db->broken, memory_order_acquire))
         (void)sdb_fs_remove(db->fs, path, NULL);
+    if (rc != 0 && sdb_fs_stat(db->fs, path, NULL, NULL, NULL) != SEERDB_NOTFOUND)
+        f->file = 0; /* what cannot be removed must not be in the way of the next attempt */
     sdb_table_desc_fini(&desc);
     sdb_mem_free(path);
     return rc;
@@ -288,6 +298,21 @@ uint64_t sdb_log_floor(seerdb *db, const struct sdb_job *without)
     return floor;
 }
 
+int sdb_log_trim(seerdb *db, seerdb_err *err)
+{
+    uint64_t floor = sdb_log_floor(db, NULL);
+    struct sdb_edit e = {0};
+    sdb_edit_log_floor(&e, floor);
+    sdb_lock_install(&db->install_lock);
+    int rc = 0;
+    bool falls = floor <= sdb_manifest_catalog(db->manifest)->log_floor;
+    if (!falls)
+        rc = sdb_install(db, &e, err);
+    sdb_unlock_install(&db->install_lock);
+    sdb_edit_fini(&e);
+    return rc == 0 && !falls ? sdb_wal_release(db->wal, floor, err) : rc;
+}
+
 /* The tree whose active memtable is largest, or which holds the oldest log file. */
 static seerdb_tree *pick(seerdb *db, bool by_log, size_t *total) REQUIRES(LK_WRITE)
 {
@@ -329,6 +354,8 @@ int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)
             seerdb_tree *oldest = pick(db, true, &total);
             if (oldest != NULL && oldest->active_file < file)
                 rc = sdb_freeze(oldest, err);
+            else /* held back by nobody: its commits went to dropped trees, or undone */
+                rc = sdb_log_trim(db, err);
         }
     }
     return rc;

@@ -23,4 +23,8 @@ int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE)
 uint64_t sdb_log_floor(seerdb *db, const struct sdb_job *without) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB);
 
+/* Let go of log files that nothing needs, without a flush. */
+int sdb_log_trim(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
+
 #endif

@@ -47,6 +47,7 @@ static void run_head(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB) NO_TSA
         job_failed(db, job, &why);
     } else {
         db->jobs = job->next;
+        db->jobs_done++;
         db->job_err = (seerdb_err){0};
     }
     sdb_cond_broadcast(&db->progress);
@@ -76,28 +77,26 @@ static void *worker_main(void *arg) NO_TSA
     while (!db->closing) {
         uint64_t now = sdb_clock_mono_us(), wait_ms = SYNC_EVERY_MS;
         struct sdb_job *job = db->bg_err.code == 0 ? db->jobs : NULL;
+        bool sync_due = atomic_load_explicit(&db->sync_due, memory_order_relaxed);
+        if (sync_due && next_sync == 0)
+            next_sync = now + SYNC_EVERY_MS * 1000;
+        if (sync_due && now >= next_sync) { /* before jobs, which may never run out */
+            next_sync = 0;
+            sync_log(db);
+            continue;
+        }
         if (job != NULL && (now >= job->not_before_us || db->retry_now)) {
             run_head(db, job);
             continue;
         }
         if (job != NULL && (job->not_before_us - now) / 1000 + 1 < wait_ms)
             wait_ms = (job->not_before_us - now) / 1000 + 1;
-        if (atomic_load_explicit(&db->sync_due, memory_order_relaxed)) {
-            if (next_sync == 0)
-                next_sync = now + SYNC_EVERY_MS * 1000;
-            if (now >= next_sync) {
-                next_sync = 0;
-                sync_log(db);
-                continue;
-            }
-            if ((next_sync - now) / 1000 + 1 < wait_ms)
-                wait_ms = (next_sync - now) / 1000 + 1;
+        if (sync_due && (next_sync - now) / 1000 + 1 < wait_ms)
+            wait_ms = (next_sync - now) / 1000 + 1;
+        if (sync_due || job != NULL)
             (void)sdb_cond_wait_ms(&db->work, &db->lock, wait_ms);
-        } else if (job != NULL) {
-            (void)sdb_cond_wait_ms(&db->work, &db->lock, wait_ms);
-        } else {
+        else
             sdb_cond_wait(&db->work, &db->lock);
-        }
     }
     sdb_unlock_db(&db->lock);
     return NULL;
@@ -121,6 +120,7 @@ void sdb_job_submit(seerdb *db, struct sdb_job *job)
     while (*last != NULL)
         last = &(*last)->next;
     *last = job;
+    db->jobs_submitted++;
     want_worker(db);
 }
 

@@ -9,6 +9,8 @@
 
 struct seerdb_iter {
     struct sdb_iter *merged; /* owned */
+    seerdb *db; /* borrowed.  Every move asks it whether this is a child process: there, a
+                   memtable may stand in the middle of a change that nobody will finish */
     seerdb_view *view;       /* counted */
     seerdb_pin *scratch;     /* counted: hidden ranges of the batch; NULL: no batch */
     struct sdb_buf lower, upper;
@@ -164,6 +166,7 @@ int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
         sdb_mem_free(it);
         return rc;
     }
+    it->db = view->tree->db;
     it->view = seerdb_view_ref(view);
     if (batch != NULL && batch->scratch != NULL)
         it->scratch = seerdb_pin_ref(&batch->scratch->pin);
@@ -235,16 +238,22 @@ static int settle(seerdb_iter *it, bool forward, int rc, seerdb_err *err)
 int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
 {
     struct sdb_iter *m = it->merged;
-    int rc = it->has_lower ? m->ops->seek(m, sdb_buf_slice(&it->lower), err)
-                           : m->ops->first(m, err);
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
+    rc = it->has_lower ? m->ops->seek(m, sdb_buf_slice(&it->lower), err)
+                       : m->ops->first(m, err);
     return settle(it, true, rc, err);
 }
 
 int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
 {
     struct sdb_iter *m = it->merged;
-    int rc = it->has_upper ? m->ops->seek_for_prev(m, sdb_buf_slice(&it->upper), err)
-                           : m->ops->last(m, err);
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
+    rc = it->has_upper ? m->ops->seek_for_prev(m, sdb_buf_slice(&it->upper), err)
+                       : m->ops->last(m, err);
     if (rc == 0 && above(it, m->at.key)) /* the bound itself is outside */
         rc = m->ops->prev(m, err);
     return settle(it, false, rc, err);
@@ -252,6 +261,9 @@ int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
 
 int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
 {
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
     if (below(it, k))
         return seerdb_iter_first(it, err);
     return settle(it, true, it->merged->ops->seek(it->merged, k, err), err);
@@ -259,6 +271,9 @@ int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
 
 int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
 {
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
     if (above(it, k))
         return seerdb_iter_last(it, err);
     return settle(it, false, it->merged->ops->seek_for_prev(it->merged, k, err), err);
@@ -266,12 +281,18 @@ int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
 
 int seerdb_iter_next(seerdb_iter *it, seerdb_err *err)
 {
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
     assert(it->positioned);
     return settle(it, true, it->merged->ops->next(it->merged, err), err);
 }
 
 int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err)
 {
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
     assert(it->positioned);
     return settle(it, false, it->merged->ops->prev(it->merged, err), err);
 }

@@ -14,6 +14,8 @@
 #include <stdio.h>
 
 #define LOG_FILES_KEPT 2u
+#define LOG_FILES_MANY 8u /* every session leaves one: then it is time to flush, */
+#define LOG_FILES_MOST 16u /* and then, to wait for it */
 
 /* A commit whose outcome the log has not told yet. */
 struct held {
@@ -32,18 +34,18 @@ struct replay {
 /* A file name of the store, taken apart. */
 struct name {
     uint64_t number;
-    char suffix[8]; /* "tbl", "log", ... ; "" when it is none of ours */
+    const char *suffix; /* ".tbl", ".log", ... ; "" when it is none of ours */
 };
 
+/* Numbers that no store reaches belong to somebody else: believing them would use up
+ * the numbers of log files. */
 static struct name parse_name(const char *name)
 {
-    struct name n = {0};
-    const char *p = name;
-    for (; *p >= '0' && *p <= '9' && n.number < UINT64_MAX / 16; p++)
-        n.number = n.number * 10 + (uint64_t)(*p - '0');
-    if (p - name < 6 || *p != '.' || strlen(p + 1) >= sizeof n.suffix)
-        return (struct name){0};
-    strcpy(n.suffix, p + 1);
+    static const char *const ours[] = {".man", ".log", ".free", ".tbl", ".vlg"};
+    struct name n = {0, ""};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (sdb_numbered_parse(name, ours[i], &n.number) && n.number <= INT32_MAX)
+            n.suffix = ours[i];
     return n;
 }
 
@@ -74,9 +76,9 @@ static bool is_doomed(const struct listing *l, const char *name, const struct na
     size_t size = strlen(name);
     if (size > 4 && strcmp(name + size - 4, ".tmp") == 0)
         return true;
-    if (strcmp(n->suffix, "tbl") == 0)
+    if (strcmp(n->suffix, ".tbl") == 0)
         return !table_is_listed(l->catalog, n->number);
-    return strcmp(n->suffix, "man") == 0 && n->number != l->manifest;
+    return strcmp(n->suffix, ".man") == 0 && n->number != l->manifest;
 }
 
 static void look_at(void *ctx, const char *name)
@@ -85,10 +87,10 @@ static void look_at(void *ctx, const char *name)
     struct name n = parse_name(name);
     if (n.suffix[0] != '\0' && n.number > l->highest)
         l->highest = n.number;
-    if (strcmp(n.suffix, "log") == 0 || strcmp(n.suffix, "tbl") == 0)
+    if (strcmp(n.suffix, ".log") == 0 || strcmp(n.suffix, ".tbl") == 0)
         l->data = true;
     if (strcmp(name, "LOCK") != 0 && strcmp(name, "CURRENT.tmp") != 0 &&
-        strcmp(n.suffix, "man") != 0 && !l->foreign) {
+        strcmp(n.suffix, ".man") != 0 && !l->foreign) {
         l->foreign = true;
         snprintf(l->first_foreign, sizeof l->first_foreign, "%s", name);
     }
@@ -116,10 +118,10 @@ static int remove_orphans(seerdb *db, const struct listing *l, seerdb_err *err)
 
 /* ---- the manifest ----------------------------------------------------------- */
 
-static int create_manifest(seerdb *db, seerdb_err *err)
+/* May a store be made in the directory? */
+static int check_empty(seerdb *db, seerdb_err *err)
 {
     struct listing l = {.db = db};
-    seerdb_uuid id;
     int rc = sdb_fs_list(db->fs, db->dir, look_at, &l, err);
     if (rc != 0)
         return rc;
@@ -131,20 +133,34 @@ static int create_manifest(seerdb *db, seerdb_err *err)
         return sdb_fail(err, SEERDB_CANTOPEN,
                         "%s is not a store and not empty (it holds %s)", db->dir,
                         l.first_foreign);
-    if ((rc = sdb_uuid_new(&id, err)) != 0)
+    return 0;
+}
+
+int sdb_recover_look(seerdb *db, bool create, seerdb_err *err)
+{
+    size_t size = strlen(db->dir) + sizeof "/CURRENT";
+    char *path = sdb_mem_alloc(size);
+    if (path == NULL)
+        return sdb_fail_nomem(err, size);
+    snprintf(path, size, "%s/CURRENT", db->dir);
+    int rc = sdb_fs_stat(db->fs, path, NULL, NULL, err);
+    sdb_mem_free(path);
+    if (rc != SEERDB_NOTFOUND)
         return rc;
-    return sdb_manifest_create(db->fs, db->dir, &id, &db->manifest, err);
+    return create ? check_empty(db, err)
+                  : sdb_fail(err, SEERDB_CANTOPEN,
+                             "%s is not a store: it has no file CURRENT", db->dir);
 }
 
 static int load_manifest(seerdb *db, bool create, seerdb_err *err)
 {
+    seerdb_uuid id;
     int rc = sdb_manifest_load(db->fs, db->dir, &db->manifest, err);
     if (rc != SEERDB_NOTFOUND)
         return rc;
-    if (create)
-        return create_manifest(db, err);
-    return sdb_fail(err, SEERDB_CANTOPEN, "%s is not a store: it has no file CURRENT",
-                    db->dir);
+    if ((rc = sdb_recover_look(db, create, err)) != 0 || (rc = sdb_uuid_new(&id, err)) != 0)
+        return rc;
+    return sdb_manifest_create(db->fs, db->dir, &id, &db->manifest, err);
 }
 
 /* ---- trees and their tables ------------------------------------------------- */
@@ -157,10 +173,14 @@ static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_ru
     char *path = sdb_table_path(db, desc->file);
     if (path == NULL)
         return sdb_fail_nomem(err, 0);
-    int rc = desc->backend != 0
-                 ? sdb_fail(err, SEERDB_NEWER, "%s lies on the unknown backend %u", path,
-                            desc->backend)
-                 : sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err);
+    int rc = desc->backend == 0
+                 ? sdb_fs_stat(db->fs, path, NULL, NULL, err)
+                 : sdb_fail(err, SEERDB_NEWER, "%s lies on the unknown backend %u", path,
+                            desc->backend);
+    if (rc == SEERDB_NOTFOUND)
+        rc = sdb_fail(err, SEERDB_CORRUPT, "the manifest lists %s, which is missing", path);
+    if (rc == 0)
+        rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err);
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
@@ -344,16 +364,27 @@ static int replay_log(seerdb *db, const struct sdb_wal_options *o,
     return rc;
 }
 
-/* Queue the flush of every memtable that replay has filled. */
-static int freeze_full(seerdb *db, seerdb_err *err) NO_TSA
+/* Queue the flush of every memtable that replay has filled; of all, when the log consists
+ * of many files.  A failure is none to open: the first commits try again. */
+static void freeze_full(seerdb *db, bool all) NO_TSA
 {
     int rc = 0;
     sdb_lock_write(&db->write_lock);
     for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next)
-        if (sdb_memtable_bytes(t->active) >= db->memtable_size)
-            rc = sdb_freeze(t, err);
+        if (all || sdb_memtable_bytes(t->active) >= db->memtable_size)
+            rc = sdb_freeze(t, NULL);
+    if (rc == 0 && all)
+        (void)!sdb_log_trim(db, NULL);
     sdb_unlock_write(&db->write_lock);
-    return rc;
+}
+
+/* Sessions too short for a flush must not pile up log files. */
+static void wait_for_flushes(seerdb *db)
+{
+    sdb_lock_db(&db->lock);
+    while (db->jobs != NULL && db->jobs_failed == 0 && db->bg_err.code == 0)
+        sdb_cond_wait(&db->progress, &db->lock);
+    sdb_unlock_db(&db->lock);
 }
 
 /* The store is not shared yet. */
@@ -385,7 +416,9 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
     if ((rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
         goto out;
-    rc = freeze_full(db, err);
+    freeze_full(db, seen.nfiles > LOG_FILES_MANY);
+    if (seen.nfiles > LOG_FILES_MOST)
+        wait_for_flushes(db);
 out:
     sdb_wal_recovery_fini(&seen);
     sdb_buf_fini(&l.doomed);

@@ -97,6 +97,8 @@ struct seerdb {
     bool closing GUARDED_BY(LK_DB);
     bool retry_now GUARDED_BY(LK_DB);   /* skip the backoff of the job at the head */
     size_t frozen_bytes GUARDED_BY(LK_DB); /* memtables waiting for their flush */
+    uint64_t jobs_submitted GUARDED_BY(LK_DB);
+    uint64_t jobs_done GUARDED_BY(LK_DB);   /* they end in the order of submission */
     uint64_t jobs_failed GUARDED_BY(LK_DB); /* attempts */
     seerdb_err job_err GUARDED_BY(LK_DB); /* why the job at the head waits to be retried */
     seerdb_err bg_err GUARDED_BY(LK_DB);  /* first failure that retrying can't cure */
