@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * testing -- for the tests of this folder: a store on a file system in memory, behind
+ * one that injects faults, and one-line writes and reads of it. */
+#ifndef SDB_DB_TESTING_H
+#define SDB_DB_TESTING_H
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "os/faultfs.h"
+#include "os/memfs.h"
+#include "test.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define SMALL_MEMORY ((size_t)1 << 20) /* the least: memtables of 256 KiB */
+#define SMALL_LOG    ((size_t)16 << 10)
+
+/* A store and what it stands on. */
+struct bed {
+    struct sdb_fs *mem, *fs; /* owned: memory, and the faults in front of it */
+    seerdb_options o;
+    const char *dir;
+    seerdb *db; /* NULL: closed */
+};
+
+static inline int bed_open(struct bed *b, seerdb_err *err)
+{
+    return seerdb_open(b->dir, &b->o, &b->db, err);
+}
+
+static inline void bed_open_ok(struct bed *b)
+{
+    seerdb_err err = {0};
+    test_ok(bed_open(b, &err), &err);
+}
+
+static inline void bed_init(struct bed *b)
+{
+    *b = (struct bed){.mem = sdb_memfs_new(true), .dir = "store"};
+    assert_non_null(b->mem);
+    b->fs = sdb_faultfs_new(b->mem);
+    assert_non_null(b->fs);
+    b->o = (seerdb_options){.create = true,
+                            .memory_limit = SMALL_MEMORY,
+                            .log_file_size = SMALL_LOG,
+                            .fs = b->fs};
+}
+
+/* A new, open store. */
+static inline void bed_new(struct bed *b)
+{
+    bed_init(b);
+    bed_open_ok(b);
+}
+
+static inline void bed_close(struct bed *b)
+{
+    seerdb_err err = {0};
+    test_ok(seerdb_close(b->db, &err), &err);
+    b->db = NULL;
+}
+
+/* Close it as a crash of the process would: nothing more reaches the disk. */
+static inline void bed_crash(struct bed *b)
+{
+    sdb_faultfs_arm(b->fs, &(struct sdb_fault){.ops = SDB_FAULT_WRITE | SDB_FAULT_SYNC |
+                                                      SDB_FAULT_META | SDB_FAULT_OPEN,
+                                               .times = UINT64_MAX,
+                                               .error = 5});
+    (void)seerdb_close(b->db, NULL);
+    b->db = NULL;
+    sdb_faultfs_arm(b->fs, &(struct sdb_fault){0});
+}
+
+static inline void bed_fini(struct bed *b)
+{
+    if (b->db != NULL)
+        bed_close(b);
+    sdb_faultfs_free(b->fs);
+    sdb_memfs_free(b->mem);
+}
+
+/* A UUID that a test can name. */
+static inline seerdb_uuid uuid_of(unsigned n)
+{
+    seerdb_uuid u = {{0x5e, (uint8_t)(n >> 8), (uint8_t)n, 1}};
+    return u;
+}
+
+static inline seerdb_tree *create_tree(seerdb *db, unsigned n)
+{
+    seerdb_err err = {0};
+    seerdb_tree *t = NULL;
+    test_ok(seerdb_tree_create(
+                db, &(seerdb_tree_options){.id = uuid_of(n), .name = "t"}, &t, &err),
+            &err);
+    return t;
+}
+
+static inline seerdb_tree *open_tree(seerdb *db, unsigned n)
+{
+    seerdb_err err = {0};
+    seerdb_uuid id = uuid_of(n);
+    seerdb_tree *t = NULL;
+    test_ok(seerdb_tree_open(db, &id, &t, &err), &err);
+    return t;
+}
+
+static inline seerdb_batch *new_batch(seerdb *db)
+{
+    seerdb_err err = {0};
+    seerdb_batch *b = NULL;
+    test_ok(seerdb_batch_new(db, &b, &err), &err);
+    return b;
+}
+
+static inline seerdb_view *new_view(seerdb_tree *t)
+{
+    seerdb_err err = {0};
+    seerdb_view *v = NULL;
+    test_ok(seerdb_view_open(t, &v, &err), &err);
+    return v;
+}
+
+/* Writes in words: "a=1 b=2 -c" puts a and b and deletes c. */
+static inline int batch_words(seerdb_batch *b, seerdb_tree *t, const char *words,
+                              seerdb_err *err)
+{
+    int rc = 0;
+    while (rc == 0 && *words != '\0') {
+        size_t n = strcspn(words, " ");
+        const char *eq = memchr(words, '=', n);
+        if (words[0] == '-')
+            rc = seerdb_batch_delete(b, t, (seerdb_slice){words + 1, n - 1}, err);
+        else if (eq != NULL)
+            rc = seerdb_batch_put(b, t, (seerdb_slice){words, (size_t)(eq - words)},
+                                  (seerdb_slice){eq + 1, (size_t)(words + n - eq - 1)},
+                                  err);
+        words += n + (words[n] == ' ');
+    }
+    return rc;
+}
+
+static inline void add(seerdb_batch *b, seerdb_tree *t, const char *words)
+{
+    seerdb_err err = {0};
+    test_ok(batch_words(b, t, words, &err), &err);
+}
+
+/* Write the words as one commit. */
+static inline int try_write(seerdb_tree *t, const char *words, enum seerdb_sync sync,
+                            seerdb_err *err)
+{
+    seerdb_batch *b = NULL;
+    int rc = seerdb_batch_new(seerdb_tree_store(t), &b, err);
+    if (rc == 0 && (rc = batch_words(b, t, words, err)) == 0)
+        rc = seerdb_write(b, sync, err);
+    seerdb_batch_free(b);
+    return rc;
+}
+
+static inline void write_words(seerdb_tree *t, const char *words)
+{
+    seerdb_err err = {0};
+    test_ok(try_write(t, words, SEERDB_SYNC_FULL, &err), &err);
+}
+
+static inline void flush(seerdb *db)
+{
+    seerdb_err err = {0};
+    test_ok(seerdb_flush(db, NULL, &err), &err);
+}
+
+/* One commit of `size` bytes under `key`. */
+static inline int try_fill(seerdb_tree *t, const char *key, size_t size, seerdb_err *err)
+{
+    seerdb_batch *b = NULL;
+    char *value = malloc(size + 1);
+    assert_non_null(value);
+    memset(value, 'x', size);
+    int rc = seerdb_batch_new(seerdb_tree_store(t), &b, err);
+    if (rc == 0 && (rc = seerdb_batch_put(b, t, test_slice(key),
+                                          (seerdb_slice){value, size}, err)) == 0)
+        rc = seerdb_write(b, SEERDB_SYNC_OFF, err);
+    seerdb_batch_free(b);
+    free(value);
+    return rc;
+}
+
+/* What `it` shows from end to end, as words in `out`. */
+static inline void dump_iter(seerdb_iter *it, bool forward, char *out, size_t room)
+{
+    seerdb_err err = {0};
+    size_t at = 0;
+    out[0] = '\0';
+    int rc = forward ? seerdb_iter_first(it, &err) : seerdb_iter_last(it, &err);
+    while (rc == 0) {
+        seerdb_slice k = seerdb_iter_key(it), v = seerdb_iter_value(it);
+        at += (size_t)snprintf(out + at, room - at, "%s%.*s=%.*s", at > 0 ? " " : "",
+                               (int)k.size, (const char *)k.data, (int)v.size,
+                               (const char *)v.data);
+        assert_true(at < room);
+        rc = forward ? seerdb_iter_next(it, &err) : seerdb_iter_prev(it, &err);
+    }
+    if (rc != SEERDB_NOTFOUND)
+        fail_msg("a scan failed: %s", err.msg);
+}
+
+/* The view, and the batch up to the mark over it, must show exactly these words. */
+static inline void expect_state(seerdb_view *v, seerdb_batch *b, uint64_t mark,
+                                const char *words)
+{
+    char got[4096];
+    seerdb_err err = {0};
+    seerdb_iter *it = NULL;
+    test_ok(seerdb_iter_open(v, b, mark, &it, &err), &err);
+    dump_iter(it, true, got, sizeof got);
+    seerdb_iter_close(it);
+    assert_string_equal(got, words);
+}
+
+static inline void expect(seerdb_tree *t, const char *words)
+{
+    seerdb_view *v = new_view(t);
+    expect_state(v, NULL, 0, words);
+    seerdb_view_close(v);
+}
+
+/* A lookup in the tree as it is; value NULL: no such key. */
+static inline void expect_key(seerdb_tree *t, const char *key, const char *value)
+{
+    seerdb_err err = {0};
+    seerdb_value got;
+    seerdb_view *v = new_view(t);
+    int rc = seerdb_get(v, NULL, 0, test_slice(key), &got, &err);
+    if (rc < 0)
+        fail_msg("%s: %s", key, err.msg);
+    if ((rc == 0) != (value != NULL))
+        fail_msg("%s is %s", key, rc == 0 ? "there" : "missing");
+    if (rc == 0) {
+        test_slice_equal(got.bytes, test_slice(value));
+        seerdb_pin_unref(got.pin);
+    }
+    seerdb_view_close(v);
+}
+
+static inline void verify(seerdb *db)
+{
+    seerdb_err err = {0};
+    seerdb_verify_report report;
+    test_ok(seerdb_verify(db, NULL, &report, &err), &err);
+}
+
+/* The value of a statistic of the store and the tree (may be NULL). */
+struct wanted_stat {
+    const char *name;
+    double value;
+    bool found;
+};
+
+static inline bool take_stat(void *ctx, const seerdb_stat *stat)
+{
+    struct wanted_stat *w = ctx;
+    if (strcmp(stat->name, w->name) == 0) {
+        w->value = stat->value;
+        w->found = true;
+    }
+    return !w->found;
+}
+
+static inline double stat_of(seerdb *db, seerdb_tree *t, const char *name)
+{
+    seerdb_err err = {0};
+    struct wanted_stat w = {.name = name};
+    test_ok(seerdb_stats(db, t, take_stat, &w, &err), &err);
+    if (!w.found)
+        fail_msg("there is no statistic %s", name);
+    return w.value;
+}
+
+/* How many names in the store's directory end in `suffix`. */
+struct name_count {
+    const char *suffix;
+    size_t n;
+    char first[64];
+};
+
+static inline void count_name(void *ctx, const char *name)
+{
+    struct name_count *c = ctx;
+    size_t n = strlen(name), s = strlen(c->suffix);
+    if (n < s || strcmp(name + n - s, c->suffix) != 0)
+        return;
+    if (c->n++ == 0)
+        snprintf(c->first, sizeof c->first, "%s", name);
+}
+
+static inline struct name_count files_of(struct bed *b, const char *suffix)
+{
+    seerdb_err err = {0};
+    struct name_count c = {.suffix = suffix};
+    test_ok(sdb_fs_list(b->mem, b->dir, count_name, &c, &err), &err);
+    return c;
+}
+
+static inline void fault(struct bed *b, struct sdb_fault f)
+{
+    sdb_faultfs_arm(b->fs, &f);
+}
+
+#endif
