@@ -140,8 +140,12 @@ static int read_old_column(struct svt_table *t, struct svt_write *w, int i)
 
 /* ---- the new row ----------------------------------------------------------- */
 
+/* OR IGNORE goes on with the next row and never shows the sentence; but SQLite would
+ * keep it for whatever fails later in the statement. */
 static int not_null_failed(struct svt_table *t, const struct svt_column *c)
 {
+    if (t->write->conflict == SQLITE_IGNORE)
+        return SQLITE_CONSTRAINT_NOTNULL;
     return svt_fail(&t->base.zErrMsg, SQLITE_CONSTRAINT_NOTNULL,
                     "NOT NULL constraint failed: %s.%s", t->name, c->name);
 }
@@ -336,6 +340,10 @@ static int make_row(struct svt_table *t, struct svt_write *w)
 static int unique_failed(struct svt_table *t)
 {
     const struct svt_schema *s = &t->schema;
+    int code = s->shape == SVT_SHAPE_ROWID ? SQLITE_CONSTRAINT_ROWID
+                                           : SQLITE_CONSTRAINT_PRIMARYKEY;
+    if (t->write->conflict == SQLITE_IGNORE)
+        return code;
     char *columns = s->shape == SVT_SHAPE_ROWID
                         ? sqlite3_mprintf("%s.rowid", t->name)
                         : sqlite3_mprintf("%s.%s", t->name, s->columns[s->key[0]].name);
@@ -345,12 +353,9 @@ static int unique_failed(struct svt_table *t)
         sqlite3_free(columns);
         columns = longer;
     }
-    int rc = columns == NULL
-                 ? SQLITE_NOMEM
-                 : svt_fail(&t->base.zErrMsg,
-                            s->shape == SVT_SHAPE_ROWID ? SQLITE_CONSTRAINT_ROWID
-                                                        : SQLITE_CONSTRAINT_PRIMARYKEY,
-                            "UNIQUE constraint failed: %s", columns);
+    int rc = columns == NULL ? SQLITE_NOMEM
+                             : svt_fail(&t->base.zErrMsg, code,
+                                        "UNIQUE constraint failed: %s", columns);
     sqlite3_free(columns);
     return rc;
 }

@@ -1,0 +1,71 @@
+-- Trap 15: the order in which a query names its bounds changes nothing; strict bounds are
+-- strict; negative and fractional keys are not clamped.
+CREATE VIRTUAL TABLE t USING seerdb(k PRIMARY KEY);
+CREATE VIRTUAL TABLE i USING seerdb(k INTEGER PRIMARY KEY);
+INSERT INTO t VALUES (-10), (-5.5), (-5), (-1), (-0.5), (0), (0.5), (1), (5), (5.5), (7), (10), ('text'), (x'00');
+INSERT INTO i VALUES (-10), (-5), (-1), (0), (1), (5), (7), (10);
+SELECT group_concat(k) FROM t WHERE k >= 5 AND k <= 10;
+SELECT group_concat(k) FROM t WHERE k <= 10 AND k >= 5;
+SELECT group_concat(k) FROM t WHERE k > 5 AND k < 10;
+SELECT group_concat(k) FROM t WHERE k < 10 AND k > 5;
+SELECT group_concat(k) FROM t WHERE 5 < k AND 10 > k;
+SELECT group_concat(k) FROM t WHERE 10 >= k AND 5 <= k;
+SELECT group_concat(k) FROM t WHERE k BETWEEN 5 AND 10;
+SELECT group_concat(k) FROM t WHERE k BETWEEN 10 AND 5;
+SELECT group_concat(k) FROM t WHERE k > 5 AND k < 5;
+SELECT group_concat(k) FROM t WHERE k >= 5 AND k <= 5;
+SELECT group_concat(k) FROM t WHERE k > 5 AND k <= 5;
+SELECT group_concat(k) FROM t WHERE k > -5 AND k < 0;
+SELECT group_concat(k) FROM t WHERE k < 0 AND k >= -5.5;
+SELECT group_concat(k) FROM t WHERE k > -5.5 AND k < -0.25;
+SELECT group_concat(k) FROM t WHERE k > 0 AND k < 1;
+SELECT group_concat(k) FROM t WHERE k < -5;
+SELECT group_concat(k) FROM t WHERE k > 5.25 AND k < 'a';
+SELECT group_concat(k) FROM t WHERE k > 9e999 AND k < x'';
+SELECT hex(k) FROM t WHERE k >= x'';
+SELECT group_concat(k) FROM t WHERE k > 1 AND k > 5 AND k < 10 AND k < 8;
+SELECT group_concat(k) FROM t WHERE k < 8 AND k > 5 AND k < 10 AND k > 1;
+SELECT group_concat(k) FROM t WHERE k = 5 AND k > 1;
+SELECT group_concat(k) FROM t WHERE k > 5 AND k = 5;
+SELECT group_concat(k) FROM t WHERE k = 5 AND k = 7;
+SELECT group_concat(k) FROM i WHERE k > -5.5 AND k < 5.5;
+SELECT group_concat(k) FROM i WHERE k < 5.5 AND k > -5.5;
+SELECT group_concat(k) FROM i WHERE k >= 4.5 AND k <= 7.0;
+SELECT group_concat(k) FROM i WHERE k > 5.0 AND k < 10.0;
+SELECT group_concat(k) FROM i WHERE k = 5.5;
+SELECT group_concat(k) FROM i WHERE k > -1 AND k < 1;
+SELECT group_concat(k) FROM i WHERE k < -9e18;
+SELECT group_concat(k) FROM i WHERE k > -9e99 AND k < 9e99;
+SELECT group_concat(k) FROM i WHERE k < 9e99 AND k >= '7';
+SELECT group_concat(k) FROM i WHERE rowid > 1 AND rowid <= 7;
+SELECT group_concat(k) FROM i WHERE rowid <= 7 AND rowid > 1;
+-- A bound with an affinity of its own takes '3' for a number; the other bound holds still.
+INSERT INTO t VALUES ('3');
+SELECT typeof(k), k FROM t WHERE k > '6' AND k <= CAST('4' AS INTEGER);
+SELECT typeof(k), k FROM t WHERE k > '2' AND k <= CAST('4' AS INTEGER);
+SELECT typeof(k), k FROM t WHERE k >= CAST('3' AS INTEGER) AND k < '2';
+DELETE FROM t WHERE k = '3';
+-- Backwards.
+SELECT group_concat(k) FROM (SELECT k FROM t WHERE k <= 7 AND k > -1 ORDER BY k DESC);
+SELECT group_concat(k) FROM (SELECT k FROM t WHERE k > -1 AND k <= 7 ORDER BY k DESC);
+SELECT group_concat(k) FROM (SELECT k FROM t WHERE k < 5 AND k >= -5 ORDER BY k DESC LIMIT 3);
+SELECT group_concat(k) FROM (SELECT k FROM i WHERE k < 5 AND k >= -5 ORDER BY k DESC LIMIT 3);
+-- On prefixes of a composite key, in every order of the terms.
+CREATE VIRTUAL TABLE c USING seerdb(a, b, c, PRIMARY KEY (a, b, c));
+INSERT INTO c SELECT x.value, y.value, z.value
+ FROM json_each('[1,2,3]') x, json_each('[-1,0,1.5]') y, json_each('["p","q"]') z;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE a = 2 AND b > -1 AND b < 1.5;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE b < 1.5 AND a = 2 AND b > -1;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE b > -1 AND b < 1.5 AND a = 2;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE c > 'p' AND b = 0 AND a = 3;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE a = 3 AND c > 'p';
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE a > 1 AND b = 0;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE b = 0;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE a < 3 AND a >= 2 AND c = 'q';
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE (a, b) > (2, 0);
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE (a, b, c) <= (1, 0, 'p');
+SELECT a, b, c FROM c WHERE (a, b) > (2, 0) ORDER BY a, b, c LIMIT 3;
+SELECT a, b, c FROM c WHERE (a, b) < (2, 0) ORDER BY a DESC, b DESC, c DESC LIMIT 3;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE a IN (3, 1) AND b = 1.5;
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE a IN (3, 1) AND b IN (-1, 0) AND c = 'q';
+SELECT group_concat(a || '/' || b || '/' || c, ' ') FROM c WHERE a = 1 AND b = 0 AND c = 'p' OR a = 3 AND b = 1.5;

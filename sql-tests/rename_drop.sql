@@ -1,0 +1,103 @@
+-- RENAME and DROP, alone and in transactions that are rolled back.
+CREATE VIRTUAL TABLE t USING seerdb(k PRIMARY KEY, v);
+INSERT INTO t VALUES (1, 'one'), (2, 'two');
+ALTER TABLE t RENAME TO renamed;
+SELECT * FROM t;
+SELECT * FROM renamed;
+INSERT INTO renamed VALUES (3, 'three');
+SELECT name FROM sqlite_schema ORDER BY name;
+ALTER TABLE renamed RENAME TO "it's a ""name""";
+SELECT * FROM "it's a ""name""" WHERE k = 3;
+ALTER TABLE "it's a ""name""" RENAME TO t;
+INSERT INTO t VALUES (3, 'again');
+BEGIN;
+ALTER TABLE t RENAME TO gone;
+INSERT INTO gone VALUES (4, 'four');
+SELECT count(*) FROM gone;
+ROLLBACK;
+SELECT * FROM t;
+SELECT * FROM gone;
+-- DROP, and a new table of the same name that is empty.
+DROP TABLE t;
+SELECT * FROM t;
+SELECT count(*) FROM sqlite_schema;
+CREATE VIRTUAL TABLE t USING seerdb(k TEXT PRIMARY KEY);
+SELECT count(*) FROM t;
+INSERT INTO t VALUES ('new');
+-- A DROP that is rolled back leaves everything.
+BEGIN;
+DROP TABLE t;
+SELECT * FROM t;
+ROLLBACK;
+SELECT * FROM t;
+BEGIN;
+DROP TABLE t;
+CREATE VIRTUAL TABLE t USING seerdb(a, b);
+INSERT INTO t VALUES (1, 2);
+SELECT * FROM t;
+ROLLBACK;
+SELECT * FROM t;
+SAVEPOINT s;
+DROP TABLE t;
+ROLLBACK TO s;
+SELECT * FROM t;
+RELEASE s;
+SELECT * FROM t;
+-- A CREATE that is rolled back leaves nothing.
+BEGIN;
+CREATE VIRTUAL TABLE n USING seerdb(k PRIMARY KEY);
+INSERT INTO n VALUES (1), (2);
+SELECT count(*) FROM n;
+ROLLBACK;
+SELECT count(*) FROM n;
+CREATE VIRTUAL TABLE n USING seerdb(k PRIMARY KEY);
+SELECT count(*) FROM n;
+BEGIN;
+SAVEPOINT s;
+CREATE VIRTUAL TABLE p USING seerdb(k PRIMARY KEY);
+INSERT INTO p VALUES (1);
+ROLLBACK TO s;
+SELECT count(*) FROM p;
+CREATE VIRTUAL TABLE p USING seerdb(k PRIMARY KEY, v);
+INSERT INTO p VALUES (2, 'two');
+COMMIT;
+SELECT * FROM p;
+-- Committed.
+BEGIN;
+DROP TABLE n;
+CREATE VIRTUAL TABLE n USING seerdb(x INTEGER PRIMARY KEY);
+INSERT INTO n VALUES (7);
+COMMIT;
+SELECT * FROM n;
+-- A table that the transaction has written is not dropped in it.
+BEGIN;
+INSERT INTO t VALUES ('written');
+DROP TABLE t;
+SELECT * FROM t;
+COMMIT;
+SELECT * FROM t;
+BEGIN;
+INSERT INTO t VALUES ('taken back');
+ROLLBACK;
+-- Shadow tables go with their tables.
+CREATE TABLE t_seerdb(a);
+INSERT INTO t_seerdb VALUES (1);
+DROP TABLE t_seerdb;
+SELECT name FROM sqlite_schema ORDER BY name;
+CREATE TABLE q_seerdb(a);
+CREATE VIRTUAL TABLE q USING seerdb(k PRIMARY KEY);
+ALTER TABLE p RENAME TO q;
+SELECT name FROM sqlite_schema ORDER BY name;
+PRAGMA integrity_check;
+-- reopen
+SELECT * FROM t;
+SELECT * FROM n;
+SELECT * FROM p;
+DROP TABLE t;
+DROP TABLE n;
+DROP TABLE p;
+DROP TABLE q_seerdb;
+SELECT count(*) FROM sqlite_schema;
+-- reopen
+CREATE VIRTUAL TABLE t USING seerdb(k PRIMARY KEY);
+SELECT count(*) FROM t;
