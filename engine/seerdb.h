@@ -97,7 +97,7 @@ typedef struct seerdb_options {
     bool create;         /* make the directory and the store if they are missing */
     bool in_memory;      /* a private store in memory; dir is only a name for messages */
     size_t memory_limit; /* bytes; 0: 256 MiB; at least 1 MiB */
-    size_t log_file_size; /* bytes of one log file; 0: chosen from memory_limit */
+    size_t log_file_size; /* bytes of one log file, at most 1 GiB; 0: chosen */
     struct sdb_fs *fs;   /* borrowed; the file layer (os/file.h); NULL: the local one */
 } seerdb_options;
 

@@ -41,18 +41,18 @@ struct crash {
     struct sdb_rand r;
     uint64_t seed, cuts;
     seerdb_tree *trees[NTREES];
-    struct content base;              /* by the commits settled */
-    uint32_t first;                   /* the fate of commits up to it is settled */
-    uint32_t last;                    /* the newest tried */
-    uint32_t certain;                 /* the newest that must be there, with all before */
+    struct content base; /* by the commits settled */
+    uint32_t first;      /* the fate of commits up to it is settled */
+    uint32_t last;       /* the newest tried */
+    uint32_t certain;    /* the newest that must be there, with all before */
     struct attempt attempts[HISTORY]; /* of commit first + 1 + i */
     seerdb_err err;
 };
 
-#define fail_cut(c, ...)                                                                \
-    do {                                                                                \
-        print_error("seed %" PRIu64 ", cut %" PRIu64 ": ", (c)->seed, (c)->cuts);       \
-        fail_msg(__VA_ARGS__);                                                          \
+#define fail_cut(c, ...)                                                               \
+    do {                                                                               \
+        print_error("seed %" PRIu64 ", cut %" PRIu64 ": ", (c)->seed, (c)->cuts);      \
+        fail_msg(__VA_ARGS__);                                                         \
     } while (0)
 
 static uint64_t below(struct crash *c, uint64_t n)
@@ -61,8 +61,8 @@ static uint64_t below(struct crash *c, uint64_t n)
 }
 
 /* ---- commits ---------------------------------------------------------------------
- * Commit n writes key 0 of tree 0, always, and other keys of some trees.  What it writes
- * follows from its number. */
+ * Commit n writes key 0 of tree 0, always, and other keys of some trees.  What it
+ * writes follows from its number. */
 
 struct change {
     unsigned tree, key;
@@ -90,8 +90,8 @@ static seerdb_slice key_bytes(unsigned k, char *room)
 static seerdb_slice value_bytes(uint32_t n, char *room)
 {
     struct sdb_rand r = {n};
-    size_t size = 4 + (size_t)(n % 7 == 0 ? sdb_rand_below(&r, 20000)
-                                          : sdb_rand_below(&r, 300));
+    size_t size =
+        4 + (size_t)(n % 7 == 0 ? sdb_rand_below(&r, 20000) : sdb_rand_below(&r, 300));
     memset(room, (int)(n & 0x7f), size);
     memcpy(room, &n, 4);
     return (seerdb_slice){room, size};
@@ -148,7 +148,8 @@ static int commit(struct crash *c, seerdb_batch *b)
     return 0;
 }
 
-/* ---- after the cut ------------------------------------------------------------------ */
+/* ---- after the cut ------------------------------------------------------------------
+ */
 
 /* The newest commit whose writes are there. */
 static uint32_t newest_there(struct crash *c)
@@ -203,8 +204,8 @@ static void check_prefix(struct crash *c)
 {
     uint32_t n = newest_there(c);
     if (n < c->certain || n > c->last || (n > c->certain && n <= c->first))
-        fail_cut(c, "the newest commit is %u, it must lie between %u and %u", n, c->certain,
-                 c->last);
+        fail_cut(c, "the newest commit is %u, it must lie between %u and %u", n,
+                 c->certain, c->last);
     for (uint32_t i = c->first + 1; i <= n; i++) {
         const struct attempt *a = &c->attempts[i - c->first - 1];
         if (i == n && a->fate == FATE_UNDONE && a->undone_synced)
@@ -221,7 +222,8 @@ static void check_prefix(struct crash *c)
     c->first = c->last; /* what was tried and is not there must stay away */
 }
 
-/* ---- random cuts --------------------------------------------------------------------- */
+/* ---- random cuts
+ * --------------------------------------------------------------------- */
 
 /* From now on let `n` operations pass. */
 static void stop_after(struct crash *c, uint64_t n, unsigned ops)
@@ -283,8 +285,8 @@ static void live_until_the_cut(struct crash *c)
     int rc = 0;
     while (rc == 0 && c->last < last) {
         if (below(c, 60) == 0)
-            rc = seerdb_flush(c->bed.db, below(c, 2) == 0 ? NULL : c->trees[below(c, 3)],
-                              &c->err);
+            rc = seerdb_flush(c->bed.db,
+                              below(c, 2) == 0 ? NULL : c->trees[below(c, 3)], &c->err);
         else
             rc = commit(c, b);
     }
@@ -309,7 +311,8 @@ static uint64_t seed_wanted, milliseconds_wanted = 2000;
 static void after_a_power_cut_a_prefix_is_there_and_what_was_synced(void **state)
 {
     struct crash *c = malloc(sizeof *c);
-    uint64_t end = sdb_clock_mono_us() + milliseconds_wanted * 1000, cuts = 0, stores = 0;
+    uint64_t end = sdb_clock_mono_us() + milliseconds_wanted * 1000, cuts = 0,
+             stores = 0;
     (void)state;
     assert_non_null(c);
     while (sdb_clock_mono_us() < end) {
@@ -330,7 +333,8 @@ static void after_a_power_cut_a_prefix_is_there_and_what_was_synced(void **state
 }
 
 /* The process dies, the machine does not: everything acknowledged is there. */
-static void after_a_crash_of_the_process_every_acknowledged_commit_is_there(void **state)
+static void
+after_a_crash_of_the_process_every_acknowledged_commit_is_there(void **state)
 {
     struct crash *c = malloc(sizeof *c);
     (void)state;
@@ -355,7 +359,8 @@ static void after_a_crash_of_the_process_every_acknowledged_commit_is_there(void
     free(c);
 }
 
-/* ---- every place of a fixed story ------------------------------------------------------ */
+/* ---- every place of a fixed story
+ * ------------------------------------------------------ */
 
 enum { STORY_TREES = 12, STORY_KEYS = 40 };
 
@@ -395,7 +400,8 @@ static int story_drop(struct story *s, unsigned i)
 }
 
 /* Commits to tree i, each with one key more, over `more`, which may be i. */
-static int story_write(struct story *s, unsigned i, unsigned more, unsigned n, size_t size)
+static int story_write(struct story *s, unsigned i, unsigned more, unsigned n,
+                       size_t size)
 {
     seerdb_batch *b = NULL;
     char key[16];
@@ -435,18 +441,21 @@ static int story_reopen(struct story *s)
     return 0;
 }
 
-/* Creation, rotations, recycling, flushes, rollovers of the manifest, drops, a reopen. */
+/* Creation, rotations, recycling, flushes, rollovers of the manifest, drops, a reopen.
+ */
 static int tell(struct story *s)
 {
     int rc = bed_open(&s->bed, &s->err);
     s->opened = rc == 0;
-    if (rc != 0 || (rc = story_tree(s, 0, 0)) != 0 || (rc = story_tree(s, 1, 10)) != 0 ||
+    if (rc != 0 || (rc = story_tree(s, 0, 0)) != 0 ||
+        (rc = story_tree(s, 1, 10)) != 0 ||
         (rc = story_write(s, 0, 1, 4, 3000)) != 0 || /* rotates */
         (rc = seerdb_flush(s->bed.db, s->trees[0], &s->err)) != 0 ||
         (rc = story_write(s, 0, 0, 6, 3000)) != 0 ||
         (rc = seerdb_flush(s->bed.db, NULL, &s->err)) != 0 ||
         (rc = story_write(s, 1, 0, 12, 3000)) != 0 || /* into recycled files */
-        (rc = story_tree(s, 2, 60000)) != 0 || (rc = story_write(s, 2, 0, 2, 20)) != 0 ||
+        (rc = story_tree(s, 2, 60000)) != 0 ||
+        (rc = story_write(s, 2, 0, 2, 20)) != 0 ||
         (rc = story_tree(s, 3, 60000)) != 0 || /* the manifest rolls over */
         (rc = story_write(s, 3, 2, 2, 20)) != 0 ||
         (rc = seerdb_flush(s->bed.db, s->trees[2], &s->err)) != 0 ||
@@ -476,11 +485,12 @@ static void check_story_tree(struct story *s, unsigned i, uint64_t n)
     seerdb_view *v = new_view(t);
     test_ok(seerdb_iter_open(v, NULL, 0, &it, &s->err), &s->err);
     unsigned got = 0;
-    for (rc = seerdb_iter_first(it, &s->err); rc == 0; rc = seerdb_iter_next(it, &s->err))
+    for (rc = seerdb_iter_first(it, &s->err); rc == 0;
+         rc = seerdb_iter_next(it, &s->err))
         test_slice_equal(seerdb_iter_key(it), key_bytes(++got, key));
     if (rc != SEERDB_NOTFOUND || got < s->written[i] || got > s->writing[i])
-        fail_msg("stopped after %" PRIu64 ": tree %u has %u keys, wanted %u to %u: %s", n, i,
-                 got, s->written[i], s->writing[i], s->err.msg);
+        fail_msg("stopped after %" PRIu64 ": tree %u has %u keys, wanted %u to %u: %s",
+                 n, i, got, s->written[i], s->writing[i], s->err.msg);
     seerdb_iter_close(it);
     seerdb_view_close(v);
     seerdb_tree_close(t);
@@ -510,7 +520,8 @@ static bool stop_the_story(uint64_t n, unsigned ops, enum sdb_cut_mode mode)
     fault(&s.bed, (struct sdb_fault){0});
     s.bed.o.create = !s.opened;
     if (bed_open(&s.bed, &s.err) != 0)
-        fail_msg("stopped after %" PRIu64 ": the store does not open: %s", n, s.err.msg);
+        fail_msg("stopped after %" PRIu64 ": the store does not open: %s", n,
+                 s.err.msg);
     verify(s.bed.db);
     for (unsigned i = 0; i < STORY_TREES; i++)
         check_story_tree(&s, i, n);
@@ -548,7 +559,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_story_can_stop_at_every_sync),
         cmocka_unit_test(a_story_can_stop_at_every_operation),
-        cmocka_unit_test(after_a_crash_of_the_process_every_acknowledged_commit_is_there),
+        cmocka_unit_test(
+            after_a_crash_of_the_process_every_acknowledged_commit_is_there),
         cmocka_unit_test(after_a_power_cut_a_prefix_is_there_and_what_was_synced),
     };
     const char *seed = argc > 1 ? argv[1] : getenv("SEERDB_SEED");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The disk fills up, or fails: nobody hangs, nothing acknowledged is lost, the failure is
- * told, and what can go on does. */
+ * The disk fills up, or fails: nobody hangs, nothing acknowledged is lost, the failure
+ * is told, and what can go on does. */
 #include "testing.h"
 
 #include "os/clock.h"
@@ -73,10 +73,11 @@ static void finish(struct bed *b, seerdb_tree *t)
     bed_fini(b);
 }
 
-/* ---- no space ------------------------------------------------------------------------ */
+/* ---- no space
+ * ------------------------------------------------------------------------ */
 
-static void trap_13_a_disk_without_room_for_tables_stops_writers_and_loses_nothing(
-    void **state)
+static void
+trap_13_a_disk_without_room_for_tables_stops_writers_and_loses_nothing(void **state)
 {
     struct bed b;
     seerdb_err err = {0};
@@ -110,9 +111,11 @@ static void room_is_noticed_without_being_told(void **state)
     seerdb_err err = {0};
     seerdb_tree *t = start(&b);
     (void)state;
-    fault(&b, (struct sdb_fault){
-                  .ops = SDB_FAULT_WRITE, .match = ".tbl", .times = 1, .error = ENOSPC});
-    (void)!seerdb_flush(b.db, NULL, &err); /* may have seen the second attempt already */
+    fault(&b,
+          (struct sdb_fault){
+              .ops = SDB_FAULT_WRITE, .match = ".tbl", .times = 1, .error = ENOSPC});
+    (void)!seerdb_flush(b.db, NULL,
+                        &err); /* may have seen the second attempt already */
     uint64_t end = sdb_clock_mono_us() + 3000000;
     while (stat_of(b.db, t, "tables") == 0 && sdb_clock_mono_us() < end)
         sdb_clock_sleep_us(5000);
@@ -168,7 +171,8 @@ static void closing_with_a_full_disk_keeps_everything_in_the_log(void **state)
     finish(&b, t);
 }
 
-/* ---- a failing disk, at a flush -------------------------------------------------------- */
+/* ---- a failing disk, at a flush
+ * -------------------------------------------------------- */
 
 static void an_error_that_passes_is_tried_again(void **state)
 {
@@ -203,8 +207,10 @@ static void an_error_that_stays_makes_the_store_readonly(void **state)
     static const struct {
         unsigned ops;
         const char *match;
-    } cases[] = {{SDB_FAULT_WRITE, ".tbl"}, {SDB_FAULT_SYNC, ".tbl"},
-                 {SDB_FAULT_SYNC, ".man"},  {SDB_FAULT_WRITE, ".man"}};
+    } cases[] = {{SDB_FAULT_WRITE, ".tbl"},
+                 {SDB_FAULT_SYNC, ".tbl"},
+                 {SDB_FAULT_SYNC, ".man"},
+                 {SDB_FAULT_WRITE, ".man"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct bed b;
@@ -217,9 +223,9 @@ static void an_error_that_stays_makes_the_store_readonly(void **state)
         (void)seerdb_flush(b.db, NULL, NULL); /* the second attempt was the last */
         test_fails(try_write(t, "c=3", SEERDB_SYNC_OFF, &err), SEERDB_IOERR, &err);
         test_fails(seerdb_flush(b.db, NULL, &err), SEERDB_IOERR, &err);
-        test_fails(seerdb_tree_create(b.db, &(seerdb_tree_options){.name = "x"}, &other,
-                                      &err),
-                   SEERDB_IOERR, &err);
+        test_fails(
+            seerdb_tree_create(b.db, &(seerdb_tree_options){.name = "x"}, &other, &err),
+            SEERDB_IOERR, &err);
         test_fails(seerdb_tree_intend_drop(t, &err), SEERDB_IOERR, &err);
         fault(&b, nothing); /* too late: nobody knows what is on the disk */
         int rc = try_write(t, "c=3", SEERDB_SYNC_OFF, &err);
@@ -237,7 +243,8 @@ static void an_error_that_stays_makes_the_store_readonly(void **state)
     }
 }
 
-/* ---- a failing disk, at the log ----------------------------------------------------------- */
+/* ---- a failing disk, at the log
+ * ----------------------------------------------------------- */
 
 static void trap_16_a_commit_whose_log_write_failed_is_not_acknowledged(void **state)
 {
@@ -275,9 +282,12 @@ static void a_failed_sync_refuses_the_commit_and_all_after_it(void **state)
     add(batch, t, "b=2");
     fault(&b, (struct sdb_fault){
                   .ops = SDB_FAULT_SYNC, .match = ".log", .times = 1, .error = EIO});
-    test_fails(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), SEERDB_IOERR, &err);
-    test_fails(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), SEERDB_IOERR, &err);
-    assert_false(seerdb_batch_is_empty(batch, t)); /* the writes are still the caller's */
+    test_fails(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), SEERDB_IOERR,
+               &err);
+    test_fails(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), SEERDB_IOERR,
+               &err);
+    assert_false(
+        seerdb_batch_is_empty(batch, t)); /* the writes are still the caller's */
     test_fails(try_write(t, "c=3", SEERDB_SYNC_FULL, &err), SEERDB_IOERR, &err);
     seerdb_batch_free(batch);
     expect(t, "a=1");
@@ -332,7 +342,8 @@ static void normal_commits_are_synced_within_a_second_and_failures_told(void **s
     finish(&b, t);
 }
 
-/* ---- a failing disk, at reads -------------------------------------------------------------- */
+/* ---- a failing disk, at reads
+ * -------------------------------------------------------------- */
 
 static void a_read_error_is_told_and_passes(void **state)
 {
@@ -347,7 +358,8 @@ static void a_read_error_is_told_and_passes(void **state)
     seerdb_view *v = new_view(t);
     seerdb_iter *it = NULL;
     fault(&b, always(SDB_FAULT_READ, ".tbl", EIO));
-    test_fails(seerdb_get(v, NULL, 0, test_slice("a"), &value, &err), SEERDB_IOERR, &err);
+    test_fails(seerdb_get(v, NULL, 0, test_slice("a"), &value, &err), SEERDB_IOERR,
+               &err);
     int rc = seerdb_iter_open(v, NULL, 0, &it, &err);
     if (rc == 0)
         rc = seerdb_iter_first(it, &err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The order of durability: table synced, directory synced, log synced, manifest record
- * synced, version published, memtable dropped, its log files released.  A crash between any two
- * leaves the data in the log, in the table, or in both; replaying what a table already
- * holds is skipped by the tree's `flushed` number. */
+ * synced, version published, memtable dropped, its log files released.  A crash between
+ * any two leaves the data in the log, in the table, or in both; replaying what a table
+ * already holds is skipped by the tree's `flushed` number. */
 #include "db/flush.h"
 
 #include "db/batch.h"

@@ -63,17 +63,17 @@ static uint64_t below(struct model *m, uint64_t n)
     return sdb_rand_below(&m->r, n);
 }
 
-#define fail_op(m, ...)                                                                 \
-    do {                                                                                \
-        print_error("seed %" PRIu64 ", operation %" PRIu64 ": ", (m)->seed, (m)->ops);  \
-        fail_msg(__VA_ARGS__);                                                          \
+#define fail_op(m, ...)                                                                \
+    do {                                                                               \
+        print_error("seed %" PRIu64 ", operation %" PRIu64 ": ", (m)->seed, (m)->ops); \
+        fail_msg(__VA_ARGS__);                                                         \
     } while (0)
 
-#define must(m, call)                                                                   \
-    do {                                                                                \
-        int must_rc_ = (call);                                                          \
-        if (must_rc_ != 0)                                                              \
-            fail_op(m, "%s: %d: %s", #call, must_rc_, (m)->err.msg);                    \
+#define must(m, call)                                                                  \
+    do {                                                                               \
+        int must_rc_ = (call);                                                         \
+        if (must_rc_ != 0)                                                             \
+            fail_op(m, "%s: %d: %s", #call, must_rc_, (m)->err.msg);                   \
     } while (0)
 
 /* ---- keys and values ---------------------------------------------------------- */
@@ -96,7 +96,8 @@ static struct key make_key(struct model *m)
         k.size = 9;
         break;
     case 1: /* words, some a prefix of others */
-        k.size = (size_t)snprintf(k.bytes, sizeof k.bytes, "key%u", (unsigned)below(m, 120));
+        k.size =
+            (size_t)snprintf(k.bytes, sizeof k.bytes, "key%u", (unsigned)below(m, 120));
         break;
     case 2: /* more than eight equal bytes in front */
         k.size = (size_t)snprintf(k.bytes, sizeof k.bytes, "the-same-beginning-%u",
@@ -159,8 +160,8 @@ static void check_get(struct model *m, seerdb_view *v, unsigned tree, seerdb_bat
     int rc = seerdb_get(v, b, mark, key_of(m, k), &got, &m->err);
     uint32_t n = want->value[tree][k];
     if (rc != (n == 0 ? SEERDB_NOTFOUND : 0))
-        fail_op(m, "get of key %zu of tree %u answers %d %s, it has value %u", k, tree, rc,
-                m->err.msg, n);
+        fail_op(m, "get of key %zu of tree %u answers %d %s, it has value %u", k, tree,
+                rc, m->err.msg, n);
     if (rc == 0 && !sdb_slice_equal(got.bytes, value_of(n)))
         fail_op(m, "get of key %zu of tree %u: not value %u", k, tree, n);
     if (rc == 0)
@@ -259,19 +260,22 @@ static void move_iter(struct model *m, struct held_iter *h)
 static void check_scan(struct model *m, struct held_iter *h, bool forward)
 {
     bound_iter(m, h);
-    int rc = forward ? seerdb_iter_first(h->it, &m->err) : seerdb_iter_last(h->it, &m->err);
+    int rc =
+        forward ? seerdb_iter_first(h->it, &m->err) : seerdb_iter_last(h->it, &m->err);
     size_t k = forward ? next_key(&h->as_of, h->tree, h->lower, h->upper)
                        : prev_key(&h->as_of, h->tree, h->lower, h->upper);
     check_at(m, h, rc, k, "start of a scan");
     while (k != NKEYS) {
-        rc = forward ? seerdb_iter_next(h->it, &m->err) : seerdb_iter_prev(h->it, &m->err);
+        rc = forward ? seerdb_iter_next(h->it, &m->err)
+                     : seerdb_iter_prev(h->it, &m->err);
         k = forward ? next_key(&h->as_of, h->tree, k + 1, h->upper)
                     : prev_key(&h->as_of, h->tree, h->lower, k);
         check_at(m, h, rc, k, "scan");
     }
 }
 
-/* ---- operations ------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------
+ */
 
 static void close_iter(struct held_iter *h)
 {
@@ -503,7 +507,8 @@ static void operate(struct model *m)
     else if (dice < 4)
         op_new_tree(m);
     else if (dice < 10)
-        must(m, seerdb_flush(m->bed.db, below(m, 2) == 0 ? NULL : m->trees[0], &m->err));
+        must(m,
+             seerdb_flush(m->bed.db, below(m, 2) == 0 ? NULL : m->trees[0], &m->err));
     else if (dice < 150)
         op_commit(m);
     else if (dice < 200)

@@ -20,7 +20,8 @@ static int allowed(struct life *l, int rc, const seerdb_err *err, const char *wh
 {
     if (rc < 0 && rc != SEERDB_NOMEM) {
         sdb_mem_fail_after(-1);
-        fail_msg("after %d allocations %s answers %d: %s", (int)l->n, what, rc, err->msg);
+        fail_msg("after %d allocations %s answers %d: %s", (int)l->n, what, rc,
+                 err->msg);
     }
     if (rc < 0 && l->failures++ == 0 && err->msg[0] == '\0')
         fail_msg("after %d allocations %s fails without a message", (int)l->n, what);
@@ -103,8 +104,8 @@ static void live(struct life *l)
         return;
     seerdb_uuid id = uuid_of(1);
     rc = l->created ? seerdb_tree_open(l->bed.db, &id, &t, &err)
-                    : seerdb_tree_create(l->bed.db, &(seerdb_tree_options){.id = id}, &t,
-                                         &err);
+                    : seerdb_tree_create(l->bed.db, &(seerdb_tree_options){.id = id},
+                                         &t, &err);
     rc = allowed(l, rc, &err, "a tree");
     l->created = l->created || rc == 0;
     unsigned first = l->commits + 1;
@@ -133,7 +134,8 @@ static void check(struct life *l)
     char key[16], value[16];
     seerdb_err err = {0};
     if (bed_open(&l->bed, &err) != 0)
-        fail_msg("after %d allocations the store does not open: %s", (int)l->n, err.msg);
+        fail_msg("after %d allocations the store does not open: %s", (int)l->n,
+                 err.msg);
     seerdb_tree *t = l->created ? open_tree(l->bed.db, 1) : create_tree(l->bed.db, 2);
     for (unsigned i = 1; i <= l->commits; i++) {
         snprintf(key, sizeof key, "a%u", i);
@@ -205,7 +207,8 @@ static void a_prepared_commit_needs_no_more_memory(void **state)
         write_words(t, "before=1");
         for (int i = 0; i < 3000; i++) {
             snprintf(key, sizeof key, "k%d", i * 7919 % 3000);
-            test_ok(seerdb_batch_put(batch, t, test_slice(key), test_slice(key), &err), &err);
+            test_ok(seerdb_batch_put(batch, t, test_slice(key), test_slice(key), &err),
+                    &err);
         }
         test_ok(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), &err);
         if (replaced)

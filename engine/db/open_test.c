@@ -16,9 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- files, by hand ---------------------------------------------------------------- */
+/* ---- files, by hand ----------------------------------------------------------------
+ */
 
-static void write_file(struct sdb_fs *fs, const char *path, const void *data, size_t size)
+static void write_file(struct sdb_fs *fs, const char *path, const void *data,
+                       size_t size)
 {
     seerdb_err err = {0};
     struct sdb_file *f = NULL;
@@ -93,7 +95,8 @@ static void local_bed(struct bed *b, const char *dir)
     b->dir = dir;
 }
 
-/* ---- where there is no store ---------------------------------------------------------- */
+/* ---- where there is no store
+ * ---------------------------------------------------------- */
 
 static void a_missing_store_is_made_only_when_asked(void **state)
 {
@@ -177,9 +180,14 @@ static void garbage_in_current_is_damage(void **state)
     static const struct {
         const char *text;
         size_t size;
-    } cases[] = {{"", 0},          {"\n", 1},           {"000001.man", 10},
-                 {"000077.man\n", 11}, {"../../etc/x\n", 12}, {"000001.man\0\n", 12},
-                 {"LOCK\n", 5},    {"\xff\xff\xff", 3}};
+    } cases[] = {{"", 0},
+                 {"\n", 1},
+                 {"000001.man", 10},
+                 {"000077.man\n", 11},
+                 {"../../etc/x\n", 12},
+                 {"000001.man\0\n", 12},
+                 {"LOCK\n", 5},
+                 {"\xff\xff\xff", 3}};
     struct bed b;
     (void)state;
     bed_new(&b);
@@ -213,8 +221,12 @@ static void unfinished_creations_are_finished(void **state)
 static void orphans_are_removed_and_foreign_files_are_not(void **state)
 {
     static const char *const foreign[] = {
-        "store/notes.txt",       "store/20240101123456.jpg", "store/99999999999999999999.tbl",
-        "store/4294967295.tbl", "store/00012.tbl",       "store/000001.tblx",
+        "store/notes.txt",
+        "store/20240101123456.jpg",
+        "store/99999999999999999999.tbl",
+        "store/4294967295.tbl",
+        "store/00012.tbl",
+        "store/000001.tblx",
     };
     enum { NFOREIGN = sizeof foreign / sizeof foreign[0] };
     struct bed b;
@@ -250,7 +262,8 @@ static void orphans_are_removed_and_foreign_files_are_not(void **state)
     bed_fini(&b);
 }
 
-/* ---- other versions -------------------------------------------------------------------- */
+/* ---- other versions
+ * -------------------------------------------------------------------- */
 
 /* Set the version of a header of 64 bytes whose check is at 56, and make that right. */
 static void set_version(struct sdb_fs *fs, const char *path, uint32_t version)
@@ -322,7 +335,8 @@ static void features_unknown_here_are_refused_as_newer(void **state)
     make_dir(b.mem, "store");
     for (int i = 0; i < 5; i++) {
         struct sdb_edit e = {0};
-        struct sdb_tree_desc t = {.id = 1, .uuid = uuid_of(1), .features = i == 1 ? 4 : 0};
+        struct sdb_tree_desc t = {
+            .id = 1, .uuid = uuid_of(1), .features = i == 1 ? 4 : 0};
         sdb_edit_store(&e, &id, i == 0 ? UINT64_C(1) << 63 : 0);
         sdb_edit_ceilings(&e, 1, 2);
         sdb_edit_tree(&e, &t);
@@ -340,7 +354,8 @@ static void features_unknown_here_are_refused_as_newer(void **state)
     bed_fini(&b);
 }
 
-/* ---- options ------------------------------------------------------------------------- */
+/* ---- options
+ * ------------------------------------------------------------------------- */
 
 static void options_out_of_range_are_refused(void **state)
 {
@@ -411,9 +426,8 @@ static void a_store_on_a_full_disk_opens_for_reading(void **state)
     write_words(t, "a=1");
     seerdb_tree_close(t);
     bed_close(&b);
-    fault(&b, (struct sdb_fault){.ops = SDB_FAULT_WRITE,
-                                 .times = UINT64_MAX,
-                                 .error = ENOSPC});
+    fault(&b, (struct sdb_fault){
+                  .ops = SDB_FAULT_WRITE, .times = UINT64_MAX, .error = ENOSPC});
     bed_open_ok(&b); /* with a full memtable that it would like to flush */
     t = open_tree(b.db, 1);
     expect_key(t, "a", "1");
@@ -430,7 +444,8 @@ static void a_store_on_a_full_disk_opens_for_reading(void **state)
     bed_fini(&b);
 }
 
-/* ---- the lock --------------------------------------------------------------------------- */
+/* ---- the lock
+ * --------------------------------------------------------------------------- */
 
 static void a_second_open_in_this_process_is_busy(void **state)
 {
@@ -478,10 +493,10 @@ static void in_a_child(int (*child)(void *ctx), void *ctx)
 }
 
 /* In a child: leave with the line number. */
-#define child_must(condition)                                                           \
-    do {                                                                                \
-        if (!(condition))                                                               \
-            return __LINE__ % 250 + 1;                                                  \
+#define child_must(condition)                                                          \
+    do {                                                                               \
+        if (!(condition))                                                              \
+            return __LINE__ % 250 + 1;                                                 \
     } while (0)
 
 static int open_the_parents_store(void *ctx)
@@ -518,7 +533,8 @@ static void another_process_is_told_who_holds_the_store(void **state)
     place_fini(&p);
 }
 
-/* ---- after fork() ------------------------------------------------------------------------ */
+/* ---- after fork()
+ * ------------------------------------------------------------------------ */
 
 struct inherited {
     struct bed bed;
@@ -568,7 +584,8 @@ static int use_what_was_inherited(void *ctx)
     child_must(seerdb_batch_new(db, &b, NULL) == SEERDB_FORKED);
     child_must(seerdb_batch_put(x->batch, x->tree, k, k, NULL) == SEERDB_FORKED);
     child_must(seerdb_batch_delete(x->batch, x->tree, k, NULL) == SEERDB_FORKED);
-    child_must(seerdb_prepare(x->batch, SEERDB_SYNC_FULL, &number, NULL) == SEERDB_FORKED);
+    child_must(seerdb_prepare(x->batch, SEERDB_SYNC_FULL, &number, NULL) ==
+               SEERDB_FORKED);
     child_must(seerdb_write(x->batch, SEERDB_SYNC_FULL, NULL) == SEERDB_FORKED);
     child_must(seerdb_unprepare(x->prepared, NULL) == SEERDB_FORKED);
     seerdb_commit(x->prepared);
@@ -675,7 +692,8 @@ static void a_child_that_closed_does_not_keep_the_store_locked(void **state)
     assert_int_equal(read(ready[0], &byte, 1), 1);
     seerdb_err err = {0};
     seerdb *second = NULL;
-    assert_int_equal(seerdb_open(b.dir, &b.o, &second, &err), SEERDB_BUSY); /* ours still */
+    assert_int_equal(seerdb_open(b.dir, &b.o, &second, &err),
+                     SEERDB_BUSY); /* ours still */
     bed_close(&b);
     bed_open_ok(&b);
     bed_fini(&b);
@@ -687,7 +705,8 @@ static void a_child_that_closed_does_not_keep_the_store_locked(void **state)
     place_fini(&p);
 }
 
-/* ---- the local disk ------------------------------------------------------------------- */
+/* ---- the local disk
+ * ------------------------------------------------------------------- */
 
 static void a_store_on_the_local_disk_is_what_it_is_in_memory(void **state)
 {

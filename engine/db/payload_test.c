@@ -45,7 +45,8 @@ static int read_words(seerdb_slice bytes, char *out, size_t room, seerdb_err *er
         return rc;
     at += (size_t)snprintf(out, room, "%" PRIu64 ":", p.number);
     while ((rc = sdb_payload_next_part(&p, &tree, &prev, err)) == 0) {
-        at += (size_t)snprintf(out + at, room - at, " %" PRIu64 "<%" PRIu64, tree, prev);
+        at +=
+            (size_t)snprintf(out + at, room - at, " %" PRIu64 "<%" PRIu64, tree, prev);
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             assert_int_equal(r.number, p.number);
             at += (size_t)snprintf(out + at, room - at, " %s%.*s",
@@ -155,17 +156,17 @@ static void broken_rules_are_named(void **state)
         int want;
         const char *words;
     } cases[] = {
-        {0, 0, SEERDB_CORRUPT, "head"},                  /* number 0 */
-        {7, 1, SEERDB_CORRUPT, "head"},                  /* above 56 bits */
-        {8, 0, SEERDB_CORRUPT, "head"},                  /* no parts */
-        {8, 2, SEERDB_CORRUPT, "part"},                  /* a part too many */
-        {10, 42, SEERDB_CORRUPT, "part"},                /* prev is the commit itself */
-        {18, 1, SEERDB_NEWER, "newer"},                  /* pending tables */
-        {19, 1, SEERDB_NEWER, "newer"},                  /* value-log files */
-        {20, 3, SEERDB_NEWER, "kind 3"},                 /* reserved kind */
-        {20, 6, SEERDB_CORRUPT, "record"},               /* no such kind */
-        {21, 0x7f, SEERDB_CORRUPT, "record"},            /* key beyond the end */
-        {20, 0, SEERDB_CORRUPT, "after the last part"},  /* the part ends early */
+        {0, 0, SEERDB_CORRUPT, "head"},                 /* number 0 */
+        {7, 1, SEERDB_CORRUPT, "head"},                 /* above 56 bits */
+        {8, 0, SEERDB_CORRUPT, "head"},                 /* no parts */
+        {8, 2, SEERDB_CORRUPT, "part"},                 /* a part too many */
+        {10, 42, SEERDB_CORRUPT, "part"},               /* prev is the commit itself */
+        {18, 1, SEERDB_NEWER, "newer"},                 /* pending tables */
+        {19, 1, SEERDB_NEWER, "newer"},                 /* value-log files */
+        {20, 3, SEERDB_NEWER, "kind 3"},                /* reserved kind */
+        {20, 6, SEERDB_CORRUPT, "record"},              /* no such kind */
+        {21, 0x7f, SEERDB_CORRUPT, "record"},           /* key beyond the end */
+        {20, 0, SEERDB_CORRUPT, "after the last part"}, /* the part ends early */
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

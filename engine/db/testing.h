@@ -174,7 +174,8 @@ static inline void flush(seerdb *db)
 }
 
 /* One commit of `size` bytes under `key`. */
-static inline int try_fill(seerdb_tree *t, const char *key, size_t size, seerdb_err *err)
+static inline int try_fill(seerdb_tree *t, const char *key, size_t size,
+                           seerdb_err *err)
 {
     seerdb_batch *b = NULL;
     char *value = malloc(size + 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Several threads on one store; made for the thread sanitizer.  One writer keeps the sum
- * of two keys at zero and counts its commits; readers must never see anything else. */
+ * Several threads on one store; made for the thread sanitizer.  One writer keeps the
+ * sum of two keys at zero and counts its commits; readers must never see anything else.
+ */
 #include "testing.h"
 
 #include "os/clock.h"
@@ -181,9 +182,10 @@ static void *make_and_drop(void *arg)
     while (go_on(s)) {
         seerdb_tree *t = NULL;
         seerdb_batch *b = NULL;
-        if (seerdb_tree_create(s->bed.db, &(seerdb_tree_options){.name = "x"}, &t, NULL) !=
-                0 ||
-            seerdb_batch_new(s->bed.db, &b, NULL) != 0 || put_number(b, t, "k", 1) != 0 ||
+        if (seerdb_tree_create(s->bed.db, &(seerdb_tree_options){.name = "x"}, &t,
+                               NULL) != 0 ||
+            seerdb_batch_new(s->bed.db, &b, NULL) != 0 ||
+            put_number(b, t, "k", 1) != 0 ||
             seerdb_write(b, SEERDB_SYNC_OFF, NULL) != 0 ||
             seerdb_tree_intend_drop(t, NULL) != 0)
             complain(s, "a short-lived tree fails");
@@ -209,11 +211,12 @@ static void readers_see_whole_commits_whatever_happens_beside_them(void **state)
     s.bank = create_tree(s.bed.db, 1);
     s.other = create_tree(s.bed.db, 2);
     for (size_t i = 0; i < NREADERS + NOTHERS; i++)
-        test_ok(sdb_thread_start(&threads[i], "test", i < NREADERS ? read_bank
-                                                                   : mains[i - NREADERS],
-                                 &s, &err),
+        test_ok(sdb_thread_start(&threads[i], "test",
+                                 i < NREADERS ? read_bank : mains[i - NREADERS], &s,
+                                 &err),
                 &err);
-    uint64_t end = sdb_clock_mono_us() + (ms != NULL ? strtoull(ms, NULL, 10) : 1500) * 1000;
+    uint64_t end =
+        sdb_clock_mono_us() + (ms != NULL ? strtoull(ms, NULL, 10) : 1500) * 1000;
     while (go_on(&s) && sdb_clock_mono_us() < end)
         sdb_clock_sleep_us(10000);
     atomic_store(&s.stop, true);
@@ -222,7 +225,8 @@ static void readers_see_whole_commits_whatever_happens_beside_them(void **state)
     if (atomic_load(&s.failure) != NULL)
         fail_msg("%s", atomic_load(&s.failure));
     print_message("%" PRIu64 " commits, %" PRIu64 " reads, %" PRIu64 " flushes\n",
-                  atomic_load(&s.commits), atomic_load(&s.reads), atomic_load(&s.flushes));
+                  atomic_load(&s.commits), atomic_load(&s.reads),
+                  atomic_load(&s.flushes));
     verify(s.bed.db);
     seerdb_tree_close(s.bank);
     seerdb_tree_close(s.other);

@@ -57,7 +57,8 @@ trap_1_log_is_not_truncated_while_newer_acknowledged_writes_live_in_it(void **st
     bed_fini(&b);
 }
 
-static void trap_2_a_prepared_commit_does_not_enter_a_memtable_already_flushed(void **state)
+static void
+trap_2_a_prepared_commit_does_not_enter_a_memtable_already_flushed(void **state)
 {
     struct bed b;
     seerdb_err err = {0};
@@ -251,7 +252,8 @@ static void trap_8_keys_with_colliding_codes_are_found(void **state)
     for (int i = 0; i < 3000; i += 2) { /* three groups, each of one code */
         snprintf(key, sizeof key, "%c-eight-and-more-equal-bytes-%04d", 'a' + i % 3, i);
         snprintf(value, sizeof value, "v%d", i);
-        test_ok(seerdb_batch_put(batch, t, test_slice(key), test_slice(value), &err), &err);
+        test_ok(seerdb_batch_put(batch, t, test_slice(key), test_slice(value), &err),
+                &err);
     }
     test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
     seerdb_batch_free(batch);
@@ -318,7 +320,8 @@ static void trap_15_crossed_and_strict_bounds_are_exact(void **state)
     dump_iter(it, false, got, sizeof got);
     assert_string_equal(got, "");
     assert_int_equal(seerdb_iter_seek(it, test_slice("7"), &err), SEERDB_NOTFOUND);
-    assert_int_equal(seerdb_iter_seek_for_prev(it, test_slice("7"), &err), SEERDB_NOTFOUND);
+    assert_int_equal(seerdb_iter_seek_for_prev(it, test_slice("7"), &err),
+                     SEERDB_NOTFOUND);
     test_ok(seerdb_iter_bound(it, test_slice("5"), test_slice("9"), &err), &err);
     dump_iter(it, true, got, sizeof got);
     assert_string_equal(got, "5=a 7=b");
@@ -328,7 +331,8 @@ static void trap_15_crossed_and_strict_bounds_are_exact(void **state)
     bed_fini(&b);
 }
 
-/* ---- flipped bytes -------------------------------------------------------------------- */
+/* ---- flipped bytes
+ * -------------------------------------------------------------------- */
 
 /* The names in the store's directory, each to be damaged. */
 struct names {
@@ -399,8 +403,8 @@ static void copy_store(struct sdb_fs *from, const struct names *names, struct be
 }
 
 /* Damage one byte: an error that names a file, or what was written. True: an error. */
-static bool flip_and_read(struct bed *whole, const struct names *names, const char *name,
-                          uint64_t off, const char *want)
+static bool flip_and_read(struct bed *whole, const struct names *names,
+                          const char *name, uint64_t off, const char *want)
 {
     struct bed b;
     char path[80], got[256];
@@ -495,7 +499,8 @@ static void trap_17_a_garbage_file_does_not_open_as_an_empty_table(void **state)
     bed_fini(&b);
 }
 
-/* ---- the log does not grow without bound ------------------------------------------------- */
+/* ---- the log does not grow without bound
+ * ------------------------------------------------- */
 
 static void trap_18_an_idle_tree_does_not_pin_the_log(void **state)
 {
@@ -570,9 +575,11 @@ static void trap_18_dropped_trees_leave_no_log_behind(void **state)
     bed_fini(&b);
 }
 
-/* ---- found here ----------------------------------------------------------------------- */
+/* ---- found here
+ * ----------------------------------------------------------------------- */
 
-/* A flush makes one tree's part of a commit durable; the rest was in an unsynced log. */
+/* A flush makes one tree's part of a commit durable; the rest was in an unsynced log.
+ */
 static void a_flush_does_not_outrun_the_log(void **state)
 {
     struct bed b;
