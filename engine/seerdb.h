@@ -51,8 +51,8 @@ enum seerdb_result {
     SEERDB_INTERRUPTED = -12,
 };
 
-#define SEERDB_KEY_MAX ((size_t)65536)            /* bytes */
-#define SEERDB_VALUE_MAX ((size_t)0x3fffffff)     /* bytes: 1 GiB - 1 */
+#define SEERDB_KEY_MAX    ((size_t)65536)         /* bytes */
+#define SEERDB_VALUE_MAX  ((size_t)0x3fffffff)    /* bytes: 1 GiB - 1 */
 #define SEERDB_COMMIT_MAX ((uint64_t)0xf0000000u) /* bytes of one commit in the log */
 
 /* The first failure of an operation: a code and a sentence naming the file, the
@@ -94,11 +94,11 @@ enum seerdb_sync {
 };
 
 typedef struct seerdb_options {
-    bool create;         /* make the directory and the store if they are missing */
-    bool in_memory;      /* a private store in memory; dir is only a name for messages */
-    size_t memory_limit; /* bytes; 0: 256 MiB; at least 1 MiB */
+    bool create;    /* make the directory and the store if they are missing */
+    bool in_memory; /* a private store in memory; dir is only a name for messages */
+    size_t memory_limit;  /* bytes; 0: 256 MiB; at least 1 MiB */
     size_t log_file_size; /* bytes of one log file, at most 1 GiB; 0: chosen */
-    struct sdb_fs *fs;   /* borrowed; the file layer (os/file.h); NULL: the local one */
+    struct sdb_fs *fs; /* borrowed; the file layer (os/file.h); NULL: the local one */
 } seerdb_options;
 
 /* Open the store in `dir`, recovering what its log holds.  Costs time
@@ -132,7 +132,7 @@ int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,
                   seerdb_err *err);
 
 typedef struct seerdb_stat {
-    const char *name;    /* static: "tables", "log bytes written", ... */
+    const char *name; /* static: "tables", "log bytes written", ... */
     double value;
     const char *unit;    /* static: "bytes", "count", "seconds", "" */
     const char *meaning; /* static: a sentence */
@@ -148,13 +148,13 @@ int seerdb_stats(seerdb *db, seerdb_tree *tree,
 
 /* What a tree keeps for ever in the manifest.  Slices are copied. */
 typedef struct seerdb_tree_options {
-    seerdb_uuid id;        /* all zeros: a new random one */
-    seerdb_uuid owner;     /* whoever decides its life; the engine only keeps it */
-    const char *name;      /* for messages and statistics; may be NULL */
-    uint32_t key_format;   /* versions of the caller's encodings, opaque here */
+    seerdb_uuid id;      /* all zeros: a new random one */
+    seerdb_uuid owner;   /* whoever decides its life; the engine only keeps it */
+    const char *name;    /* for messages and statistics; may be NULL */
+    uint32_t key_format; /* versions of the caller's encodings, opaque here */
     uint32_t value_format;
-    int compression;       /* 0: none; otherwise a zstd level from 1 to 19 */
-    seerdb_slice app;      /* opaque to the engine, at most 64 KiB */
+    int compression;  /* 0: none; otherwise a zstd level from 1 to 19 */
+    seerdb_slice app; /* opaque to the engine, at most 64 KiB */
 } seerdb_tree_options;
 
 /* Make a new tree; durable when this returns.  *out is a counted handle. */

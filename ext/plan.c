@@ -27,9 +27,8 @@
  * outside of the range: then the cursor must add them and SQLite check the LIKE. */
 #include "plan.h"
 
-
-#define IN_VALUES 8 /* assumed length of a list */
-#define SEEK_COST 10.0
+#define IN_VALUES   8 /* assumed length of a list */
+#define SEEK_COST   10.0
 #define PREFIX_ROWS 11
 /* A statement prepared while the table is empty also runs when it is not. */
 #define MIN_ROWS 256.0

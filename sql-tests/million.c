@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * million -- rows with random 16-byte keys and 100-byte values, 1000 per transaction, go
- * in and come back right: from memory, after a reopen from the log, and after a flush and
- * another reopen from the tables.  With --ordinary the same goes through an ordinary
- * WITHOUT ROWID table, and both times are shown.
+ * million -- rows with random 16-byte keys and 100-byte values, 1000 per transaction,
+ * go in and come back right: from memory, after a reopen from the log, and after a
+ * flush and another reopen from the tables.  With --ordinary the same goes through an
+ * ordinary WITHOUT ROWID table, and both times are shown.
  *
  *     million --extension ./seerdb.so [--rows N] [--ordinary]
  *
@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEY 16
-#define VALUE 100
+#define KEY             16
+#define VALUE           100
 #define PER_TRANSACTION 1000
 
 static const char *load_path;
@@ -132,7 +132,8 @@ static void check(sqlite3 *db, const char *table, uint64_t rows, const char *whe
         die(db, sql);
     int rc;
     while ((rc = sqlite3_step(scan)) == SQLITE_ROW) {
-        if (sqlite3_column_bytes(scan, 0) != KEY || sqlite3_column_bytes(scan, 1) != VALUE)
+        if (sqlite3_column_bytes(scan, 0) != KEY ||
+            sqlite3_column_bytes(scan, 1) != VALUE)
             wrong++;
         else if (count > 0 && memcmp(last, sqlite3_column_blob(scan, 0), KEY) >= 0)
             disorder++;
@@ -143,21 +144,24 @@ static void check(sqlite3 *db, const char *table, uint64_t rows, const char *whe
         die(db, sql);
     sqlite3_finalize(scan);
     printf("# %s: point %.2f us, scan %.0f ns a row\n", when,
-           (middle - start) / (double)rows * 1e6, (now() - middle) / (double)rows * 1e9);
+           (middle - start) / (double)rows * 1e6,
+           (now() - middle) / (double)rows * 1e9);
     printf("%s %d - every row is right %s (%llu rows, %llu wrong, %llu out of order)\n",
-           wrong == 0 && disorder == 0 && count == rows ? "ok" : "not ok", ++test_number, when,
-           (unsigned long long)count, (unsigned long long)wrong,
+           wrong == 0 && disorder == 0 && count == rows ? "ok" : "not ok",
+           ++test_number, when, (unsigned long long)count, (unsigned long long)wrong,
            (unsigned long long)disorder);
 }
 
 static void verify(sqlite3 *db)
 {
     sqlite3_stmt *s;
-    if (sqlite3_prepare_v2(db, "SELECT seerdb('t', 'verify')", -1, &s, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(db, "SELECT seerdb('t', 'verify')", -1, &s, NULL) !=
+        SQLITE_OK)
         die(db, "verify");
     int rc = sqlite3_step(s);
     printf("%s %d - verify: %s\n", rc == SQLITE_ROW ? "ok" : "not ok", ++test_number,
-           rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : sqlite3_errmsg(db));
+           rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0)
+                            : sqlite3_errmsg(db));
     sqlite3_finalize(s);
 }
 
@@ -176,7 +180,8 @@ int main(int argc, char **argv)
             load_path = NULL;
     }
     if (load_path == NULL) {
-        fprintf(stderr, "usage: million --extension seerdb.so [--rows N] [--ordinary]\n");
+        fprintf(stderr,
+                "usage: million --extension seerdb.so [--rows N] [--ordinary]\n");
         return 2;
     }
     char dir[] = "/tmp/seerdb-million-XXXXXX";
@@ -184,9 +189,11 @@ int main(int argc, char **argv)
         die(NULL, "mkdtemp");
     snprintf(database, sizeof database, "%s/m.db", dir);
     sqlite3 *db = open_database();
-    run(db, "CREATE VIRTUAL TABLE t USING seerdb(k BLOB PRIMARY KEY, v BLOB, sync=normal)");
+    run(db,
+        "CREATE VIRTUAL TABLE t USING seerdb(k BLOB PRIMARY KEY, v BLOB, sync=normal)");
     run(db, "CREATE TABLE o(k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID");
-    printf("# seerdb: %.2f us a row to fill\n", fill(db, "t", rows) / (double)rows * 1e6);
+    printf("# seerdb: %.2f us a row to fill\n",
+           fill(db, "t", rows) / (double)rows * 1e6);
     check(db, "t", rows, "from memory");
     sqlite3_close(db);
     double start = now();
@@ -200,7 +207,8 @@ int main(int argc, char **argv)
     check(db, "t", rows, "after a flush and a reopen, from tables");
     verify(db);
     if (ordinary) {
-        printf("# ordinary: %.2f us a row to fill\n", fill(db, "o", rows) / (double)rows * 1e6);
+        printf("# ordinary: %.2f us a row to fill\n",
+               fill(db, "o", rows) / (double)rows * 1e6);
         check(db, "o", rows, "from the ordinary table");
     }
     sqlite3_close(db);

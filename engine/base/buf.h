@@ -15,7 +15,7 @@ struct sdb_buf {
     bool failed;
 };
 
-void sdb_buf_fini(struct sdb_buf *b); /* all zeros afterwards */
+void sdb_buf_fini(struct sdb_buf *b);  /* all zeros afterwards */
 void sdb_buf_clear(struct sdb_buf *b); /* size 0, not failed; keeps the memory */
 
 /* Make room for `extra` more bytes.  False, and failed, when there is no memory. */

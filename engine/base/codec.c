@@ -59,7 +59,8 @@ int sdb_codec_decompress(struct sdb_codec *c, seerdb_slice packed, void *raw,
     if (ZSTD_isError(n))
         return sdb_fail(err, SEERDB_CORRUPT, "zstd: %s", ZSTD_getErrorName(n));
     if (n != raw_size)
-        return sdb_fail(err, SEERDB_CORRUPT, "zstd: %zu bytes, expected %zu", n, raw_size);
+        return sdb_fail(err, SEERDB_CORRUPT, "zstd: %zu bytes, expected %zu", n,
+                        raw_size);
     return 0;
 }
 

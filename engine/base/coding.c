@@ -107,7 +107,8 @@ uint64_t sdb_get_varint(struct sdb_reader *r)
         uint8_t byte = sdb_get_u8(r);
         if (r->failed)
             return 0;
-        /* The tenth byte holds one bit; a last byte of zero is not the shortest form. */
+        /* The tenth byte holds one bit; a last byte of zero is not the shortest form.
+         */
         if ((i == SDB_VARINT_MAX - 1 && byte > 1) || (i > 0 && byte == 0))
             break;
         v |= (uint64_t)(byte & 0x7f) << (7 * i);

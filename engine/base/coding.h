@@ -46,8 +46,8 @@ static inline uint32_t sdb_load_u32(const void *p)
 
 static inline uint64_t sdb_load_u64(const void *p)
 {
-    return (uint64_t)sdb_load_u32(p) |
-           (uint64_t)sdb_load_u32((const uint8_t *)p + 4) << 32;
+    return (uint64_t)sdb_load_u32(p) | (uint64_t)sdb_load_u32((const uint8_t *)p + 4)
+                                           << 32;
 }
 
 /* Big endian: integers whose bytes sort as they do. */

@@ -9,7 +9,8 @@
 uint64_t sdb_hash64(const void *data, size_t size, uint64_t seed);
 
 /* The hash of two pieces as if they lay side by side. */
-uint64_t sdb_hash64_2(const void *a, size_t na, const void *b, size_t nb, uint64_t seed);
+uint64_t sdb_hash64_2(const void *a, size_t na, const void *b, size_t nb,
+                      uint64_t seed);
 
 unsigned sdb_hash_version(void); /* of xxHash: 801 is 0.8.1 */
 

@@ -10,6 +10,7 @@ seerdb_pin *seerdb_pin_ref(seerdb_pin *pin)
 
 void seerdb_pin_unref(seerdb_pin *pin)
 {
-    if (pin != NULL && atomic_fetch_sub_explicit(&pin->count, 1, memory_order_acq_rel) == 1)
+    if (pin != NULL &&
+        atomic_fetch_sub_explicit(&pin->count, 1, memory_order_acq_rel) == 1)
         pin->free(pin);
 }

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#define SDB_MUST_CHECK __attribute__((warn_unused_result))
+#define SDB_MUST_CHECK   __attribute__((warn_unused_result))
 #define SDB_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* Store code and the formatted message in *err, unless err is NULL or already holds

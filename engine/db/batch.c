@@ -71,8 +71,8 @@ static int ensure_scratch(seerdb_batch *b, seerdb_err *err)
     return 0;
 }
 
-/* Find or make the tree's part, and keep room for one more hidden range, so that rolling
- * back needs no memory. */
+/* Find or make the tree's part, and keep room for one more hidden range, so that
+ * rolling back needs no memory. */
 static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **out,
                        seerdb_err *err)
 {
@@ -178,7 +178,8 @@ static bool part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *pa
     struct sdb_iter *it = NULL;
     if (b->scratch->hidden.n == 0)
         return sdb_memtable_records(part->memtable) == 0;
-    if (sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it, NULL) != 0)
+    if (sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it,
+                          NULL) != 0)
         return false; /* no memory: say the safe thing */
     bool empty = it->ops->first(it, NULL) == SEERDB_NOTFOUND;
     sdb_iter_close(it);
@@ -211,10 +212,12 @@ static int reserve_slots(seerdb_batch *b, seerdb_err *err)
     return 0;
 }
 
-static int encode_part(seerdb_batch *b, const struct sdb_batch_part *part, seerdb_err *err)
+static int encode_part(seerdb_batch *b, const struct sdb_batch_part *part,
+                       seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
-    int rc = sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it, err);
+    int rc =
+        sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it, err);
     if (rc != 0)
         return rc;
     b->slots[b->nslots++] = (struct sdb_batch_slot){
@@ -224,7 +227,8 @@ static int encode_part(seerdb_batch *b, const struct sdb_batch_part *part, seerd
         b->nrecords++;
         if (b->payload.size > SEERDB_COMMIT_MAX) {
             rc = sdb_fail(err, SEERDB_TOOBIG,
-                          "a transaction of more than %" PRIu64 " bytes does not fit in the "
+                          "a transaction of more than %" PRIu64
+                          " bytes does not fit in the "
                           "log; commit in smaller pieces",
                           SEERDB_COMMIT_MAX);
             break;

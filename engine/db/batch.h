@@ -3,9 +3,9 @@
  * batch -- the ordered, private writes of one transaction.
  *
  * Per tree a memtable whose numbers are write ordinals, so that reads merge it like any
- * other source.  Rolling back to a mark hides a range of ordinals.  All of it hangs on a
- * counted *scratch*, which iterators keep: commit and rollback give the batch a new one.
- * One thread at a time. */
+ * other source.  Rolling back to a mark hides a range of ordinals.  All of it hangs on
+ * a counted *scratch*, which iterators keep: commit and rollback give the batch a new
+ * one. One thread at a time. */
 #ifndef SDB_DB_BATCH_H
 #define SDB_DB_BATCH_H
 
@@ -38,7 +38,7 @@ struct seerdb_batch {
     struct sdb_scratch *scratch; /* counted; NULL: nothing written yet */
     uint64_t ordinal;            /* of the last write */
     enum sdb_batch_phase phase;
-    struct sdb_buf payload; /* the encoded commit */
+    struct sdb_buf payload;       /* the encoded commit */
     struct sdb_batch_slot *slots; /* owned: the trees in the payload */
     size_t nslots, slots_capacity;
     uint64_t number;   /* when prepared; 0: the batch was empty */

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 
 #define MEMORY_DEFAULT ((size_t)256 << 20)
-#define MEMORY_MIN ((size_t)1 << 20)
-#define MEMTABLE_MAX ((size_t)64 << 20)
-#define LOG_FILE_MIN ((uint64_t)256 << 10)
-#define LOG_FILE_MAX ((uint64_t)8 << 20)
-#define LOG_FILE_MOST ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
+#define MEMORY_MIN     ((size_t)1 << 20)
+#define MEMTABLE_MAX   ((size_t)64 << 20)
+#define LOG_FILE_MIN   ((uint64_t)256 << 10)
+#define LOG_FILE_MAX   ((uint64_t)8 << 20)
+#define LOG_FILE_MOST  ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
 
 /* ---- opening and closing ----------------------------------------------------- */
 
@@ -32,10 +32,11 @@ static int describe_holder(seerdb *db, const char *path, seerdb_err *err)
     sdb_file_close(f);
     sdb_buf_fini(&text);
     if (pid == sdb_process_id())
-        return sdb_fail(err, SEERDB_BUSY,
-                        "%s is open in this process already, perhaps through another copy of "
-                        "seerdb",
-                        db->dir);
+        return sdb_fail(
+            err, SEERDB_BUSY,
+            "%s is open in this process already, perhaps through another copy of "
+            "seerdb",
+            db->dir);
     if (pid == 0)
         return sdb_fail(err, SEERDB_BUSY, "%s is held by another process", db->dir);
     return sdb_fail(err, SEERDB_BUSY, "%s is held by process %" PRIu64, db->dir, pid);
@@ -54,7 +55,8 @@ static int take_lock(seerdb *db, seerdb_err *err)
         rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_OTHER, &db->lock_file, NULL);
     /* Another process may have made it in between: then it exists. */
     if (db->lock_file == NULL && (rc == 0 || rc == SEERDB_IOERR))
-        rc = sdb_fs_open(db->fs, path, SDB_READWRITE, SDB_FOR_OTHER, &db->lock_file, err);
+        rc = sdb_fs_open(db->fs, path, SDB_READWRITE, SDB_FOR_OTHER, &db->lock_file,
+                         err);
     else if (rc != 0)
         rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_OTHER, &db->lock_file, err);
     if (rc != 0)
@@ -67,7 +69,8 @@ static int take_lock(seerdb *db, seerdb_err *err)
     /* For messages only: a disk without room for it is no reason not to open. */
     int n = snprintf(text, sizeof text, "%" PRIu64 "\n", sdb_process_id());
     if (sdb_file_truncate(db->lock_file, 0, NULL) == 0)
-        (void)!sdb_file_write_at(db->lock_file, 0, (seerdb_slice){text, (size_t)n}, NULL);
+        (void)!sdb_file_write_at(db->lock_file, 0, (seerdb_slice){text, (size_t)n},
+                                 NULL);
 out:
     sdb_mem_free(path);
     return rc;
@@ -95,15 +98,16 @@ static int enter_directory(seerdb *db, bool create, seerdb_err *err)
     int rc = sdb_fs_stat(db->fs, db->dir, &is_dir, NULL, err);
     if (rc == 0)
         return is_dir ? 0
-                      : sdb_fail(err, SEERDB_CANTOPEN, "%s is a file, not a store's directory",
-                                 db->dir);
+                      : sdb_fail(err, SEERDB_CANTOPEN,
+                                 "%s is a file, not a store's directory", db->dir);
     if (rc != SEERDB_NOTFOUND)
         return rc;
     if (!create)
-        return sdb_fail(err, SEERDB_CANTOPEN, "the store's directory %s is missing", db->dir);
+        return sdb_fail(err, SEERDB_CANTOPEN, "the store's directory %s is missing",
+                        db->dir);
     if (sdb_fs_mkdir(db->fs, db->dir, &why) != 0)
-        return sdb_fail(err, why.code == SEERDB_IOERR ? SEERDB_CANTOPEN : why.code, "%s",
-                        why.msg);
+        return sdb_fail(err, why.code == SEERDB_IOERR ? SEERDB_CANTOPEN : why.code,
+                        "%s", why.msg);
     return sync_parent(db, err);
 }
 
@@ -173,7 +177,9 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     sdb_cond_init(&db->work);
     sdb_cond_init(&db->progress);
     db->fork_generation = sdb_fork_generation();
-    db->fs = o->fs != NULL ? o->fs : o->in_memory ? sdb_memfs_new(false) : sdb_fs_local();
+    db->fs = o->fs != NULL  ? o->fs
+             : o->in_memory ? sdb_memfs_new(false)
+                            : sdb_fs_local();
     db->owns_fs = o->fs == NULL && o->in_memory;
     db->dir = sdb_mem_strdup(db->owns_fs ? "in-memory store" : dir);
     db->name = sdb_mem_strdup(dir != NULL ? dir : "in-memory store");
@@ -184,7 +190,8 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     }
     bool create = o->create || db->owns_fs;
     if (rc == 0 && (rc = enter_directory(db, create, err)) == 0 &&
-        (rc = sdb_recover_look(db, create, err)) == 0 && (rc = take_lock(db, err)) == 0 &&
+        (rc = sdb_recover_look(db, create, err)) == 0 &&
+        (rc = take_lock(db, err)) == 0 &&
         (rc = sdb_recover(db, create, log_file_size, err)) == 0) {
         *out = db;
         return 0;
@@ -202,7 +209,7 @@ int seerdb_close(seerdb *db, seerdb_err *err)
     if (sdb_check_process(db, NULL) != 0) {
         /* In a child the threads do not exist and the locks may be held for ever. The
          * files are shared with the parent: leave everything alone, but for the
-         * descriptor that would keep the store locked when the parent has gone.  Closing
+         * descriptor that would keep the store locked when the parent has gone. Closing
          * it takes no lock on the local disk, and does not unlock. */
         if (db->fs == sdb_fs_local()) {
             sdb_file_close(db->lock_file);
@@ -289,12 +296,13 @@ static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **ou
     return rc;
 }
 
-int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options, seerdb_tree **out,
-                       seerdb_err *err)
+int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options,
+                       seerdb_tree **out, seerdb_err *err)
 {
     struct sdb_tree_desc desc = {0};
     int rc;
-    if ((rc = sdb_check_process(db, err)) != 0 || (rc = sdb_check_writable(db, err)) != 0)
+    if ((rc = sdb_check_process(db, err)) != 0 ||
+        (rc = sdb_check_writable(db, err)) != 0)
         return rc;
     rc = describe_tree(options, &desc, err);
     sdb_lock_write(&db->write_lock);
@@ -310,7 +318,8 @@ int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options, seerdb_tr
     return rc;
 }
 
-int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out, seerdb_err *err)
+int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out,
+                     seerdb_err *err)
 {
     int rc = sdb_check_process(db, err);
     if (rc != 0)
@@ -380,7 +389,8 @@ int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err)
     seerdb *db = tree->db;
     struct sdb_edit e = {0};
     int rc;
-    if ((rc = sdb_check_process(db, err)) != 0 || (rc = sdb_check_writable(db, err)) != 0)
+    if ((rc = sdb_check_process(db, err)) != 0 ||
+        (rc = sdb_check_writable(db, err)) != 0)
         return rc;
     sdb_lock_install(&db->install_lock);
     sdb_lock_db(&db->lock);
@@ -455,10 +465,13 @@ int seerdb_tree_drop(seerdb_tree *tree, seerdb_err *err)
     bool intended = tree->drop_intended && !tree->dropped;
     sdb_unlock_db(&db->lock);
     if (!intended)
-        rc = sdb_fail(err, SEERDB_MISUSE, "%s: a tree is dropped only after its owner noted "
-                      "the intent", db->dir);
+        rc = sdb_fail(err, SEERDB_MISUSE,
+                      "%s: a tree is dropped only after its owner noted "
+                      "the intent",
+                      db->dir);
     else if (tree->undecided != NULL)
-        rc = sdb_fail(err, SEERDB_BUSY, "%s: an undecided commit writes the tree", db->dir);
+        rc = sdb_fail(err, SEERDB_BUSY, "%s: an undecided commit writes the tree",
+                      db->dir);
     else if ((rc = sdb_check_writable(db, err)) == 0)
         rc = drop_tree(tree, err);
     sdb_unlock_write(&db->write_lock);
@@ -480,7 +493,8 @@ int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *inf
     seerdb_tree_info *all = sdb_array_new(n, sizeof *all);
     for (const seerdb_tree *t = db->trees; t != NULL && all != NULL; t = t->next)
         if (!t->dropped)
-            all[got++] = (seerdb_tree_info){t->desc.uuid, t->desc.owner, t->drop_intended};
+            all[got++] =
+                (seerdb_tree_info){t->desc.uuid, t->desc.owner, t->drop_intended};
     sdb_unlock_db(&db->lock);
     if (all == NULL)
         return sdb_fail_nomem(err, n * sizeof *all);
@@ -510,7 +524,8 @@ static int wait_for_jobs(seerdb *db, seerdb_err *err) REQUIRES(LK_DB)
 int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
 {
     int rc;
-    if ((rc = sdb_check_process(db, err)) != 0 || (rc = sdb_check_writable(db, err)) != 0)
+    if ((rc = sdb_check_process(db, err)) != 0 ||
+        (rc = sdb_check_writable(db, err)) != 0)
         return rc;
     sdb_lock_write(&db->write_lock);
     sdb_lock_db(&db->lock);
@@ -543,7 +558,8 @@ static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *re
         if (rc != 0)
             return rc;
         if (p->records != run->desc.records || p->tombstones != run->desc.tombstones ||
-            p->max_number != run->desc.max_number || p->min_number != run->desc.min_number)
+            p->max_number != run->desc.max_number ||
+            p->min_number != run->desc.min_number)
             return sdb_fail(err, SEERDB_CORRUPT,
                             "table %06" PRIu64 " holds %" PRIu64
                             " records, the manifest says %" PRIu64,

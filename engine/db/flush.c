@@ -11,10 +11,10 @@
 #include "tree/fold.h"
 
 struct flush {
-    struct sdb_job job; /* first member */
-    seerdb_tree *tree;  /* a counted handle */
+    struct sdb_job job;            /* first member */
+    seerdb_tree *tree;             /* a counted handle */
     struct sdb_memtable *memtable; /* counted */
-    uint64_t last_number; /* of the commits in it */
+    uint64_t last_number;          /* of the commits in it */
     uint64_t file; /* the table's number, kept over retries if it can be; 0: none yet */
 };
 
@@ -45,8 +45,8 @@ static bool is_bottom(struct flush *f)
     seerdb *db = f->job.db;
     sdb_lock_db(&db->lock);
     const struct sdb_read_state *s = f->tree->state;
-    bool bottom = s->version->nruns == 0 &&
-                  s->memtables[s->nmemtables - 1] == f->memtable;
+    bool bottom =
+        s->version->nruns == 0 && s->memtables[s->nmemtables - 1] == f->memtable;
     sdb_unlock_db(&db->lock);
     return bottom;
 }
@@ -102,7 +102,8 @@ out:
 }
 
 /* Put the memtable's table in its place in what readers see. `run` may be NULL. */
-static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err) REQUIRES(LK_DB)
+static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err)
+    REQUIRES(LK_DB)
 {
     seerdb_tree *t = f->tree;
     struct sdb_read_state *s = t->state, *fresh = NULL;
@@ -119,10 +120,10 @@ static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err) REQUIR
     return 0;
 }
 
-/* List the table in the manifest, then publish it. *listed: the manifest names the file,
- * whatever the result. */
-static int install(struct flush *f, const struct sdb_table_desc *desc, struct sdb_run *run,
-                   uint64_t floor, bool *listed, seerdb_err *err)
+/* List the table in the manifest, then publish it. *listed: the manifest names the
+ * file, whatever the result. */
+static int install(struct flush *f, const struct sdb_table_desc *desc,
+                   struct sdb_run *run, uint64_t floor, bool *listed, seerdb_err *err)
 {
     seerdb *db = f->job.db;
     struct sdb_edit e = {0};
@@ -138,7 +139,8 @@ static int install(struct flush *f, const struct sdb_table_desc *desc, struct sd
             sdb_edit_table_add(&e, tree, desc);
         sdb_edit_tree_numbers(&e, tree, f->last_number, f->last_number, 0);
     }
-    /* Somebody may have trimmed the log since the floor was looked at: it never falls. */
+    /* Somebody may have trimmed the log since the floor was looked at: it never falls.
+     */
     sdb_edit_log_floor(&e, floor > log_floor ? floor : log_floor);
     rc = sdb_install(db, &e, err);
     *listed = rc == 0 && !dropped && run != NULL;
@@ -156,7 +158,8 @@ static int install(struct flush *f, const struct sdb_table_desc *desc, struct sd
     return rc;
 }
 
-/* Make the table durable and open it for reading.  *run is NULL when nothing survived. */
+/* Make the table durable and open it for reading.  *run is NULL when nothing survived.
+ */
 static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
                  struct sdb_run **run, seerdb_err *err)
 {
@@ -205,19 +208,22 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
         if (rc == 0) {
             atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
             sdb_lock_write(&db->write_lock);
-            rc = sdb_wal_release(db->wal, floor, NULL); /* leftovers go at the next open */
+            rc = sdb_wal_release(db->wal, floor,
+                                 NULL); /* leftovers go at the next open */
             sdb_unlock_write(&db->write_lock);
             rc = 0;
         }
     }
     if (rc != 0)
-        atomic_fetch_add_explicit(&db->counters.flush_failures, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&db->counters.flush_failures, 1,
+                                  memory_order_relaxed);
     sdb_run_unref(run);
     /* Of a store that broke, the manifest may name the file: the next open knows. */
     if (!listed && !atomic_load_explicit(&db->broken, memory_order_acquire))
         (void)sdb_fs_remove(db->fs, path, NULL);
     if (rc != 0 && sdb_fs_stat(db->fs, path, NULL, NULL, NULL) != SEERDB_NOTFOUND)
-        f->file = 0; /* what cannot be removed must not be in the way of the next attempt */
+        f->file =
+            0; /* what cannot be removed must not be in the way of the next attempt */
     sdb_table_desc_fini(&desc);
     sdb_mem_free(path);
     return rc;
@@ -240,10 +246,8 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
         (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,
                                    t->undecided->payload.size, err)) != 0)
         goto out;
-    f->job = (struct sdb_job){.run = flush_run,
-                              .free = flush_free,
-                              .db = db,
-                              .log_file = t->active_file};
+    f->job = (struct sdb_job){
+        .run = flush_run, .free = flush_free, .db = db, .log_file = t->active_file};
     f->tree = t;
     f->last_number = atomic_load_explicit(&t->last_commit, memory_order_relaxed);
     f->memtable = t->active; /* takes the writer's count over */
@@ -251,7 +255,8 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
     const struct sdb_read_state *old = t->state;
     if (old->nmemtables + 1 > sizeof all / sizeof all[0]) {
         sdb_unlock_db(&db->lock);
-        rc = sdb_fail(err, SEERDB_FULL, "%s: too many memtables wait to be flushed", db->dir);
+        rc = sdb_fail(err, SEERDB_FULL, "%s: too many memtables wait to be flushed",
+                      db->dir);
         goto out;
     }
     all[0] = fresh;
@@ -323,9 +328,9 @@ static seerdb_tree *pick(seerdb *db, bool by_log, size_t *total) REQUIRES(LK_WRI
         if (t->dropped || t->active_file == 0)
             continue;
         *total += sdb_memtable_bytes(t->active);
-        if (best == NULL || (by_log ? t->active_file < best->active_file
-                                    : sdb_memtable_bytes(t->active) >
-                                          sdb_memtable_bytes(best->active)))
+        if (best == NULL ||
+            (by_log ? t->active_file < best->active_file
+                    : sdb_memtable_bytes(t->active) > sdb_memtable_bytes(best->active)))
             best = t;
     }
     sdb_unlock_db(&db->lock);

@@ -6,9 +6,9 @@
 
 #include "os/clock.h"
 
-#define SYNC_EVERY_MS 1000u
+#define SYNC_EVERY_MS    1000u
 #define BACKOFF_FIRST_US UINT64_C(50000)
-#define BACKOFF_LAST_US UINT64_C(5000000)
+#define BACKOFF_LAST_US  UINT64_C(5000000)
 
 /* Can the cause of a failure pass by itself? */
 static bool worth_retrying(int code, unsigned failures)

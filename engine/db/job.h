@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * job -- a queue of background work and the thread that does it; knows no particular job.
+ * job -- a queue of background work and the thread that does it; knows no particular
+ * job.
  *
- * A job's run does all of it: I/O without locks, then its own installation.  A failed run
- * leaves everything as it was; it is retried with growing pauses while the cause can
- * pass (FULL, NOMEM; IOERR once), else the store is broken with the cause.  Jobs run one
- * after the other in the order of submission; one that waits to be retried holds back the
- * others.  The thread starts with the first job, and also syncs the log once a second
- * for commits at SEERDB_SYNC_NORMAL. */
+ * A job's run does all of it: I/O without locks, then its own installation.  A failed
+ * run leaves everything as it was; it is retried with growing pauses while the cause
+ * can pass (FULL, NOMEM; IOERR once), else the store is broken with the cause.  Jobs
+ * run one after the other in the order of submission; one that waits to be retried
+ * holds back the others.  The thread starts with the first job, and also syncs the log
+ * once a second for commits at SEERDB_SYNC_NORMAL. */
 #ifndef SDB_DB_JOB_H
 #define SDB_DB_JOB_H
 
@@ -23,8 +24,9 @@ struct sdb_job {
     uint64_t not_before_us; /* monotonic */
 };
 
-/* Append a job (owned by the queue from now on) and wake the worker.  If no thread can be
- * started the job stays queued, the store is broken, and reads and close still work. */
+/* Append a job (owned by the queue from now on) and wake the worker.  If no thread can
+ * be started the job stays queued, the store is broken, and reads and close still work.
+ */
 void sdb_job_submit(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB);
 
 /* Start the worker for the sake of periodic syncs. */

@@ -37,7 +37,8 @@ static void say_io(seerdb *db, struct lister *l)
         "written to manifests");
     say(l, "table_read", counted(&c->read[SDB_FOR_READ]), "bytes",
         "read from tables for queries");
-    say(l, "log_syncs", counted(&c->syncs[SDB_FOR_LOG]), "count", "syncs of the commit log");
+    say(l, "log_syncs", counted(&c->syncs[SDB_FOR_LOG]), "count",
+        "syncs of the commit log");
 }
 
 static void say_store(seerdb *db, struct lister *l)
@@ -50,21 +51,27 @@ static void say_store(seerdb *db, struct lister *l)
         trees += t->dropped ? 0 : 1;
     int failure = db->bg_err.code != 0 ? db->bg_err.code : db->job_err.code;
     sdb_unlock_db(&db->lock);
-    say(l, "commits", counted(&c->commits), "count", "transactions committed since the open");
+    say(l, "commits", counted(&c->commits), "count",
+        "transactions committed since the open");
     say(l, "puts", counted(&c->puts), "count", "records written since the open");
-    say(l, "deletes", counted(&c->deletes), "count", "tombstones written since the open");
+    say(l, "deletes", counted(&c->deletes), "count",
+        "tombstones written since the open");
     say(l, "gets", counted(&c->gets), "count", "point lookups since the open");
     say(l, "iterators", counted(&c->iterators), "count", "scans opened since the open");
     say(l, "flushes", counted(&c->flushes), "count", "memtables written to tables");
-    say(l, "flush_failures", counted(&c->flush_failures), "count", "flushes that failed");
+    say(l, "flush_failures", counted(&c->flush_failures), "count",
+        "flushes that failed");
     say(l, "stalls", counted(&c->stalls), "count", "commits that waited for a flush");
-    say(l, "stall_time", counted(&c->stall_us) / 1e6, "seconds", "time lost to such waits");
+    say(l, "stall_time", counted(&c->stall_us) / 1e6, "seconds",
+        "time lost to such waits");
     say(l, "background_busy", (double)jobs, "", "1 while background work is queued");
     say(l, "background_failure", (double)failure, "",
         "result code of the failure that holds back background work; 0: none");
     say(l, "trees", (double)trees, "count", "tables of the store, in the sense of SQL");
-    say(l, "memory_limit", (double)db->memory_limit, "bytes", "the store's memory budget");
-    say(l, "frozen_memory", (double)frozen, "bytes", "memtables waiting for their flush");
+    say(l, "memory_limit", (double)db->memory_limit, "bytes",
+        "the store's memory budget");
+    say(l, "frozen_memory", (double)frozen, "bytes",
+        "memtables waiting for their flush");
     say(l, "log_bytes", (double)sdb_wal_live_bytes(db->wal), "bytes",
         "log files that hold something not yet in tables");
     say_io(db, l);
@@ -87,15 +94,18 @@ static void say_tree(seerdb_tree *t, struct lister *l)
         blocks += sdb_table_properties(run->table)->blocks;
         raw += run->desc.key_bytes + run->desc.value_bytes;
     }
-    say(l, "last_commit", counted(&t->last_commit), "", "number of the table's last commit");
+    say(l, "last_commit", counted(&t->last_commit), "",
+        "number of the table's last commit");
     say(l, "memtable_records", (double)records, "count", "versions in memory");
     say(l, "memtable_memory", (double)memory, "bytes", "memory of the memtables");
     say(l, "tables", (double)s->version->nruns, "count", "sorted tables on disk");
     say(l, "table_records", (double)s->version->records, "count", "records in them");
-    say(l, "table_tombstones", (double)s->version->tombstones, "count", "of these, deletions");
+    say(l, "table_tombstones", (double)s->version->tombstones, "count",
+        "of these, deletions");
     say(l, "table_blocks", (double)blocks, "count", "data blocks in them");
     say(l, "table_bytes", (double)s->version->bytes, "bytes", "size of their files");
-    say(l, "table_raw_bytes", (double)raw, "bytes", "keys and values before compression");
+    say(l, "table_raw_bytes", (double)raw, "bytes",
+        "keys and values before compression");
     say(l, "index_memory", (double)index, "bytes", "memory of their indexes");
     sdb_read_state_unref(s);
 }

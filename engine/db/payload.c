@@ -40,19 +40,21 @@ void sdb_payload_set_prev(struct sdb_buf *b, size_t part, uint64_t prev)
     sdb_store_u64(b->data + part, prev);
 }
 
-static int malformed(const struct sdb_payload_reader *p, const char *what, seerdb_err *err)
+static int malformed(const struct sdb_payload_reader *p, const char *what,
+                     seerdb_err *err)
 {
-    return sdb_fail(err, SEERDB_CORRUPT, "%s: malformed commit %" PRIu64 ": %s", p->where,
-                    p->number, what);
+    return sdb_fail(err, SEERDB_CORRUPT, "%s: malformed commit %" PRIu64 ": %s",
+                    p->where, p->number, what);
 }
 
-int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes, const char *where,
-                     seerdb_err *err)
+int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes,
+                     const char *where, seerdb_err *err)
 {
     *p = (struct sdb_payload_reader){.r = sdb_reader_init(bytes), .where = where};
     p->number = sdb_get_u64(&p->r);
     p->parts_left = sdb_get_varint(&p->r);
-    if (p->r.failed || p->parts_left == 0 || p->number == 0 || p->number > SDB_NUMBER_MAX)
+    if (p->r.failed || p->parts_left == 0 || p->number == 0 ||
+        p->number > SDB_NUMBER_MAX)
         return malformed(p, "its head", err);
     return 0;
 }
@@ -71,8 +73,8 @@ int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t
         return malformed(p, "the head of a part", err);
     if (pending != 0 || vlogs != 0)
         return sdb_fail(err, SEERDB_NEWER,
-                        "%s: commit %" PRIu64 " names files of a newer seerdb", p->where,
-                        p->number);
+                        "%s: commit %" PRIu64 " names files of a newer seerdb",
+                        p->where, p->number);
     return 0;
 }
 

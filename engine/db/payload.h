@@ -9,7 +9,8 @@
 #include "table/key.h"
 
 /* Writing: begin, per part: part, records, end; sticky in b.  The number and every prev
- * are written as zeros and set afterwards, when the commit takes its place in the log. */
+ * are written as zeros and set afterwards, when the commit takes its place in the log.
+ */
 void sdb_payload_begin(struct sdb_buf *b, uint64_t nparts);
 /* Returns the offset for sdb_payload_set_prev. */
 size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree);
@@ -26,12 +27,13 @@ struct sdb_payload_reader {
     uint64_t number, parts_left;
 };
 
-int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes, const char *where,
-                     seerdb_err *err) SDB_MUST_CHECK;
+int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes,
+                     const char *where, seerdb_err *err) SDB_MUST_CHECK;
 /* The next part's tree and prev; NOTFOUND after the last. */
 int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t *prev,
                           seerdb_err *err) SDB_MUST_CHECK;
-/* The next record of the part, number filled in, bytes borrowed; NOTFOUND at its end. */
+/* The next record of the part, number filled in, bytes borrowed; NOTFOUND at its end.
+ */
 int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
                             seerdb_err *err) SDB_MUST_CHECK;
 

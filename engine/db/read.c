@@ -9,10 +9,11 @@
 
 struct seerdb_iter {
     struct sdb_iter *merged; /* owned */
-    seerdb *db; /* borrowed.  Every move asks it whether this is a child process: there, a
-                   memtable may stand in the middle of a change that nobody will finish */
-    seerdb_view *view;       /* counted */
-    seerdb_pin *scratch;     /* counted: hidden ranges of the batch; NULL: no batch */
+    seerdb
+        *db; /* borrowed.  Every move asks it whether this is a child process: there, a
+                memtable may stand in the middle of a change that nobody will finish */
+    seerdb_view *view;   /* counted */
+    seerdb_pin *scratch; /* counted: hidden ranges of the batch; NULL: no batch */
     struct sdb_buf lower, upper;
     bool has_lower, has_upper, positioned;
 };
@@ -31,8 +32,8 @@ int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
     sdb_lock_db(&db->lock);
     sdb_tree_ref(tree);
     v->state = sdb_read_state_ref(tree->state);
-    /* Under the lock, so that no flush of a later commit comes between number and state:
-     * it would have folded away what this number needs.  acquire: pairs with the
+    /* Under the lock, so that no flush of a later commit comes between number and
+     * state: it would have folded away what this number needs.  acquire: pairs with the
      * publication in sdb_apply. */
     v->number = atomic_load_explicit(&tree->last_commit, memory_order_acquire);
     sdb_unlock_db(&db->lock);
@@ -48,7 +49,8 @@ seerdb_view *seerdb_view_ref(seerdb_view *view)
 
 void seerdb_view_close(seerdb_view *view)
 {
-    if (view == NULL || atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
+    if (view == NULL ||
+        atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
         return;
     sdb_read_state_unref(view->state);
     seerdb_tree_close(view->tree);
@@ -99,7 +101,8 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
     rc = SEERDB_NOTFOUND;
     if (part != NULL)
-        rc = sdb_memtable_get(part->memtable, key, mark, &batch->scratch->hidden, &found);
+        rc = sdb_memtable_get(part->memtable, key, mark, &batch->scratch->hidden,
+                              &found);
     if (rc == SEERDB_NOTFOUND)
         rc = lookup(view, key, &found, err);
     if (rc == 0 && (rc = sdb_fold_visible(found.kind, err)) != 0)
@@ -110,8 +113,9 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
 }
 
 /* Open one source after the other into sources[]; *n counts those opened. */
-static int open_sources(const seerdb_view *view, const seerdb_batch *batch, uint64_t mark,
-                        struct sdb_iter **sources, size_t *n, seerdb_err *err)
+static int open_sources(const seerdb_view *view, const seerdb_batch *batch,
+                        uint64_t mark, struct sdb_iter **sources, size_t *n,
+                        seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
     const struct sdb_batch_part *part =
@@ -170,7 +174,8 @@ int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
     it->view = seerdb_view_ref(view);
     if (batch != NULL && batch->scratch != NULL)
         it->scratch = seerdb_pin_ref(&batch->scratch->pin);
-    atomic_fetch_add_explicit(&view->tree->db->counters.iterators, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&view->tree->db->counters.iterators, 1,
+                              memory_order_relaxed);
     *out = it;
     return 0;
 }
@@ -213,8 +218,8 @@ static bool above(const seerdb_iter *it, seerdb_slice k)
     return it->has_upper && sdb_slice_cmp(k, sdb_buf_slice(&it->upper)) >= 0;
 }
 
-/* The merged iterator answered rc: go on in the given direction to the first key that is
- * not deleted, and stop at the bound. */
+/* The merged iterator answered rc: go on in the given direction to the first key that
+ * is not deleted, and stop at the bound. */
 static int settle(seerdb_iter *it, bool forward, int rc, seerdb_err *err)
 {
     it->positioned = false;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A commit in the log stands unless an abort of its number follows.  An abort comes before
- * the next commit to any of the same trees, so a commit is held back until one follows it
- * or the log ends: it is applied once, knowing its outcome, and nothing is ever undone.
- * Replaying does not shorten the log: a second crash finds it as it was. */
+ * A commit in the log stands unless an abort of its number follows.  An abort comes
+ * before the next commit to any of the same trees, so a commit is held back until one
+ * follows it or the log ends: it is applied once, knowing its outcome, and nothing is
+ * ever undone. Replaying does not shorten the log: a second crash finds it as it was.
+ */
 #include "db/recover.h"
 
 #include "db/flush.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 
 #define LOG_FILES_KEPT 2u
-#define LOG_FILES_MANY 8u /* every session leaves one: then it is time to flush, */
+#define LOG_FILES_MANY 8u  /* every session leaves one: then it is time to flush, */
 #define LOG_FILES_MOST 16u /* and then, to wait for it */
 
 /* A commit whose outcome the log has not told yet. */
@@ -27,7 +28,7 @@ struct held {
 
 struct replay {
     seerdb *db;
-    struct held *held; /* owned; in order of the log */
+    struct held *held;  /* owned; in order of the log */
     uint64_t next_tree; /* ids below it existed once */
 };
 
@@ -53,8 +54,8 @@ static struct name parse_name(const char *name)
 
 struct listing {
     seerdb *db;
-    bool foreign;          /* something that an unfinished creation cannot have left */
-    bool data;             /* a log or a table */
+    bool foreign; /* something that an unfinished creation cannot have left */
+    bool data;    /* a log or a table */
     char first_foreign[64];
     uint64_t highest;      /* file number */
     struct sdb_buf doomed; /* names of files to remove, NUL-terminated one by one */
@@ -127,8 +128,8 @@ static int check_empty(seerdb *db, seerdb_err *err)
         return rc;
     if (l.data)
         return sdb_fail(err, SEERDB_CORRUPT,
-                        "%s: CURRENT is missing, but there are data files (%s)", db->dir,
-                        l.first_foreign);
+                        "%s: CURRENT is missing, but there are data files (%s)",
+                        db->dir, l.first_foreign);
     if (l.foreign)
         return sdb_fail(err, SEERDB_CANTOPEN,
                         "%s is not a store and not empty (it holds %s)", db->dir,
@@ -158,7 +159,8 @@ static int load_manifest(seerdb *db, bool create, seerdb_err *err)
     int rc = sdb_manifest_load(db->fs, db->dir, &db->manifest, err);
     if (rc != SEERDB_NOTFOUND)
         return rc;
-    if ((rc = sdb_recover_look(db, create, err)) != 0 || (rc = sdb_uuid_new(&id, err)) != 0)
+    if ((rc = sdb_recover_look(db, create, err)) != 0 ||
+        (rc = sdb_uuid_new(&id, err)) != 0)
         return rc;
     return sdb_manifest_create(db->fs, db->dir, &id, &db->manifest, err);
 }
@@ -175,10 +177,11 @@ static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_ru
         return sdb_fail_nomem(err, 0);
     int rc = desc->backend == 0
                  ? sdb_fs_stat(db->fs, path, NULL, NULL, err)
-                 : sdb_fail(err, SEERDB_NEWER, "%s lies on the unknown backend %u", path,
-                            desc->backend);
+                 : sdb_fail(err, SEERDB_NEWER, "%s lies on the unknown backend %u",
+                            path, desc->backend);
     if (rc == SEERDB_NOTFOUND)
-        rc = sdb_fail(err, SEERDB_CORRUPT, "the manifest lists %s, which is missing", path);
+        rc = sdb_fail(err, SEERDB_CORRUPT, "the manifest lists %s, which is missing",
+                      path);
     if (rc == 0)
         rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err);
     sdb_mem_free(path);
@@ -187,8 +190,8 @@ static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_ru
     return sdb_run_new(desc, table, NULL, NULL, out, err);
 }
 
-static int open_version(seerdb *db, const struct sdb_tree_desc *t, struct sdb_version **out,
-                        seerdb_err *err)
+static int open_version(seerdb *db, const struct sdb_tree_desc *t,
+                        struct sdb_version **out, seerdb_err *err)
 {
     int rc = 0;
     size_t n = 0;
@@ -233,7 +236,8 @@ static int share_a_tree(seerdb_slice a, seerdb_slice b, bool *shared, seerdb_err
     uint64_t ta, tb, prev;
     int rc = sdb_payload_open(&pa, a, "log", err);
     *shared = false;
-    while (rc == 0 && !*shared && (rc = sdb_payload_next_part(&pa, &ta, &prev, err)) == 0) {
+    while (rc == 0 && !*shared &&
+           (rc = sdb_payload_next_part(&pa, &ta, &prev, err)) == 0) {
         rc = sdb_payload_open(&pb, b, "log", err);
         while (rc == 0 && (rc = sdb_payload_next_part(&pb, &tb, &prev, err)) == 0) {
             *shared = *shared || ta == tb;
@@ -260,8 +264,8 @@ static int check_trees(const struct replay *r, seerdb_slice payload, const char 
     while (rc == 0 && (rc = sdb_payload_next_part(&p, &tree, &prev, err)) == 0) {
         if (tree == 0 || tree >= r->next_tree)
             return sdb_fail(err, SEERDB_CORRUPT,
-                            "%s: commit %" PRIu64 " writes the unknown tree %" PRIu64, where,
-                            p.number, tree);
+                            "%s: commit %" PRIu64 " writes the unknown tree %" PRIu64,
+                            where, p.number, tree);
         while ((rc = sdb_payload_next_record(&p, &record, err)) == 0)
             ;
         rc = rc == SEERDB_NOTFOUND ? 0 : rc;
@@ -270,17 +274,20 @@ static int check_trees(const struct replay *r, seerdb_slice payload, const char 
 }
 
 /* The commit stands: apply it and let go of it. */
-static int apply_held(struct replay *r, struct held **at, seerdb_err *err) REQUIRES(LK_WRITE)
+static int apply_held(struct replay *r, struct held **at, seerdb_err *err)
+    REQUIRES(LK_WRITE)
 {
     struct held *h = *at;
-    int rc = sdb_apply(r->db, (seerdb_slice){h->payload, h->size}, r->db->dir, h->file, err);
+    int rc =
+        sdb_apply(r->db, (seerdb_slice){h->payload, h->size}, r->db->dir, h->file, err);
     *at = h->next;
     sdb_mem_free(h);
     return rc;
 }
 
-static int replay_prepare(struct replay *r, const struct sdb_frame *f, uint64_t position,
-                          const char *where, seerdb_err *err) REQUIRES(LK_WRITE)
+static int replay_prepare(struct replay *r, const struct sdb_frame *f,
+                          uint64_t position, const char *where, seerdb_err *err)
+    REQUIRES(LK_WRITE)
 {
     struct sdb_payload_reader p;
     int rc = sdb_payload_open(&p, f->payload, where, err);
@@ -289,8 +296,8 @@ static int replay_prepare(struct replay *r, const struct sdb_frame *f, uint64_t 
     struct held **at = &r->held;
     while (*at != NULL) {
         bool shared;
-        rc = share_a_tree((seerdb_slice){(*at)->payload, (*at)->size}, f->payload, &shared,
-                          err);
+        rc = share_a_tree((seerdb_slice){(*at)->payload, (*at)->size}, f->payload,
+                          &shared, err);
         if (rc == 0 && shared)
             rc = apply_held(r, at, err);
         else
@@ -301,9 +308,8 @@ static int replay_prepare(struct replay *r, const struct sdb_frame *f, uint64_t 
     struct held *h = sdb_mem_alloc(sizeof *h + f->payload.size);
     if (h == NULL)
         return sdb_fail_nomem(err, sizeof *h + f->payload.size);
-    *h = (struct held){.number = p.number,
-                       .file = sdb_wal_file_of(position),
-                       .size = f->payload.size};
+    *h = (struct held){
+        .number = p.number, .file = sdb_wal_file_of(position), .size = f->payload.size};
     memcpy(h->payload, f->payload.data, f->payload.size);
     *at = h;
     return 0;
@@ -341,8 +347,8 @@ static int replay_frame(void *ctx, const struct sdb_frame *f, uint64_t position,
     case SDB_WAL_CLOSE:
         return 0;
     default:
-        return sdb_fail(err, SEERDB_NEWER, "%s: a log frame of the unknown type %u", where,
-                        f->type);
+        return sdb_fail(err, SEERDB_NEWER, "%s: a log frame of the unknown type %u",
+                        where, f->type);
     }
 }
 
@@ -364,8 +370,8 @@ static int replay_log(seerdb *db, const struct sdb_wal_options *o,
     return rc;
 }
 
-/* Queue the flush of every memtable that replay has filled; of all, when the log consists
- * of many files.  A failure is none to open: the first commits try again. */
+/* Queue the flush of every memtable that replay has filled; of all, when the log
+ * consists of many files.  A failure is none to open: the first commits try again. */
 static void freeze_full(seerdb *db, bool all) NO_TSA
 {
     int rc = 0;
@@ -412,7 +418,8 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
         goto out;
     db->next_number = db->number_limit = c->number_ceiling > 0 ? c->number_ceiling : 1;
     db->file_limit = c->file_ceiling;
-    uint64_t next_file = l.highest + 1 > c->file_ceiling ? l.highest + 1 : c->file_ceiling;
+    uint64_t next_file =
+        l.highest + 1 > c->file_ceiling ? l.highest + 1 : c->file_ceiling;
     atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
     if ((rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
         goto out;

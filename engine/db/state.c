@@ -6,8 +6,8 @@
 
 /* How many numbers one durable reservation covers: a reopen skips at most these. */
 #define NUMBERS_RESERVED 65536u
-#define FILES_RESERVED 256u
-#define FILES_WANTED 16u
+#define FILES_RESERVED   256u
+#define FILES_WANTED     16u
 
 int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
                        struct sdb_version *version, struct sdb_read_state **out,
@@ -62,8 +62,9 @@ int sdb_check_writable(seerdb *db, seerdb_err *err)
     sdb_lock_db(&db->lock);
     seerdb_err why = db->bg_err;
     sdb_unlock_db(&db->lock);
-    return sdb_fail(err, why.code, "%s: writes are refused since an earlier failure: %s",
-                    db->dir, why.msg);
+    return sdb_fail(err, why.code,
+                    "%s: writes are refused since an earlier failure: %s", db->dir,
+                    why.msg);
 }
 
 int sdb_break(seerdb *db, const seerdb_err *why)
@@ -94,7 +95,8 @@ int sdb_reserve(seerdb *db, seerdb_err *err)
     if (db->next_number < db->number_limit && file + FILES_WANTED <= db->file_limit)
         return 0;
     if (db->next_number >= SDB_NUMBER_MAX - NUMBERS_RESERVED)
-        return sdb_fail(err, SEERDB_READONLY, "%s: all commit numbers are used", db->dir);
+        return sdb_fail(err, SEERDB_READONLY, "%s: all commit numbers are used",
+                        db->dir);
     uint64_t number_limit = db->next_number + NUMBERS_RESERVED;
     uint64_t file_limit = file + FILES_RESERVED;
     struct sdb_edit e = {0};
@@ -118,8 +120,8 @@ struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state 
 }
 
 /* Not shared yet: nobody can hold a lock that matters. */
-int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc, struct sdb_version *version,
-                 seerdb_tree **out, seerdb_err *err) NO_TSA
+int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
+                 struct sdb_version *version, seerdb_tree **out, seerdb_err *err) NO_TSA
 {
     int rc = 0;
     seerdb_tree *t = sdb_mem_zalloc(sizeof *t);

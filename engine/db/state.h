@@ -48,13 +48,17 @@ struct seerdb_tree {
     bool drop_intended GUARDED_BY(LK_DB);
     struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
 
-    struct sdb_memtable *active GUARDED_BY(LK_WRITE); /* counted; state lists it first */
-    uint64_t active_file GUARDED_BY(LK_WRITE); /* log file of its first record; 0: empty */
-    size_t active_bytes GUARDED_BY(LK_WRITE);  /* as last looked at */
-    seerdb_batch *undecided GUARDED_BY(LK_WRITE); /* the prepared commit holding the slot */
+    struct sdb_memtable *
+        active GUARDED_BY(LK_WRITE); /* counted; state lists it first */
+    uint64_t
+        active_file GUARDED_BY(LK_WRITE); /* log file of its first record; 0: empty */
+    size_t active_bytes GUARDED_BY(LK_WRITE); /* as last looked at */
+    seerdb_batch *
+        undecided GUARDED_BY(LK_WRITE); /* the prepared commit holding the slot */
 
-    _Atomic uint64_t last_commit; /* release: publish in write.c; acquire: view in read.c */
-    _Atomic uint64_t flushed;     /* commits up to it are in tables; relaxed */
+    _Atomic uint64_t
+        last_commit;          /* release: publish in write.c; acquire: view in read.c */
+    _Atomic uint64_t flushed; /* commits up to it are in tables; relaxed */
 };
 
 /* Counted over the store's life; relaxed. */
@@ -83,8 +87,9 @@ struct seerdb {
     uint64_t next_number GUARDED_BY(LK_WRITE);
     uint64_t number_limit GUARDED_BY(LK_WRITE); /* numbers below it are reserved */
     uint64_t file_limit GUARDED_BY(LK_WRITE);   /* file numbers below it are reserved */
-    uint64_t log_file_seen GUARDED_BY(LK_WRITE); /* when the log's size was last checked */
-    struct sdb_cond slot_free; /* of LK_WRITE: an undecided commit was decided */
+    uint64_t
+        log_file_seen GUARDED_BY(LK_WRITE); /* when the log's size was last checked */
+    struct sdb_cond slot_free;  /* of LK_WRITE: an undecided commit was decided */
     _Atomic uint64_t next_file; /* relaxed: unique, nothing hangs on its order */
 
     struct sdb_manifest *manifest GUARDED_BY(LK_INSTALL); /* owned */
@@ -92,16 +97,17 @@ struct seerdb {
     seerdb_tree *trees GUARDED_BY(LK_DB);
     struct sdb_job *jobs GUARDED_BY(LK_DB); /* queue; the head may be running */
     struct sdb_thread worker GUARDED_BY(LK_DB);
-    struct sdb_cond work;               /* of LK_DB: a job, or closing */
-    struct sdb_cond progress;           /* of LK_DB: a job ended */
+    struct sdb_cond work;     /* of LK_DB: a job, or closing */
+    struct sdb_cond progress; /* of LK_DB: a job ended */
     bool closing GUARDED_BY(LK_DB);
-    bool retry_now GUARDED_BY(LK_DB);   /* skip the backoff of the job at the head */
+    bool retry_now GUARDED_BY(LK_DB);      /* skip the backoff of the job at the head */
     size_t frozen_bytes GUARDED_BY(LK_DB); /* memtables waiting for their flush */
     uint64_t jobs_submitted GUARDED_BY(LK_DB);
     uint64_t jobs_done GUARDED_BY(LK_DB);   /* they end in the order of submission */
     uint64_t jobs_failed GUARDED_BY(LK_DB); /* attempts */
-    seerdb_err job_err GUARDED_BY(LK_DB); /* why the job at the head waits to be retried */
-    seerdb_err bg_err GUARDED_BY(LK_DB);  /* first failure that retrying can't cure */
+    seerdb_err
+        job_err GUARDED_BY(LK_DB); /* why the job at the head waits to be retried */
+    seerdb_err bg_err GUARDED_BY(LK_DB); /* first failure that retrying can't cure */
     _Atomic bool broken;   /* bg_err is set; release there, acquire before reading it */
     _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
 
@@ -115,7 +121,8 @@ int sdb_check_process(const seerdb *db, seerdb_err *err) SDB_MUST_CHECK;
 /* The failure that made the store refuse writes, or 0. */
 int sdb_check_writable(seerdb *db, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
-/* Refuse writes from now on because of *why (the first one is kept). Returns why->code. */
+/* Refuse writes from now on because of *why (the first one is kept). Returns why->code.
+ */
 int sdb_break(seerdb *db, const seerdb_err *why) EXCLUDES(LK_DB);
 
 /* Append an edit to the manifest; a failure breaks the store. */
@@ -132,8 +139,9 @@ struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state 
 
 /* A new tree object over desc (copied) with an empty memtable and this version (a count
  * is taken). Not yet in the store's list. */
-int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc, struct sdb_version *version,
-                 seerdb_tree **out, seerdb_err *err) SDB_MUST_CHECK;
+int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
+                 struct sdb_version *version, seerdb_tree **out, seerdb_err *err)
+    SDB_MUST_CHECK;
 void sdb_tree_free(seerdb_tree *t);
 void sdb_tree_append(seerdb *db, seerdb_tree *t) REQUIRES(LK_DB);
 seerdb_tree *sdb_tree_by_id(seerdb *db, uint64_t id) REQUIRES(LK_DB); /* or NULL */
@@ -141,7 +149,8 @@ void sdb_tree_ref(seerdb_tree *t) REQUIRES(LK_DB);
 
 /* sdb_run's dead callback: ctx is the store. */
 void sdb_bury(void *ctx, struct sdb_run *run);
-/* Delete the files of dead runs. Failures are not errors: orphans go at the next open. */
+/* Delete the files of dead runs. Failures are not errors: orphans go at the next open.
+ */
 void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_DB);
 
 /* "dir/000012.tbl"; the caller frees. NULL: no memory. */

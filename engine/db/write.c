@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Commit: the batch is encoded, takes its number and its place in the log under LK_WRITE,
- * is synced without it, and then waits for its decision holding the slot of each tree it
- * touches.  Applying and publishing happen under LK_WRITE again, so that a memtable never
- * freezes in the middle of a commit. */
+ * Commit: the batch is encoded, takes its number and its place in the log under
+ * LK_WRITE, is synced without it, and then waits for its decision holding the slot of
+ * each tree it touches.  Applying and publishing happen under LK_WRITE again, so that a
+ * memtable never freezes in the middle of a commit. */
 #include "db/write.h"
 
 #include "db/batch.h"
@@ -25,8 +25,9 @@ static int wait_for_room(seerdb *db, seerdb_err *err)
         while (rc == 0 && db->frozen_bytes >= FROZEN_MAX * db->memtable_size) {
             const seerdb_err *why = db->bg_err.code != 0 ? &db->bg_err : &db->job_err;
             if (why->code != 0)
-                rc = sdb_fail(err, why->code, "%s: memory is full and cannot be flushed: %s",
-                              db->dir, why->msg);
+                rc = sdb_fail(err, why->code,
+                              "%s: memory is full and cannot be flushed: %s", db->dir,
+                              why->msg);
             else
                 sdb_cond_wait(&db->progress, &db->lock);
         }
@@ -76,16 +77,19 @@ static int stamp(seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
         bool dropped = t->dropped;
         sdb_unlock_db(&db->lock);
         if (dropped)
-            return sdb_fail(err, SEERDB_MISUSE, "%s: the batch writes the dropped tree %s",
-                            db->dir, (const char *)t->desc.name.data);
-        sdb_payload_set_prev(&b->payload, b->slots[i].prev,
-                             atomic_load_explicit(&t->last_commit, memory_order_relaxed));
+            return sdb_fail(err, SEERDB_MISUSE,
+                            "%s: the batch writes the dropped tree %s", db->dir,
+                            (const char *)t->desc.name.data);
+        sdb_payload_set_prev(
+            &b->payload, b->slots[i].prev,
+            atomic_load_explicit(&t->last_commit, memory_order_relaxed));
     }
     return 0;
 }
 
 /* Take a number, a place in the log and the slots. */
-static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(LK_WRITE)
+static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err)
+    REQUIRES(LK_WRITE)
 {
     seerdb *db = b->db;
     seerdb_err why = {0};
@@ -96,7 +100,8 @@ static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(
     rc = sdb_wal_append(db->wal, SDB_WAL_PREPARE, SDB_OUTCOME_NONE,
                         sdb_buf_slice(&b->payload), &b->position, end, &why);
     if (rc != 0) {
-        /* For want of space or memory the log is as it was, and the next commit may fit. */
+        /* For want of space or memory the log is as it was, and the next commit may
+         * fit. */
         if (rc != SEERDB_NOMEM && rc != SEERDB_FULL && rc != SEERDB_TOOBIG)
             (void)sdb_break(db, &why);
         return sdb_fail_as(err, &why);
@@ -116,8 +121,7 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
         return rc;
     if (b->phase != SDB_BATCH_OPEN)
         return sdb_fail(err, SEERDB_MISUSE, "the batch is prepared already");
-    if ((rc = sdb_check_writable(db, err)) != 0 ||
-        (rc = sdb_batch_encode(b, err)) != 0)
+    if ((rc = sdb_check_writable(db, err)) != 0 || (rc = sdb_batch_encode(b, err)) != 0)
         return rc;
     b->number = 0;
     if (b->nslots == 0) {
@@ -130,8 +134,8 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
     while (wait && !slots_free(b))
         sdb_cond_wait(&db->slot_free, &db->write_lock);
     if (!slots_free(b))
-        rc = sdb_fail(err, SEERDB_BUSY, "%s: another commit to the same table is undecided",
-                      db->dir);
+        rc = sdb_fail(err, SEERDB_BUSY,
+                      "%s: another commit to the same table is undecided", db->dir);
     else
         rc = log_commit(b, &end, err);
     sdb_unlock_write(&db->write_lock);
@@ -172,8 +176,8 @@ int sdb_apply(seerdb *db, seerdb_slice payload, const char *where, uint64_t file
         sdb_lock_db(&db->lock);
         seerdb_tree *t = sdb_tree_by_id(db, id);
         sdb_unlock_db(&db->lock);
-        bool skip = t == NULL || p.number <= atomic_load_explicit(&t->flushed,
-                                                                   memory_order_relaxed);
+        bool skip = t == NULL ||
+                    p.number <= atomic_load_explicit(&t->flushed, memory_order_relaxed);
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             if (skip)
                 continue;
@@ -229,9 +233,10 @@ int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
         return rc;
     if (batch->number != 0) {
         sdb_lock_write(&db->write_lock);
-        rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
-                            (seerdb_slice){number, sdb_store_varint(number, batch->number)},
-                            &position, &end, &why);
+        rc = sdb_wal_append(
+            db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
+            (seerdb_slice){number, sdb_store_varint(number, batch->number)}, &position,
+            &end, &why);
         set_slots(batch, NULL);
         sdb_unlock_write(&db->write_lock);
         if (rc == 0 && batch->synced)

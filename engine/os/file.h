@@ -24,7 +24,7 @@ enum sdb_purpose {
     SDB_FOR_FLUSH,
     SDB_FOR_COMPACTION,
     SDB_FOR_VLOG,
-    SDB_FOR_READ,   /* tables, on behalf of queries */
+    SDB_FOR_READ, /* tables, on behalf of queries */
     SDB_FOR_VERIFY,
     SDB_FOR_OTHER,
     SDB_NPURPOSES
@@ -49,8 +49,8 @@ struct sdb_fs {
 
 struct sdb_file {
     const struct sdb_file_ops *ops;
-    struct sdb_fs *fs; /* borrowed */
-    char *path;        /* owned; for messages */
+    struct sdb_fs *fs;        /* borrowed */
+    char *path;               /* owned; for messages */
     enum sdb_purpose purpose; /* what unmarked reads and writes count as */
 };
 
@@ -88,19 +88,19 @@ struct sdb_file_ops {
 struct sdb_fs *sdb_fs_local(void);
 
 int sdb_fs_open(struct sdb_fs *fs, const char *path, enum sdb_open_mode mode,
-                enum sdb_purpose purpose, struct sdb_file **out,
-                seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+                enum sdb_purpose purpose, struct sdb_file **out, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_fs_remove(struct sdb_fs *fs, const char *path, seerdb_err *err) EXCLUDES(LK_DB);
-int sdb_fs_rename(struct sdb_fs *fs, const char *from, const char *to,
-                  seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
-int sdb_fs_mkdir(struct sdb_fs *fs, const char *path,
-                 seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_fs_rename(struct sdb_fs *fs, const char *from, const char *to, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_fs_mkdir(struct sdb_fs *fs, const char *path, seerdb_err *err) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
 int sdb_fs_rmdir(struct sdb_fs *fs, const char *path, seerdb_err *err) EXCLUDES(LK_DB);
-int sdb_fs_sync_dir(struct sdb_fs *fs, const char *path,
-                    seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_fs_sync_dir(struct sdb_fs *fs, const char *path, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_fs_list(struct sdb_fs *fs, const char *path,
-                void (*each)(void *ctx, const char *name), void *ctx,
-                seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+                void (*each)(void *ctx, const char *name), void *ctx, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 /* 0, NOTFOUND (no message), or a failure. is_dir and size may be NULL. */
 int sdb_fs_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *size,
                 seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
@@ -112,17 +112,17 @@ int sdb_file_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
 int sdb_file_read_for(struct sdb_file *f, enum sdb_purpose why, uint64_t off, void *buf,
                       size_t n, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 /* Append the whole file to out. */
-int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out,
-                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
                       seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_file_sync(struct sdb_file *f, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
-int sdb_file_allocate(struct sdb_file *f, uint64_t size,
-                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
-int sdb_file_truncate(struct sdb_file *f, uint64_t size,
-                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
-int sdb_file_size(struct sdb_file *f, uint64_t *size,
-                  seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_allocate(struct sdb_file *f, uint64_t size, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_truncate(struct sdb_file *f, uint64_t size, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+int sdb_file_size(struct sdb_file *f, uint64_t *size, seerdb_err *err) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
 /* BUSY, with no message, when somebody else holds it. */
 int sdb_file_lock(struct sdb_file *f, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 void sdb_file_close(struct sdb_file *f) EXCLUDES(LK_DB); /* accepts NULL */
@@ -130,7 +130,7 @@ void sdb_file_close(struct sdb_file *f) EXCLUDES(LK_DB); /* accepts NULL */
 /* Replace `path` (inside `dir`) by `bytes` so that a crash leaves the old or the new
  * content: write and sync `path`.tmp, rename, sync the directory. */
 int sdb_fs_replace(struct sdb_fs *fs, const char *dir, const char *path,
-                   seerdb_slice bytes, enum sdb_purpose purpose,
-                   seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+                   seerdb_slice bytes, enum sdb_purpose purpose, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 #endif

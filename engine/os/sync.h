@@ -18,25 +18,26 @@
 #else
 #define SDB_TSA(x)
 #endif
-#define CAPABILITY(name) SDB_TSA(capability(name))
-#define GUARDED_BY(c) SDB_TSA(guarded_by(c))
-#define REQUIRES(...) SDB_TSA(requires_capability(__VA_ARGS__))
-#define EXCLUDES(...) SDB_TSA(locks_excluded(__VA_ARGS__))
-#define ACQUIRE(...) SDB_TSA(acquire_capability(__VA_ARGS__))
-#define RELEASE(...) SDB_TSA(release_capability(__VA_ARGS__))
+#define CAPABILITY(name)    SDB_TSA(capability(name))
+#define GUARDED_BY(c)       SDB_TSA(guarded_by(c))
+#define REQUIRES(...)       SDB_TSA(requires_capability(__VA_ARGS__))
+#define EXCLUDES(...)       SDB_TSA(locks_excluded(__VA_ARGS__))
+#define ACQUIRE(...)        SDB_TSA(acquire_capability(__VA_ARGS__))
+#define RELEASE(...)        SDB_TSA(release_capability(__VA_ARGS__))
 #define ACQUIRED_AFTER(...) SDB_TSA(acquired_after(__VA_ARGS__))
-#define ASSERT_HELD(...) SDB_TSA(assert_capability(__VA_ARGS__))
-#define NO_TSA SDB_TSA(no_thread_safety_analysis)
+#define ASSERT_HELD(...)    SDB_TSA(assert_capability(__VA_ARGS__))
+#define NO_TSA              SDB_TSA(no_thread_safety_analysis)
 
 struct CAPABILITY("mutex") sdb_lock_class {
     char unused;
 };
 
 /* Never defined: they exist for the analysis only.  In order of acquisition. */
-extern struct sdb_lock_class LK_WRITE;                        /* the log, commit numbers */
-extern struct sdb_lock_class LK_LOG ACQUIRED_AFTER(LK_WRITE);     /* who syncs the log */
-extern struct sdb_lock_class LK_INSTALL ACQUIRED_AFTER(LK_LOG);   /* manifest, versions */
-extern struct sdb_lock_class LK_DB ACQUIRED_AFTER(LK_INSTALL);    /* shared state; no I/O */
+extern struct sdb_lock_class LK_WRITE; /* the log, commit numbers */
+extern struct sdb_lock_class LK_LOG ACQUIRED_AFTER(LK_WRITE);   /* who syncs the log */
+extern struct sdb_lock_class LK_INSTALL ACQUIRED_AFTER(LK_LOG); /* manifest, versions */
+extern struct sdb_lock_class
+    LK_DB ACQUIRED_AFTER(LK_INSTALL); /* shared state; no I/O */
 extern struct sdb_lock_class LK_VLOG ACQUIRED_AFTER(LK_DB);
 extern struct sdb_lock_class LK_CACHE ACQUIRED_AFTER(LK_VLOG);
 extern struct sdb_lock_class LK_FS ACQUIRED_AFTER(LK_CACHE); /* inside a file layer */
@@ -55,18 +56,19 @@ void sdb_mutex_lock(struct sdb_mutex *m);
 void sdb_mutex_unlock(struct sdb_mutex *m);
 bool sdb_mutex_held(const struct sdb_mutex *m);
 
-#define SDB_LOCK_FUNCTIONS(name, class)                                                 \
-    static inline void sdb_lock_##name(struct sdb_mutex *m) ACQUIRE(class) NO_TSA       \
-    {                                                                                   \
-        sdb_mutex_lock(m);                                                              \
-    }                                                                                   \
-    static inline void sdb_unlock_##name(struct sdb_mutex *m) RELEASE(class) NO_TSA     \
-    {                                                                                   \
-        sdb_mutex_unlock(m);                                                            \
-    }                                                                                   \
-    static inline void sdb_assert_##name(struct sdb_mutex *m) ASSERT_HELD(class) NO_TSA \
-    {                                                                                   \
-        sdb_lock_assert_held(m);                                                        \
+#define SDB_LOCK_FUNCTIONS(name, class)                                                \
+    static inline void sdb_lock_##name(struct sdb_mutex *m) ACQUIRE(class) NO_TSA      \
+    {                                                                                  \
+        sdb_mutex_lock(m);                                                             \
+    }                                                                                  \
+    static inline void sdb_unlock_##name(struct sdb_mutex *m) RELEASE(class) NO_TSA    \
+    {                                                                                  \
+        sdb_mutex_unlock(m);                                                           \
+    }                                                                                  \
+    static inline void sdb_assert_##name(struct sdb_mutex *m) ASSERT_HELD(class)       \
+        NO_TSA                                                                         \
+    {                                                                                  \
+        sdb_lock_assert_held(m);                                                       \
     }
 
 void sdb_lock_assert_held(const struct sdb_mutex *m); /* asserts; debug builds only */

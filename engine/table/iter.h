@@ -27,8 +27,9 @@ struct sdb_iter {
 struct sdb_iter_ops {
     int (*first)(struct sdb_iter *it, seerdb_err *err);
     int (*last)(struct sdb_iter *it, seerdb_err *err);
-    int (*seek)(struct sdb_iter *it, seerdb_slice key, seerdb_err *err);          /* >= */
-    int (*seek_for_prev)(struct sdb_iter *it, seerdb_slice key, seerdb_err *err); /* <= */
+    int (*seek)(struct sdb_iter *it, seerdb_slice key, seerdb_err *err); /* >= */
+    int (*seek_for_prev)(struct sdb_iter *it, seerdb_slice key,
+                         seerdb_err *err); /* <= */
     int (*next)(struct sdb_iter *it, seerdb_err *err);
     int (*prev)(struct sdb_iter *it, seerdb_err *err);
     int (*older)(struct sdb_iter *it, seerdb_err *err);

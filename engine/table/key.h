@@ -19,12 +19,13 @@
 /* Added to the ordinals of an uncommitted batch: newer than every commit. */
 #define SDB_NUMBER_BATCH (UINT64_C(1) << 56)
 
-enum sdb_kind {             /* on disk */
+/* On disk; the last three are reserved. */
+enum sdb_kind {
     SDB_KIND_VALUE = 1,     /* the value's bytes */
     SDB_KIND_TOMBSTONE = 2, /* no value */
-    SDB_KIND_MERGE = 3,     /* a list of merge operands; reserved */
-    SDB_KIND_RANGE = 4,     /* range tombstone: the value is the end key; reserved */
-    SDB_KIND_SEGMENTS = 5,  /* inline bytes plus pointer segments; reserved */
+    SDB_KIND_MERGE = 3,     /* a list of merge operands */
+    SDB_KIND_RANGE = 4,     /* range tombstone: the value is the end key */
+    SDB_KIND_SEGMENTS = 5,  /* inline bytes plus pointer segments */
     SDB_KIND_MAX = 5
 };
 

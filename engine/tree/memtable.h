@@ -62,7 +62,7 @@ int sdb_memtable_iter(struct sdb_memtable *m, uint64_t ceiling,
                       struct sdb_iter **out, seerdb_err *err) SDB_MUST_CHECK;
 
 /* Any thread, relaxed: statistics and triggers. */
-size_t sdb_memtable_bytes(const struct sdb_memtable *m);   /* of heap held */
+size_t sdb_memtable_bytes(const struct sdb_memtable *m);     /* of heap held */
 uint64_t sdb_memtable_records(const struct sdb_memtable *m); /* versions inserted */
 uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m);
 
