@@ -6,7 +6,7 @@
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
   os/sync os/thread os/clock os/file os/memdata os/memfs os/faultfs \
-  table/key table/keycode table/iter table/block table/table_format table/table_index \
+  table/key table/keycode table/iter table/block table/cache table/table_format table/table_index \
   table/table_writer table/table_reader \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/manifest \

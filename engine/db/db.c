@@ -136,6 +136,7 @@ static void release(seerdb *db) NO_TSA
         sdb_tree_free(db->trees);
         db->trees = next;
     }
+    sdb_cache_free(db->cache);
     sdb_manifest_close(db->manifest);
     sdb_file_close(db->lock_file);
     sdb_cond_fini(&db->slot_free);
@@ -184,7 +185,8 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     db->dir = sdb_mem_strdup(db->owns_fs ? "in-memory store" : dir);
     db->name = sdb_mem_strdup(dir != NULL ? dir : "in-memory store");
     set_limits(db, o, &log_file_size);
-    if (db->dir == NULL || db->name == NULL || db->fs == NULL) {
+    db->cache = sdb_cache_new(db->memory_limit / 16 * 15);
+    if (db->dir == NULL || db->name == NULL || db->fs == NULL || db->cache == NULL) {
         rc = sdb_fail_nomem(err, 0);
         db->owns_fs = db->owns_fs && db->fs != NULL;
     }

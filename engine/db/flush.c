@@ -174,6 +174,7 @@ static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
         (rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err)) != 0 ||
         (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
+    sdb_table_use_cache(table, db->cache);
     return sdb_run_new(desc, table, NULL, NULL, run, err);
 }
 
@@ -208,6 +209,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
         if (rc == 0) {
             atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
             sdb_lock_write(&db->write_lock);
+            sdb_share_memory(db);
             rc = sdb_wal_release(db->wal, floor,
                                  NULL); /* leftovers go at the next open */
             sdb_unlock_write(&db->write_lock);
@@ -337,21 +339,32 @@ static seerdb_tree *pick(seerdb *db, bool by_log, size_t *total) REQUIRES(LK_WRI
     return best;
 }
 
+void sdb_share_memory(seerdb *db)
+{
+    size_t total, share = db->memory_limit / 16;
+    (void)pick(db, false, &total);
+    sdb_lock_db(&db->lock);
+    total += db->frozen_bytes;
+    sdb_unlock_db(&db->lock);
+    sdb_cache_resize(db->cache, db->memory_limit > total + 2 * share
+                                    ? db->memory_limit - total - share
+                                    : share);
+}
+
 int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)
 {
     seerdb *db = t->db;
-    size_t bytes = sdb_memtable_bytes(t->active), total;
+    size_t bytes = sdb_memtable_bytes(t->active), total = 0;
     uint64_t file = sdb_wal_current_file(db->wal);
     int rc = 0;
     if (bytes != t->active_bytes) { /* it grew by a chunk: time to look */
+        seerdb_tree *largest = pick(db, false, &total);
         t->active_bytes = bytes;
-        if (bytes >= db->memtable_size) {
+        if (bytes >= db->memtable_size)
             rc = sdb_freeze(t, err);
-        } else {
-            seerdb_tree *largest = pick(db, false, &total);
-            if (largest != NULL && total >= db->memtable_size + db->memtable_size / 2)
-                rc = sdb_freeze(largest, err);
-        }
+        else if (largest != NULL && total >= db->memtable_size + db->memtable_size / 2)
+            rc = sdb_freeze(largest, err);
+        sdb_share_memory(db);
     }
     if (rc == 0 && file != db->log_file_seen) {
         db->log_file_seen = file;

@@ -19,6 +19,10 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_D
 int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
+/* Give the block cache what memtables leave of the memory limit, less a sixteenth for
+ * the rest; a sixteenth at the least. */
+void sdb_share_memory(seerdb *db) REQUIRES(LK_WRITE) EXCLUDES(LK_DB);
+
 /* The oldest log file that memtables, queued flushes and undecided commits need. */
 uint64_t sdb_log_floor(seerdb *db, const struct sdb_job *without) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB);

@@ -72,6 +72,13 @@ static void say_store(seerdb *db, struct lister *l)
         "the store's memory budget");
     say(l, "frozen_memory", (double)frozen, "bytes",
         "memtables waiting for their flush");
+    struct sdb_cache_counters cache;
+    sdb_cache_count(db->cache, &cache);
+    say(l, "cache_memory", (double)cache.bytes, "bytes", "blocks of tables in memory");
+    say(l, "cache_capacity", (double)cache.capacity, "bytes",
+        "what memtables leave to the cache now");
+    say(l, "cache_hits", (double)cache.hits, "count", "blocks found in memory");
+    say(l, "cache_misses", (double)cache.misses, "count", "blocks read from files");
     say(l, "log_bytes", (double)sdb_wal_live_bytes(db->wal), "bytes",
         "log files that hold something not yet in tables");
     say_io(db, l);

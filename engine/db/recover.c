@@ -187,6 +187,7 @@ static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_ru
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
+    sdb_table_use_cache(table, db->cache);
     return sdb_run_new(desc, table, NULL, NULL, out, err);
 }
 

@@ -78,6 +78,7 @@ struct seerdb {
     uint64_t log_cap; /* bytes of log that force flushes */
     uint64_t fork_generation;
     struct sdb_file *lock_file; /* owned */
+    struct sdb_cache *cache;    /* owned; has what memtables leave of the budget */
 
     struct sdb_mutex write_lock;   /* LK_WRITE */
     struct sdb_mutex install_lock; /* LK_INSTALL */

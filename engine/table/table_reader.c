@@ -4,8 +4,7 @@
  * the first record at or after it.  The index narrows it to one block; only where the
  * index cannot tell blocks apart (equal fences, a key whose versions fill
  * several blocks) are first records compared.
- *
- * Blocks are not kept: load_block is where a cache belongs. */
+ */
 #include "table/table_reader.h"
 
 #include "table/block.h"
@@ -19,6 +18,8 @@ struct sdb_table {
     _Atomic uint32_t count;
     struct sdb_file *file;        /* owned */
     struct sdb_table_index index; /* immutable after open */
+    struct sdb_cache *cache;      /* borrowed; NULL: none.  Immutable once shared */
+    uint64_t cache_name;
     /* A codec that no thread is using, or NULL; acq_rel: whoever takes it owns it. */
     _Atomic(struct sdb_codec *) codec;
 };
@@ -26,6 +27,7 @@ struct sdb_table {
 /* A data block in memory. */
 struct loaded {
     seerdb_pin pin;
+    size_t size; /* of the bytes behind it */
     struct sdb_block block;
 };
 /* Bytes follow at this distance: a stored block then has its codes 64-aligned. */
@@ -47,10 +49,12 @@ static void free_loaded(seerdb_pin *pin)
 static struct loaded *new_loaded(size_t bytes, seerdb_err *err)
 {
     struct loaded *l = sdb_mem_aligned(64, LOADED_SIZE + bytes);
-    if (l == NULL)
+    if (l == NULL) {
         sdb_fail_nomem(err, bytes);
-    else
-        sdb_pin_init(&l->pin, free_loaded);
+        return NULL;
+    }
+    sdb_pin_init(&l->pin, free_loaded);
+    l->size = bytes;
     return l;
 }
 
@@ -107,8 +111,8 @@ static int open_stored(struct sdb_table *t, uint64_t off, struct loaded **l,
     return sdb_block_parse(raw, where, &(*l)->block, err);
 }
 
-/* Read data block i: one count, the caller's. */
-static int load_block(struct sdb_table *t, uint32_t i, struct loaded **out,
+/* Read data block i from the file: one count, the caller's. */
+static int read_block(struct sdb_table *t, uint32_t i, struct loaded **out,
                       seerdb_err *err)
 {
     uint64_t off = sdb_table_index_off(&t->index, i);
@@ -127,6 +131,22 @@ static int load_block(struct sdb_table *t, uint32_t i, struct loaded **out,
 out:
     if (l != NULL)
         seerdb_pin_unref(&l->pin);
+    return rc;
+}
+
+/* Data block i: one count, the caller's. */
+static int load_block(struct sdb_table *t, uint32_t i, enum sdb_cache_use use,
+                      struct loaded **out, seerdb_err *err)
+{
+    if (t->cache == NULL)
+        return read_block(t, i, out, err);
+    if ((*out = (struct loaded *)sdb_cache_get(t->cache, t->cache_name, i, use)) !=
+        NULL)
+        return 0;
+    int rc = read_block(t, i, out, err);
+    if (rc == 0)
+        sdb_cache_put(t->cache, t->cache_name, i, &(*out)->pin,
+                      LOADED_SIZE + (*out)->size);
     return rc;
 }
 
@@ -151,6 +171,12 @@ int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size
     }
     *out = t;
     return 0;
+}
+
+void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache)
+{
+    t->cache = cache;
+    t->cache_name = sdb_cache_new_table();
 }
 
 struct sdb_table *sdb_table_ref(struct sdb_table *t)
@@ -181,14 +207,14 @@ size_t sdb_table_memory(const struct sdb_table *t)
 
 /* ---- searching ------------------------------------------------------------ */
 
-/* Stand on block i (slot is left as it was); no I/O when it is held already. */
+/* Stand on block i (slot is left as it was); nothing to do when it is held already. */
 static int cursor_load(struct cursor *c, uint32_t i, seerdb_err *err)
 {
     struct loaded *l = NULL;
     int rc;
     if (c->held != NULL && c->index == i)
         return 0;
-    if ((rc = load_block(c->table, i, &l, err)) != 0)
+    if ((rc = load_block(c->table, i, SDB_CACHE_POINT, &l, err)) != 0)
         return rc;
     if (c->held != NULL)
         seerdb_pin_unref(&c->held->pin);
@@ -465,7 +491,7 @@ static int iter_older(struct sdb_iter *it, seerdb_err *err)
     }
     if (!key_may_go_on(&t->c))
         return SEERDB_NOTFOUND;
-    if ((rc = load_block(t->c.table, t->c.index + 1, &l, err)) != 0)
+    if ((rc = load_block(t->c.table, t->c.index + 1, SDB_CACHE_SCAN, &l, err)) != 0)
         return rc;
     if (!sdb_block_is_older(&l->block, 0)) {
         seerdb_pin_unref(&l->pin);

@@ -3,11 +3,13 @@
  * table_reader -- search and walk one immutable table.
  *
  * Opening reads the footer, properties and fences, which stay in memory; blocks are
- * read, checked and decompressed when touched.  Counted: ref and unref; the file is
- * closed with the last count.  Any thread.  FORMAT.md, "Table". */
+ * read, checked and decompressed when touched and the cache does not have them.
+ * Counted: ref and unref; the file is closed with the last count.  Any thread.
+ * FORMAT.md, "Table". */
 #ifndef SDB_TABLE_TABLE_READER_H
 #define SDB_TABLE_TABLE_READER_H
 
+#include "table/cache.h"
 #include "table/iter.h"
 #include "table/table_index.h"
 
@@ -17,6 +19,9 @@ struct sdb_table;
  * size. */
 int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size,
                    struct sdb_table **out, seerdb_err *err) SDB_MUST_CHECK;
+/* Keep blocks in this cache (borrowed; outlives the table), their names in it new ones.
+ * Requires: t is not shared yet.  Without it every use of a block reads it. */
+void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache);
 struct sdb_table *sdb_table_ref(struct sdb_table *t);
 void sdb_table_unref(struct sdb_table *t); /* accepts NULL */
 
