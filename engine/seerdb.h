@@ -225,7 +225,8 @@ bool seerdb_batch_is_empty(const seerdb_batch *batch, const seerdb_tree *tree);
  * can fail happens here.  Afterwards the batch takes no writes until it is
  * committed or rolled back.  An empty batch prepares to number 0 and logs nothing.
  * BUSY: another undecided commit holds one of the trees.  FULL, IOERR, READONLY,
- * TOOBIG, NOMEM: nothing was prepared.
+ * TOOBIG, NOMEM: nothing was prepared.  After IOERR from the sync itself nobody knows
+ * whether the commit is in the log: it may stand after the store is opened again.
  *
  * commit: make the prepared batch visible.  Memory only; cannot fail.  The batch is
  * empty and reusable afterwards.

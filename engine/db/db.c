@@ -82,6 +82,8 @@ static int sync_parent(seerdb *db, seerdb_err *err)
     char *parent = sdb_mem_strdup(db->dir);
     if (parent == NULL)
         return sdb_fail_nomem(err, strlen(db->dir));
+    for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
+        parent[n - 1] = '\0'; /* "dir/" is dir */
     char *slash = strrchr(parent, '/');
     if (slash != NULL)
         slash[slash == parent ? 1 : 0] = '\0';
@@ -278,7 +280,8 @@ static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **ou
     desc->id = sdb_manifest_catalog(db->manifest)->next_tree;
     if (desc->id == 0)
         desc->id = 1;
-    desc->created = desc->flushed = desc->last_commit = 0;
+    desc->created = db->next_number;
+    desc->flushed = desc->last_commit = 0;
     if (rc == 0 && (rc = sdb_tree_new(db, desc, version, &t, err)) == 0) {
         sdb_edit_tree(&e, desc);
         rc = sdb_install(db, &e, err);

@@ -74,8 +74,7 @@ static bool table_is_listed(const struct sdb_catalog *c, uint64_t number)
 
 static bool is_doomed(const struct listing *l, const char *name, const struct name *n)
 {
-    size_t size = strlen(name);
-    if (size > 4 && strcmp(name + size - 4, ".tmp") == 0)
+    if (strcmp(name, "CURRENT.tmp") == 0)
         return true;
     if (strcmp(n->suffix, ".tbl") == 0)
         return !table_is_listed(l->catalog, n->number);
