@@ -42,7 +42,7 @@ EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
 ENGINE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_test.c))
 EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c))
-SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill)
+SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill cuts)
 
 .PHONY: all loadable static deps dev-deps demo test unit sql asan tsan locks layers sizes format \
   check-format bench install clean help
@@ -110,6 +110,11 @@ $(BUILD)/sql-tests/%: sql-tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(filter %.c,$^) -lsqlite3 $(OUR_LIBS)
 $(BUILD)/sql-tests/differential: sql-tests/generate.c sql-tests/generate.h
+CUTS := $(addprefix sql-tests/,cuts.c cuts_rig.c cuts_model.c disk_vfs.c)
+$(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -DSQLITE_CORE -Iext -o $@ $(CUTS) \
+	  $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a -lsqlite3 $(OUR_LIBS)
 
 # ---- tests ------------------------------------------------------------------------
 # Every suite speaks TAP into $(BUILD)/*.tap; the last line counts what is in them.

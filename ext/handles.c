@@ -21,6 +21,7 @@ static struct {
     pthread_mutex_t mutex;
     pthread_once_t once;
     struct svt_store *stores;
+    struct sdb_fs *fs; /* borrowed; NULL: the local disk */
 } registry = {.mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
 static void lock(void)
@@ -133,7 +134,8 @@ static int open_new(const struct svt_store_request *request, char *dir,
     seerdb_err err = {0};
     seerdb_options options = {.create = request->create,
                               .in_memory = request->in_memory,
-                              .memory_limit = (size_t)request->options->memory_limit};
+                              .memory_limit = (size_t)request->options->memory_limit,
+                              .fs = request->in_memory ? NULL : registry.fs};
     int rc = SQLITE_NOMEM;
     struct svt_store *s = sqlite3_malloc64(sizeof(*s));
     if (s == NULL) {
@@ -170,8 +172,9 @@ int svt_handles_open(const struct svt_store_request *request, struct svt_store *
                      char **message)
 {
     *out = NULL;
-    char *dir = request->in_memory ? sqlite3_mprintf("%s", request->dir)
-                                   : canonical(request->dir);
+    char *dir = request->in_memory || registry.fs != NULL
+                    ? sqlite3_mprintf("%s", request->dir)
+                    : canonical(request->dir);
     if (dir == NULL)
         return SQLITE_NOMEM;
     if (request->in_memory)
@@ -263,4 +266,11 @@ void svt_handles_note_intent(struct svt_store *store)
 uint64_t svt_handles_intents(struct svt_store *store)
 {
     return atomic_load_explicit(&store->intents, memory_order_relaxed);
+}
+
+void svt_handles_use_fs(struct sdb_fs *fs)
+{
+    lock();
+    registry.fs = fs;
+    unlock();
 }

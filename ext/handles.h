@@ -58,4 +58,8 @@ enum seerdb_sync svt_handles_sync(struct svt_store *store);
 void svt_handles_note_intent(struct svt_store *store);
 uint64_t svt_handles_intents(struct svt_store *store);
 
+/* Tests only: open stores that are not in memory on this layer; NULL: the local disk
+ * again.  Paths are then taken as they are.  Requires: no store is open. */
+void svt_handles_use_fs(struct sdb_fs *fs);
+
 #endif

@@ -1,0 +1,708 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cuts -- power cuts and failing disks under transactions that write ordinary tables
+ * and seerdb tables.
+ *
+ *     cc -std=c11 -O2 -pthread -DSQLITE_CORE -Iengine -Iext -o cuts cuts.c \
+ *       cuts_rig.c cuts_model.c disk_vfs.c build/ext-core/X.o... \
+ *       build/libseerdb.a -lsqlite3 -lzstd -lm
+ *
+ *     cuts [--mode M|all] [--cuts N] [--seed S] [--weak] [--trace [--trace]]
+ *
+ * SQLite's files and the stores lie on one simulated disk.  After a random number of
+ * writes and syncs the power goes away for both: nothing reaches the disk any more,
+ * everything is closed, what was not synced is lost or not, and what is found when all
+ * is opened again is compared with what must be there (cuts_model.h):
+ *
+ *   - every acknowledged commit, as far as the mode promises that;
+ *   - on both sides: all tables are as of one and the same transaction;
+ *   - nothing by half, PRAGMA integrity_check and seerdb('s1', 'verify') pass;
+ *   - and writing goes on.
+ *
+ * The mode `errors` lets one operation fail instead, once, and goes on: a COMMIT that
+ * answered OK is there, one that failed has no effect (or, once its failure was told,
+ * may have its whole effect).  With --weak (or --expect store-only) the two sides may
+ * be as of different transactions, each being whole.
+ *
+ * Speaks TAP, a test for each mode.  A cut is named by its seed: seed S is generation
+ * S % 8 of disk S / 8, and everything follows from it.  `--seed S --cuts 1` lives
+ * through the generations before it and repeats the one that failed. */
+#define _DEFAULT_SOURCE
+#include "cuts_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_TRANSACTIONS = 40, MAX_DEPTH = 4 };
+
+/* ---- comparing ------------------------------------------------------------------- */
+
+static int read_state(struct rig *g, int c, struct state *out, char **why)
+{
+    int rc = SQLITE_OK;
+    memset(out, 0, sizeof *out);
+    *why = NULL;
+    for (int i = 0; rc == SQLITE_OK && i < g->setup.ndbs; i++)
+        rc = model_read(g->conns[c], schema_of(g, c, i), out->t[i], why);
+    return rc;
+}
+
+static bool matches(const struct rig *g, int k, const struct state *seen, int from,
+                    int to)
+{
+    for (int db = from; db < to; db++)
+        for (int part = 0; part < PARTS; part++)
+            if (!part_equal(&g->history[k], seen, db, (enum part)part))
+                return false;
+    return true;
+}
+
+/* The newest state since `least` that has this part; -1: none. */
+static int find_part(const struct rig *g, const struct state *seen, int db,
+                     enum part part, int least)
+{
+    int k = g->last;
+    while (k >= least && !part_equal(&g->history[k], seen, db, part))
+        k--;
+    return k >= least ? k : -1;
+}
+
+static uint32_t number_in(const struct state *s, int db, int table)
+{
+    return s->t[db][table].seq[0];
+}
+
+/* Each side is whole, and as new as it must be. */
+static enum outcome check_sides(struct rig *g, const struct state *seen)
+{
+    static const char *const sides[] = {"ordinary", "seerdb"};
+    static const int numbers[] = {O1, S1};
+    for (int db = 0; db < g->setup.ndbs; db++) {
+        for (int part = PART_ORDINARY; part <= PART_SEERDB; part++)
+            if (find_part(g, seen, db, (enum part)part, g->certain[db][part]) < 0)
+                return wrong(
+                    g, BROKEN,
+                    "database %d: its %s tables are no state since transaction "
+                    "%u; transaction %u wrote last",
+                    db, sides[part],
+                    number_in(&g->history[g->certain[db][part]], db, numbers[part]),
+                    number_in(seen, db, numbers[part]));
+        bool may_be_empty = g->setup.sync == SYNC_NORMAL; /* created, its rows lost */
+        if (seen->t[db][EXTRA].name != ABSENT && !may_be_empty &&
+            find_part(g, seen, db, PART_EXTRA, 0) < 0)
+            return wrong(g, BROKEN, "database %d: the third seerdb table is no state",
+                         db);
+    }
+    return DONE;
+}
+
+/* The store of one database may be behind by what the kernel had not written. */
+static bool is_behind(struct rig *g, const struct state *seen, int db)
+{
+    int k = find_part(g, seen, db, PART_ORDINARY, 0);
+    while (k >= 0 && !part_equal(&g->history[k], seen, db, PART_SEERDB))
+        k--;
+    return k >= 0;
+}
+
+/* The sides of databases [from, to) are as of one transaction. */
+static enum outcome check_agreement(struct rig *g, const struct state *seen, int from,
+                                    int to)
+{
+    int least = g->last;
+    for (int db = from; db < to; db++)
+        for (int part = 0; part < 2; part++)
+            least = g->certain[db][part] < least ? g->certain[db][part] : least;
+    for (int k = g->last; k >= least; k--)
+        if (matches(g, k, seen, from, to))
+            return DONE;
+    if (g->setup.sync == SYNC_NORMAL && to - from == 1 && is_behind(g, seen, from)) {
+        g->behind++;
+        return DONE;
+    }
+    char where[160] = "";
+    for (int db = from; db < to; db++) {
+        size_t n = strlen(where);
+        snprintf(where + n, sizeof where - n,
+                 "%sin database %d number %u is in o1, %u in s1", n > 0 ? ", " : "", db,
+                 number_in(seen, db, O1), number_in(seen, db, S1));
+    }
+    return wrong(
+        g, DISAGREE,
+        "no transaction leaves all tables so: %s; acknowledged was %d of %d tried",
+        where, g->current, g->last);
+}
+
+/* Only a rollback journal makes one commit of several files. */
+static enum outcome check_agreements(struct rig *g, const struct state *seen)
+{
+    enum outcome outcome = DONE;
+    if (!g->setup.wal)
+        return check_agreement(g, seen, 0, g->setup.ndbs);
+    for (int db = 0; outcome == DONE && db < g->setup.ndbs; db++)
+        outcome = check_agreement(g, seen, db, db + 1);
+    return outcome;
+}
+
+static enum outcome check_damage(struct rig *g)
+{
+    for (int db = 0; db < g->setup.ndbs; db++) {
+        const char *schema = schema_of(g, 0, db);
+        sqlite3_stmt *stmt = NULL;
+        char *sql = sqlite3_mprintf("PRAGMA %s.integrity_check", schema);
+        int rc = sqlite3_prepare_v2(g->conns[0], sql, -1, &stmt, NULL);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_step(stmt);
+        const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0)
+                                            : sqlite3_errmsg(g->conns[0]);
+        if (rc != SQLITE_ROW || text == NULL || strcmp(text, "ok") != 0)
+            (void)wrong(g, BROKEN, "integrity_check: %s",
+                        text != NULL ? text : "nothing");
+        sqlite3_finalize(stmt);
+        sqlite3_free(sql);
+        if (runf(g, 0, "SELECT seerdb('%s.s1', 'verify'), seerdb('%s.s2', 'verify')",
+                 schema, schema) != SQLITE_OK)
+            (void)wrong(g, BROKEN, "verify: %s", sqlite3_errmsg(g->conns[0]));
+    }
+    return g->verdict == FINE ? DONE : WRONG;
+}
+
+static void be_certain(struct rig *g, int k)
+{
+    for (int db = 0; db < DBS; db++)
+        for (int part = 0; part < 2; part++)
+            g->certain[db][part] = g->acked[db][part] = k;
+}
+
+/* After everything was opened again: what is there must be allowed to be there, and is
+ * the beginning of a new history. */
+static enum outcome check(struct rig *g)
+{
+    struct state seen;
+    char *why = NULL;
+    if (read_state(g, 0, &seen, &why) != SQLITE_OK) {
+        (void)wrong(g, BROKEN, "%s", why != NULL ? why : "no memory");
+        sqlite3_free(why);
+        return WRONG;
+    }
+    enum outcome outcome = g->weak ? DONE : check_agreements(g, &seen);
+    if (outcome == DONE)
+        outcome = check_sides(g, &seen);
+    if (outcome == DONE)
+        outcome = check_damage(g);
+    g->history[0] = seen;
+    g->last = g->current = 0;
+    be_certain(g, 0);
+    return outcome;
+}
+
+/* ---- transactions ---------------------------------------------------------------- */
+
+struct txn {
+    struct sdb_rand r;
+    uint32_t seq;
+    int c; /* its connection */
+    struct state work;
+    struct state saved[MAX_DEPTH]; /* as of each open savepoint */
+    int depth;
+    bool by_savepoint; /* SAVEPOINT t ... RELEASE t instead of BEGIN ... COMMIT */
+};
+
+static void push(struct rig *g, const struct state *s)
+{
+    g->history[++g->last] = *s;
+}
+
+/* What this commit did not touch may still be as a failed one before it meant to leave
+ * it.  Strictly, what SQLite may lose the store loses with it. */
+static void acknowledge(struct rig *g, const struct state *s)
+{
+    const struct setup *u = &g->setup;
+    int before = g->current;
+    /* In rollback-journal mode, FULL leaves the last unlink unsynced. */
+    int ordinary = u->wal || u->sync == SYNC_EXTRA ? g->last + 1 : before;
+    bool store_full = u->sync != SYNC_NORMAL ||
+                      (u->store_sync != NULL && strcmp(u->store_sync, "full") == 0);
+    push(g, s);
+    g->current = g->last;
+    for (int db = 0; db < u->ndbs; db++) {
+        bool part[PARTS];
+        for (int i = 0; i < PARTS; i++)
+            part[i] = !part_equal(s, &g->history[before], db, (enum part)i);
+        bool o = part[PART_ORDINARY], e = part[PART_SEERDB] || part[PART_EXTRA];
+        if (o || (e && !g->weak)) {
+            g->acked[db][PART_ORDINARY] = g->last;
+            if (u->sync != SYNC_NORMAL)
+                g->certain[db][PART_ORDINARY] = ordinary;
+        }
+        if (e || (o && !g->weak)) {
+            g->acked[db][PART_SEERDB] = g->last;
+            if (g->weak ? store_full : u->sync != SYNC_NORMAL)
+                g->certain[db][PART_SEERDB] = g->weak ? g->last : ordinary;
+        }
+    }
+}
+
+/* A commit failed: who looks sees either none of it or all. */
+static enum outcome look_after_failure(struct rig *g, int c)
+{
+    struct state seen;
+    char *why = NULL;
+    if (read_state(g, c, &seen, &why) != SQLITE_OK) {
+        (void)wrong(g, BROKEN, "after a failure: %s", why != NULL ? why : "no memory");
+        sqlite3_free(why);
+        return WRONG;
+    }
+    for (int k = g->last; k >= g->current; k--)
+        if (matches(g, k, &seen, 0, g->setup.ndbs)) {
+            g->current = k;
+            return STOPPED;
+        }
+    enum outcome outcome = g->weak ? DONE : check_agreements(g, &seen);
+    if (outcome == DONE)
+        outcome = check_sides(g, &seen);
+    push(g, &seen);
+    g->current = g->last;
+    return outcome == DONE ? STOPPED : outcome;
+}
+
+/* A statement failed.  It must have had a reason. */
+static enum outcome failed(struct rig *g, int c, int rc, const char *sql)
+{
+    sqlite3 *db = g->conns[c];
+    if (!is_faulty(g))
+        return wrong(g, BROKEN, "error %d without a fault: %s: %.100s", rc,
+                     sqlite3_errmsg(db), sql);
+    if (atomic_load(&g->off))
+        return STOPPED;
+    if (!sqlite3_get_autocommit(db))
+        (void)run(g, c, "ROLLBACK");
+    if (!sqlite3_get_autocommit(db))
+        return wrong(g, BROKEN, "ROLLBACK after a failure leaves the transaction open");
+    return look_after_failure(g, c);
+}
+
+static enum outcome end_reader(struct rig *g)
+{
+    struct state seen;
+    char *why = NULL;
+    if (!g->reading)
+        return DONE;
+    int rc = read_state(g, 1, &seen, &why);
+    enum outcome outcome = DONE;
+    if (rc == SQLITE_OK && !g->weak && memcmp(&seen, &g->snapshot, sizeof seen) != 0)
+        outcome = wrong(g, MIXED_READ,
+                        "a read transaction that saw number %u sees %u in o1, %u in s1",
+                        number_in(&g->snapshot, 0, O1), number_in(&seen, 0, O1),
+                        number_in(&seen, 0, S1));
+    else if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && !is_faulty(g))
+        outcome = wrong(g, BROKEN, "in a read transaction: %s", why);
+    sqlite3_free(why);
+    (void)run(g, 1, "COMMIT");
+    if (!sqlite3_get_autocommit(g->conns[1]))
+        (void)run(g, 1, "ROLLBACK");
+    g->reading = false;
+    return outcome;
+}
+
+static enum outcome begin_reader(struct rig *g)
+{
+    char *why = NULL;
+    int rc = run(g, 1, "BEGIN");
+    if (rc == SQLITE_OK)
+        rc = read_state(g, 1, &g->snapshot, &why);
+    g->reading = true;
+    enum outcome outcome = DONE;
+    if (rc == SQLITE_OK && !matches(g, g->current, &g->snapshot, 0, g->setup.ndbs))
+        outcome = wrong(g, BROKEN, "a reader sees o1 at %u, s1 at %u; committed is %u",
+                        number_in(&g->snapshot, 0, O1), number_in(&g->snapshot, 0, S1),
+                        number_in(&g->history[g->current], 0, O1));
+    else if (rc != SQLITE_OK && !is_faulty(g))
+        outcome = wrong(g, BROKEN, "a reader: %s",
+                        why != NULL ? why : sqlite3_errmsg(g->conns[1]));
+    sqlite3_free(why);
+    if (rc != SQLITE_OK && outcome == DONE) {
+        g->reading = false;
+        if (!sqlite3_get_autocommit(g->conns[1]))
+            (void)run(g, 1, "ROLLBACK");
+    }
+    return outcome;
+}
+
+/* One statement; x->work follows it. */
+static enum outcome step(struct rig *g, struct txn *x, const struct step *s)
+{
+    struct state after = x->work;
+    bool applies = step_apply(s, &after);
+    char *sql = step_sql(s, &x->work, schema_of(g, x->c, s->db), g->options);
+    int rc = run(g, x->c, sql);
+    enum outcome outcome = DONE;
+    if (rc == SQLITE_OK && applies)
+        x->work = after;
+    else if (rc == SQLITE_OK)
+        outcome = wrong(g, BROKEN, "a constraint was not kept: %.200s", sql);
+    else if ((!applies && (rc & 0xff) == SQLITE_CONSTRAINT) ||
+             (s->kind == STEP_DROP && (rc & 0xff) == SQLITE_LOCKED))
+        outcome = DONE; /* a DROP of what this transaction wrote is refused */
+    else if (sqlite3_get_autocommit(g->conns[x->c])) { /* its outcome is not known */
+        push(g, &after);
+        outcome = failed(g, x->c, rc, sql);
+    } else
+        outcome = failed(g, x->c, rc, sql);
+    sqlite3_free(sql);
+    return outcome;
+}
+
+static enum outcome put_number(struct rig *g, struct txn *x, unsigned dbs, int table)
+{
+    enum outcome outcome = DONE;
+    for (int db = 0; outcome == DONE && db < g->setup.ndbs; db++) {
+        struct step s = {.kind = STEP_PUT, .db = db, .table = table, .seq = x->seq};
+        if ((dbs >> db & 1u) != 0)
+            outcome = step(g, x, &s);
+    }
+    return outcome;
+}
+
+/* Open, release or roll back to a savepoint. */
+static enum outcome savepoint(struct rig *g, struct txn *x)
+{
+    int rc = SQLITE_OK, to = x->depth > 0 ? below(&x->r, x->depth) : 0;
+    int dice = below(&x->r, 10);
+    if ((dice < 5 && x->depth < MAX_DEPTH) || x->depth == 0) {
+        if ((rc = runf(g, x->c, "SAVEPOINT p%d", x->depth)) == SQLITE_OK)
+            x->saved[x->depth++] = x->work;
+    } else if (dice < 7) {
+        if ((rc = runf(g, x->c, "RELEASE p%d", to)) == SQLITE_OK)
+            x->depth = to;
+    } else if ((rc = runf(g, x->c, "ROLLBACK TO p%d", to)) == SQLITE_OK) {
+        x->work = x->saved[to];
+        x->depth = to + 1;
+    }
+    return rc == SQLITE_OK ? DONE : failed(g, x->c, rc, "a savepoint");
+}
+
+static enum outcome body(struct rig *g, struct txn *x, unsigned dbs)
+{
+    int first = below(&x->r, 4), count = below(&x->r, below(&x->r, 4) == 0 ? 20 : 6);
+    enum outcome outcome = DONE;
+    /* The numbers go in first or last; not into a savepoint that may be undone. */
+    if ((first & 1) != 0)
+        outcome = put_number(g, x, dbs, O1);
+    if (outcome == DONE && (first & 2) != 0)
+        outcome = put_number(g, x, dbs, S1);
+    for (int i = 0; outcome == DONE && i < count; i++) {
+        int db = below(&x->r, g->setup.ndbs);
+        if (below(&x->r, 4) == 0) {
+            outcome = savepoint(g, x);
+        } else if ((dbs >> db & 1u) != 0) {
+            struct step s = step_random(&x->r, &x->work, db, x->seq);
+            outcome = step(g, x, &s);
+        }
+    }
+    if (outcome == DONE && (first & 1) == 0)
+        outcome = put_number(g, x, dbs, O1);
+    if (outcome == DONE && (first & 2) == 0)
+        outcome = put_number(g, x, dbs, S1);
+    return outcome;
+}
+
+static enum outcome commit(struct rig *g, struct txn *x, unsigned dbs)
+{
+    const char *sql = x->by_savepoint ? "RELEASE t" : "COMMIT";
+    enum outcome outcome = DONE;
+    int rc = run(g, x->c, sql);
+    if ((rc & 0xff) == SQLITE_BUSY && g->reading && !is_faulty(g)) {
+        /* A reader is in the way, and the transaction is still there. */
+        if ((outcome = end_reader(g)) == DONE && below(&x->r, 2) == 0)
+            outcome = body(g, x, dbs);
+        if (outcome != DONE)
+            return outcome;
+        rc = run(g, x->c, sql);
+    }
+    if (rc == SQLITE_OK) {
+        acknowledge(g, &x->work);
+        return DONE;
+    }
+    push(g, &x->work);
+    return failed(g, x->c, rc, sql);
+}
+
+static enum outcome autocommit(struct rig *g, struct txn *x)
+{
+    int db = below(&x->r, g->setup.ndbs);
+    struct step s = step_random(&x->r, &x->work, db, x->seq);
+    if (below(&x->r, 3) == 0)
+        s = (struct step){.kind = STEP_PUT,
+                          .db = db,
+                          .table = below(&x->r, 2) == 0 ? O1 : S1,
+                          .seq = x->seq};
+    enum outcome outcome = g->setup.wal ? DONE : end_reader(g);
+    if (outcome == DONE)
+        outcome = step(g, x, &s);
+    if (outcome == DONE &&
+        memcmp(&x->work, &g->history[g->current], sizeof x->work) != 0)
+        acknowledge(g, &x->work);
+    return outcome;
+}
+
+static enum outcome transaction(struct rig *g)
+{
+    struct txn *x = malloc(sizeof *x);
+    if (x == NULL)
+        return wrong(g, BROKEN, "no memory");
+    *x = (struct txn){.seq = ++g->seq, .work = g->history[g->current]};
+    x->r.state = (g->disk << 32) + x->seq;
+    sdb_rand_next(&x->r);
+    x->c = g->reading || g->setup.nconns == 1 ? 0 : below(&x->r, 2);
+    enum outcome outcome;
+    if (below(&x->r, 100) < 18) {
+        outcome = autocommit(g, x);
+        goto out;
+    }
+    unsigned dbs = g->setup.ndbs == 1 ? 1 : 1 + (unsigned)below(&x->r, 3);
+    int dice = below(&x->r, 10), rc;
+    x->by_savepoint = dice == 0;
+    rc = run(g, x->c,
+             dice == 0   ? "SAVEPOINT t"
+             : dice == 1 ? "BEGIN IMMEDIATE"
+                         : "BEGIN");
+    outcome = rc == SQLITE_OK ? body(g, x, dbs) : failed(g, x->c, rc, "BEGIN");
+    if (outcome != DONE)
+        goto out;
+    if (below(&x->r, 8) != 0) {
+        outcome = commit(g, x, dbs);
+        goto out;
+    }
+    rc = run(g, x->c, x->by_savepoint ? "ROLLBACK TO t; RELEASE t" : "ROLLBACK");
+    if ((rc & 0xff) == SQLITE_BUSY && x->by_savepoint && g->reading && !is_faulty(g)) {
+        if ((outcome = end_reader(g)) != DONE)
+            goto out;
+        rc = run(g, x->c, "RELEASE t");
+    }
+    if (rc != SQLITE_OK)
+        outcome = failed(g, x->c, rc, "ROLLBACK");
+out:
+    free(x);
+    return outcome;
+}
+
+/* ---- what happens between transactions ------------------------------------------- */
+
+static enum outcome other_action(struct rig *g)
+{
+    static const char *const checkpoints[] = {"PASSIVE", "FULL", "RESTART", "TRUNCATE"};
+    const char *schema = schema_of(g, 0, below(&g->r, g->setup.ndbs));
+    int dice = below(&g->r, 10), rc = SQLITE_OK;
+    if (dice < 4) {
+        rc =
+            runf(g, 0, "SELECT seerdb('%s.s%d', 'flush')", schema, 1 + below(&g->r, 2));
+    } else if (dice < 7 && g->setup.nconns > 1) {
+        return g->reading ? end_reader(g) : begin_reader(g);
+    } else if (dice < 9 && g->setup.wal) {
+        rc = runf(g, 0, "PRAGMA %s.wal_checkpoint(%s)", schema,
+                  checkpoints[below(&g->r, 4)]);
+        rc =
+            (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED ? SQLITE_OK : rc;
+    } else if (g->setup.nconns > 1) {
+        enum outcome outcome = end_reader(g);
+        if (outcome != DONE)
+            return outcome;
+        if (sqlite3_close(g->conns[1]) != SQLITE_OK)
+            return wrong(g, BROKEN, "sqlite3_close: %s", sqlite3_errmsg(g->conns[1]));
+        g->conns[1] = NULL;
+        if ((rc = open_conn(g, 1)) != SQLITE_OK && is_faulty(g) &&
+            !atomic_load(&g->off))
+            rc = (sqlite3_close(g->conns[1]), open_conn(g, 1)); /* the fault is over */
+        if (rc != SQLITE_OK)
+            return is_faulty(g) ? STOPPED : wrong(g, BROKEN, "opening answers %d", rc);
+    }
+    return rc == SQLITE_OK ? DONE : failed(g, 0, rc, "flush or checkpoint");
+}
+
+/* Live until the power goes, or with failures, for a while. */
+static enum outcome live(struct rig *g)
+{
+    int left = MAX_TRANSACTIONS, after_fault = 1 + below(&g->r, 4);
+    while (left-- > 0 && g->last < HISTORY - 4) {
+        enum outcome outcome = below(&g->r, 5) == 0 ? other_action(g) : transaction(g);
+        if (outcome == WRONG || atomic_load(&g->off))
+            return outcome == WRONG ? WRONG : STOPPED;
+        if (has_failed_once(g) && after_fault-- == 0)
+            return STOPPED;
+    }
+    return STOPPED;
+}
+
+/* Open everything again; sometimes the power goes in the middle of that. */
+static enum outcome recover(struct rig *g, bool was_cut)
+{
+    struct state seen;
+    while (below(&g->r, 4) == 0) {
+        char *why = NULL;
+        atomic_store(&g->countdown, 1 + below(&g->r, 25));
+        int rc = open_conns(g);
+        if (rc == SQLITE_OK)
+            rc = read_state(g, 0, &seen, &why);
+        if (rc != SQLITE_OK && !is_faulty(g))
+            (void)wrong(g, BROKEN, "opening: %d %s", rc, why != NULL ? why : "");
+        sqlite3_free(why);
+        power_off(g);
+        if (close_conns(g) == WRONG || g->verdict != FINE)
+            return WRONG;
+        cut(g);
+        was_cut = true;
+    }
+    if (!was_cut)
+        memcpy(g->certain, g->acked, sizeof g->certain);
+    int rc = open_conns(g);
+    if (rc != SQLITE_OK)
+        return wrong(g, BROKEN, "opening answers %d: %s", rc,
+                     sqlite3_errmsg(g->conns[g->conns[1] != NULL]));
+    enum outcome outcome = check(g);
+    if (!was_cut)
+        settle(g); /* what was seen is where the next history begins */
+    return outcome;
+}
+
+static enum outcome generation(struct rig *g)
+{
+    g->r.state = (g->disk * GENERATIONS + g->generation) * MODES + g->mode;
+    if (g->trace)
+        fprintf(stderr, "-- generation %d of disk %llu\n", (int)g->generation,
+                (unsigned long long)g->disk);
+    bool errors = g->mode == ERRORS;
+    if (errors)
+        arm_one(g);
+    else
+        atomic_store(&g->countdown, 1 + below(&g->r, below(&g->r, 2) == 0 ? 400 : 60));
+    if (live(g) == WRONG)
+        return WRONG;
+    int end = errors ? below(&g->r, 3) : 0; /* a cut, a crash, or an orderly end */
+    if (end < 2)
+        power_off(g);
+    else
+        power_on(g);
+    if (close_conns(g) == WRONG)
+        return WRONG;
+    if (end == 0)
+        cut(g);
+    else
+        power_on(g);
+    if (recover(g, end == 0) == WRONG || transaction(g) == WRONG)
+        return WRONG;
+    return DONE;
+}
+
+/* ---- the program ----------------------------------------------------------------- */
+
+struct order {
+    uint64_t cuts, seed;
+    bool weak;
+    int trace;
+};
+
+static void report(const struct rig *g, uint64_t nth)
+{
+    if (nth > 10)
+        return;
+    printf("# %s: seed %llu, transaction %u: %s\n#   again: --mode %s --seed %llu "
+           "--cuts 1%s\n",
+           mode_names[g->mode],
+           (unsigned long long)(g->disk * GENERATIONS + g->generation), g->seq, g->why,
+           mode_names[g->mode],
+           (unsigned long long)(g->disk * GENERATIONS + g->generation),
+           g->weak ? " --weak" : "");
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static bool run_mode(enum mode mode, const struct order *o)
+{
+    uint64_t done = 0, bad = 0, verdicts[BROKEN + 1] = {0}, behind = 0,
+             disk = o->seed / GENERATIONS;
+    struct rig *g = malloc(sizeof *g);
+    double start = now();
+    while (g != NULL && done < o->cuts) {
+        *g = (struct rig){.mode = mode, .weak = o->weak, .trace = o->trace};
+        enum outcome outcome = disk_start(g, disk);
+        for (; outcome == DONE && done < o->cuts && g->generation < GENERATIONS;
+             g->generation += outcome == DONE) {
+            outcome = generation(g);
+            done += disk * GENERATIONS + g->generation >= o->seed;
+        }
+        verdicts[g->verdict]++;
+        behind += g->behind;
+        if (g->verdict != FINE)
+            report(g, ++bad);
+        disk_end(g);
+        disk++;
+        if (outcome == WRONG && done == 0)
+            break; /* it did not come to the seed that was asked for */
+    }
+    bool ok = g != NULL && bad == 0;
+    free(g);
+    printf("%s %d - %s: %llu %s", ok ? "ok" : "not ok", (int)mode + 1, mode_names[mode],
+           (unsigned long long)done, mode == ERRORS ? "failures" : "power cuts");
+    if (!ok)
+        printf(": %llu left the two sides disagreeing, %llu reads saw two states, %llu "
+               "went "
+               "wrong otherwise",
+               (unsigned long long)verdicts[DISAGREE],
+               (unsigned long long)verdicts[MIXED_READ],
+               (unsigned long long)verdicts[BROKEN]);
+    if (behind > 0)
+        printf(", %llu left the store behind", (unsigned long long)behind);
+    printf("\n# %.0f/s\n", (double)done / (now() - start));
+    fflush(stdout);
+    return ok;
+}
+
+static int usage(void)
+{
+    fprintf(stderr,
+            "usage: cuts [--mode wal-full|wal-normal|delete-full|multi|errors|all] "
+            "[--cuts N] [--seed S] [--weak | --expect store-only] [--trace]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct order o = {.cuts = 300};
+    const char *mode = "all";
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--weak") == 0)
+            o.weak = true;
+        else if (strcmp(argv[i], "--trace") == 0)
+            o.trace++;
+        else if (strcmp(argv[i], "--expect") == 0 && strcmp(value, "store-only") == 0)
+            o.weak = ++i > 0;
+        else if (strcmp(argv[i], "--mode") == 0)
+            mode = argv[++i] != NULL ? value : "";
+        else if (strcmp(argv[i], "--cuts") == 0 && argv[++i] != NULL)
+            o.cuts = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--seed") == 0 && argv[++i] != NULL)
+            o.seed = strtoull(value, NULL, 10);
+        else
+            return usage();
+    }
+    bool ok = true, any = false;
+    for (int m = 0; m < MODES; m++) {
+        if (strcmp(mode, "all") != 0 && strcmp(mode, mode_names[m]) != 0)
+            continue;
+        any = true;
+        ok = run_mode((enum mode)m, &o) && ok;
+    }
+    if (!any)
+        return usage();
+    printf("1..%d\n", strcmp(mode, "all") == 0 ? MODES : 1);
+    return ok ? 0 : 1;
+}

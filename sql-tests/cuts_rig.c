@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE
+#include "cuts_rig.h"
+
+#include "handles.h"
+#include "module.h"
+#include "os/faultfs.h"
+#include "os/memfs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+const char *const mode_names[MODES] = {"wal-full", "wal-normal", "delete-full", "multi",
+                                       "errors"};
+
+/* Random names of stores and trees follow from the seed, too: this takes the place of
+ * the C library's. */
+static struct sdb_rand entropy;
+
+ssize_t getrandom(void *buf, size_t n, unsigned flags)
+{
+    unsigned char *p = buf;
+    (void)flags;
+    for (size_t i = 0; i < n; i++)
+        p[i] = (unsigned char)(sdb_rand_next(&entropy) & 0xff);
+    return (ssize_t)n;
+}
+
+int below(struct sdb_rand *r, int n)
+{
+    return (int)sdb_rand_below(r, (uint64_t)n);
+}
+
+enum outcome wrong(struct rig *g, enum verdict verdict, const char *format, ...)
+{
+    va_list args;
+    if (g->verdict != FINE)
+        return WRONG;
+    g->verdict = verdict;
+    va_start(args, format);
+    vsnprintf(g->why, sizeof g->why, format, args);
+    va_end(args);
+    return WRONG;
+}
+
+bool is_faulty(struct rig *g)
+{
+    return atomic_load(&g->off) || sdb_faultfs_fired(g->fault) > 0;
+}
+
+bool has_failed_once(struct rig *g)
+{
+    return sdb_faultfs_fired(g->fault) > 0;
+}
+
+/* ---- power ----------------------------------------------------------------------- */
+
+void power_off(struct rig *g)
+{
+    atomic_store(&g->off, true);
+    sdb_faultfs_arm(
+        g->fault,
+        &(struct sdb_fault){.ops = SDB_FAULT_ALL, .times = UINT64_MAX, .error = EIO});
+}
+
+/* The last write or sync that passes. */
+static void count_down(void *ctx, enum sdb_fault_op op, const char *path)
+{
+    struct rig *g = ctx;
+    if (g->trace > 1)
+        fprintf(stderr, "   %s %s\n", op == SDB_FAULT_SYNC ? "sync" : "write", path);
+    if (atomic_load(&g->countdown) <= 0 || atomic_fetch_sub(&g->countdown, 1) != 1)
+        return;
+    if (g->trace)
+        fprintf(stderr, "-- power off after %s of %s\n",
+                op == SDB_FAULT_SYNC ? "a sync" : "a write", path);
+    power_off(g);
+}
+
+void power_on(struct rig *g)
+{
+    atomic_store(&g->countdown, 0);
+    atomic_store(&g->off, false);
+    sdb_faultfs_arm(g->fault, &(struct sdb_fault){0});
+}
+
+void cut(struct rig *g)
+{
+    enum sdb_cut_mode mode = below(&g->r, 3) == 0 ? SDB_CUT_DROP : SDB_CUT_RANDOM;
+    if (g->trace)
+        fprintf(stderr, "-- cut%s\n",
+                mode == SDB_CUT_DROP ? ", all unsynced is lost" : "");
+    sdb_memfs_cut(g->mem, mode, sdb_rand_next(&g->r));
+    power_on(g);
+}
+
+void settle(struct rig *g)
+{
+    if (sdb_fs_sync_dir(g->mem, "/d", NULL) != SEERDB_OK)
+        (void)wrong(g, BROKEN, "the directory /d is gone");
+}
+
+void arm_one(struct rig *g)
+{
+    static const char *const where[] = {NULL, NULL, "seerdb", "-wal", "-journal"};
+    struct sdb_fault fault = {
+        .ops = SDB_FAULT_WRITE | SDB_FAULT_SYNC,
+        .match = where[below(&g->r, 5)],
+        .after = (uint64_t)below(&g->r, below(&g->r, 2) == 0 ? 200 : 30),
+        .times = 1,
+        .error = below(&g->r, 2) == 0 ? EIO : ENOSPC,
+        .torn = below(&g->r, 2) == 0,
+    };
+    if (below(&g->r, 4) == 0)
+        fault.ops |= SDB_FAULT_META;
+    sdb_faultfs_arm(g->fault, &fault);
+}
+
+/* ---- connections ----------------------------------------------------------------- */
+
+int run(struct rig *g, int c, const char *sql)
+{
+    int rc = sqlite3_exec(g->conns[c], sql, NULL, NULL, NULL);
+    if (g->trace)
+        fprintf(stderr, "%d> %.150s;%s%s\n", c, sql, rc != SQLITE_OK ? " -- " : "",
+                rc != SQLITE_OK ? sqlite3_errmsg(g->conns[c]) : "");
+    return rc;
+}
+
+int runf(struct rig *g, int c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *sql = sqlite3_vmprintf(format, args);
+    va_end(args);
+    int rc = run(g, c, sql);
+    sqlite3_free(sql);
+    return rc;
+}
+
+const char *schema_of(const struct rig *g, int c, int db)
+{
+    return g->setup.ndbs == 1 || db == c ? "main" : "other";
+}
+
+int open_conn(struct rig *g, int c)
+{
+    static const char *const paths[DBS] = {"/d/a.db", "/d/b.db"};
+    const struct setup *s = &g->setup;
+    int own = s->ndbs == 1 ? 0 : c;
+    int rc = sqlite3_open(paths[own], &g->conns[c]);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_seerdb_init(g->conns[c], NULL, NULL);
+    sqlite3_extended_result_codes(g->conns[c], 1);
+    if (rc == SQLITE_OK && s->ndbs > 1)
+        rc = runf(g, c, "ATTACH '%s' AS other", paths[1 - own]);
+    if (rc == SQLITE_OK)
+        rc = runf(g, c, "PRAGMA wal_autocheckpoint = %d", s->checkpoint_pages);
+    for (int i = 0; rc == SQLITE_OK && i < s->ndbs; i++)
+        rc = runf(g, c, "PRAGMA %s.synchronous = %d; PRAGMA %s.cache_size = %d",
+                  schema_of(g, c, i), s->sync, schema_of(g, c, i), s->cache_pages);
+    return rc;
+}
+
+enum outcome close_conns(struct rig *g)
+{
+    enum outcome outcome = DONE;
+    for (int c = 0; c < CONNS; c++) {
+        if (g->conns[c] != NULL && sqlite3_close(g->conns[c]) != SQLITE_OK) {
+            outcome =
+                wrong(g, BROKEN, "sqlite3_close: %s", sqlite3_errmsg(g->conns[c]));
+            (void)sqlite3_close_v2(g->conns[c]);
+        }
+        g->conns[c] = NULL;
+    }
+    g->reading = false;
+    return outcome;
+}
+
+int open_conns(struct rig *g)
+{
+    int rc = SQLITE_OK;
+    for (int c = 0; rc == SQLITE_OK && c < g->setup.nconns; c++)
+        rc = open_conn(g, c);
+    return rc;
+}
+
+/* ---- disks ----------------------------------------------------------------------- */
+
+static struct setup setup_of(struct rig *g)
+{
+    static const char *const syncs[] = {NULL, "normal", "full"};
+    struct sdb_rand *r = &g->r;
+    struct setup s = {.wal = g->mode != DELETE_FULL, .sync = SYNC_FULL, .ndbs = 1};
+    if (g->mode == MULTI || g->mode == ERRORS) {
+        s.wal = below(r, 2) == 0;
+        s.ndbs = g->mode == MULTI || below(r, 3) == 0 ? 2 : 1;
+    }
+    if (g->mode == WAL_NORMAL) {
+        s.sync = SYNC_NORMAL;
+        s.store_sync = syncs[below(r, 3)];
+    } else if (!s.wal && below(r, 2) == 0) {
+        s.sync = SYNC_EXTRA;
+    }
+    s.shared_store = s.ndbs > 1 && below(r, 2) == 0;
+    s.powersafe = below(r, 2) == 0;
+    s.nconns = 1 + below(r, 2);
+    s.page_size = below(r, 2) == 0 ? 1024 : 4096;
+    s.cache_pages = below(r, 2) == 0 ? 10 : 500;
+    s.checkpoint_pages = below(r, 3) == 0 ? 8 : below(r, 2) == 0 ? 60 : 1000;
+    return s;
+}
+
+static enum outcome create_tables(struct rig *g)
+{
+    const struct setup *s = &g->setup;
+    snprintf(g->options, sizeof g->options, "%s%s%s",
+             s->shared_store ? ", path='/d/s'" : "",
+             s->store_sync != NULL ? ", sync=" : "",
+             s->store_sync != NULL ? s->store_sync : "");
+    int rc = open_conn(g, 0);
+    for (int i = 0; rc == SQLITE_OK && i < s->ndbs; i++) {
+        const char *schema = schema_of(g, 0, i);
+        rc = runf(g, 0, "PRAGMA %s.page_size = %d; PRAGMA %s.journal_mode = %s", schema,
+                  s->page_size, schema, s->wal ? "WAL" : "DELETE");
+        if (rc == SQLITE_OK)
+            rc = model_create(g->conns[0], schema, g->options);
+    }
+    if (rc != SQLITE_OK)
+        return wrong(g, BROKEN, "creating the tables: %s", sqlite3_errmsg(g->conns[0]));
+    if (close_conns(g) == WRONG || sdb_fs_sync_dir(g->mem, "/d", NULL) != 0 ||
+        open_conns(g) != SQLITE_OK)
+        return wrong(g, BROKEN, "opening the tables again fails");
+    return DONE;
+}
+
+enum outcome disk_start(struct rig *g, uint64_t disk)
+{
+    g->disk = disk;
+    g->r.state = disk * MODES + g->mode;
+    entropy.state = ~g->r.state;
+    sdb_rand_next(&g->r);
+    g->setup = setup_of(g);
+    g->mem = sdb_memfs_new(true);
+    g->fault = g->mem != NULL ? sdb_faultfs_new(g->mem) : NULL;
+    if (g->fault == NULL || sdb_fs_mkdir(g->mem, "/d", NULL) != 0 ||
+        sdb_fs_sync_dir(g->mem, "/", NULL) != 0)
+        return wrong(g, BROKEN, "no memory");
+    struct disk_vfs_options options = {
+        .characteristics = g->setup.powersafe ? SQLITE_IOCAP_POWERSAFE_OVERWRITE : 0,
+        .seed = disk,
+    };
+    g->vfs = disk_vfs_new(g->fault, &options);
+    if (g->vfs == NULL)
+        return wrong(g, BROKEN, "no memory");
+    sdb_faultfs_observe(g->fault, count_down, g);
+    svt_handles_use_fs(g->fault);
+    sqlite3_randomness(0, NULL); /* SQLite asks the VFS again */
+    if (g->trace)
+        fprintf(stderr,
+                "-- disk %llu: %s, synchronous %d, %d databases%s, %d connections, "
+                "checkpoint at %d, cache of %d pages of %d\n",
+                (unsigned long long)disk, g->setup.wal ? "WAL" : "DELETE",
+                g->setup.sync, g->setup.ndbs,
+                g->setup.shared_store ? " on one store" : "", g->setup.nconns,
+                g->setup.checkpoint_pages, g->setup.cache_pages, g->setup.page_size);
+    return create_tables(g);
+}
+
+void disk_end(struct rig *g)
+{
+    if (g->fault != NULL)
+        power_on(g);
+    (void)close_conns(g);
+    svt_handles_use_fs(NULL);
+    disk_vfs_free(g->vfs);
+    sdb_faultfs_free(g->fault);
+    sdb_memfs_free(g->mem);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cuts_rig -- the machine under test of cuts.c: a simulated disk, its power switch, and
+ * connections to the databases on it.
+ *
+ * Life of a rig, which starts as zeros and a mode: disk_start, any number of cuts,
+ * disk_end (also when the start failed).  One at a time. */
+#ifndef CUTS_RIG_H
+#define CUTS_RIG_H
+
+#include "cuts_model.h"
+#include "disk_vfs.h"
+
+#include <stdatomic.h>
+
+enum { GENERATIONS = 8, CONNS = 2, HISTORY = 100 };
+enum mode { WAL_FULL, WAL_NORMAL, DELETE_FULL, MULTI, ERRORS, MODES };
+enum { SYNC_NORMAL = 1, SYNC_FULL, SYNC_EXTRA }; /* PRAGMA synchronous */
+
+/* How a disk is used, all its life. */
+struct setup {
+    bool wal, shared_store, powersafe;
+    int sync, ndbs, nconns, page_size, cache_pages, checkpoint_pages;
+    const char *store_sync; /* the option sync of the tables; NULL: not given */
+};
+
+enum outcome {
+    DONE,
+    STOPPED, /* the power is off, or a failure was met: no more of this */
+    WRONG    /* it was reported */
+};
+
+enum verdict {
+    FINE,
+    DISAGREE,   /* ordinary and seerdb tables are as of different transactions */
+    MIXED_READ, /* a read transaction saw them so */
+    BROKEN      /* anything else */
+};
+
+struct rig {
+    enum mode mode;
+    bool weak;
+    int trace;                 /* 1: statements, 2: also writes and syncs, to stderr */
+    uint64_t disk, generation; /* the seed is disk * GENERATIONS + generation */
+    struct setup setup;
+    struct sdb_rand r;
+    struct sdb_fs *mem, *fault;
+    struct disk_vfs *vfs;
+    sqlite3 *conns[CONNS];
+    char options[64]; /* of CREATE VIRTUAL TABLE */
+
+    _Atomic int64_t countdown; /* writes and syncs until the power goes; <= 0: never */
+    _Atomic bool off;
+
+    struct state history[HISTORY]; /* after each commit that was tried */
+    int last;                      /* the newest */
+    int current;                   /* of the newest commit acknowledged */
+    /* By database, ordinary and seerdb: */
+    int acked[DBS][2];     /* what was acknowledged last */
+    int certain[DBS][2];   /* after a power cut this must be there, or a later one */
+    bool reading;          /* conns[1] holds a read transaction ... */
+    struct state snapshot; /* ... that sees this */
+    uint32_t seq;          /* transactions, in the disk's life */
+
+    enum verdict verdict;
+    char why[600];
+    uint64_t behind; /* cuts that left the stores behind, where that is allowed */
+};
+
+extern const char *const mode_names[MODES];
+
+int below(struct sdb_rand *r, int n);
+
+/* Note what is wrong, unless something was noted before. */
+enum outcome wrong(struct rig *g, enum verdict verdict, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* DONE or WRONG. */
+enum outcome disk_start(struct rig *g, uint64_t disk);
+void disk_end(struct rig *g);
+
+/* Something was done to the disk that explains a failure. */
+bool is_faulty(struct rig *g);
+bool has_failed_once(struct rig *g); /* what arm_one armed has happened */
+
+void power_off(struct rig *g); /* all operations fail from here on */
+void power_on(struct rig *g);  /* no operation fails, nothing is armed */
+void cut(struct rig *g);       /* forget what was not synced, power on; all is closed */
+void settle(struct rig *g);    /* names on the disk are synced, as they are in time */
+void arm_one(struct rig *g);   /* one of the next operations will fail, once */
+
+int run(struct rig *g, int c, const char *sql);
+int runf(struct rig *g, int c, const char *format, ...);
+
+/* What connection c calls database db: each has another one for main. */
+const char *schema_of(const struct rig *g, int c, int db);
+
+int open_conn(struct rig *g, int c);
+int open_conns(struct rig *g);
+enum outcome close_conns(struct rig *g); /* DONE or WRONG */
+
+#endif
