@@ -11,10 +11,10 @@ ENGINE := \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/manifest \
   tree/node tree/memtable tree/version tree/fold \
-  db/state db/payload db/job db/batch db/read db/flush db/write db/recover db/metrics db/db
+  db/chain db/state db/payload db/job db/batch db/marked db/read db/flush db/write db/recover db/metrics db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap bytes value keycodec rowcodec args plan handles table txn cursor update \
-  funcs module
+EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table marker \
+  txn cursor update funcs module
 
 BUILD ?= build
 CC ?= cc
@@ -45,7 +45,7 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c))
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill cuts)
 
 .PHONY: all loadable static deps dev-deps demo test unit sql asan tsan locks layers sizes format \
-  check-format bench install clean help
+  check-format bench soak install clean help
 all: loadable static ## build the extension and the library
 
 loadable: seerdb.so ## build seerdb.so, the loadable extension
@@ -143,6 +143,7 @@ unit: $(ENGINE_TESTS) $(EXT_TESTS) ## only the unit tests of every module
 SEEDS ?= 1-50
 STATEMENTS ?= 300
 KILLS ?= 100
+CUTS_EACH ?= 100
 ROWS ?= 1000000
 EXTENSION = $(abspath $(BUILD)/seerdb.so)
 SQL_ENV = SQLITE3="$(SQLITE3)" SEERDB=$(EXTENSION)
@@ -150,6 +151,7 @@ sql: $(BUILD)/seerdb.so $(SQL_PROGRAMS) ## only the tests that type SQL
 	$(call tap,sql-scripts,$(SQL_ENV) sql-tests/run)
 	$(call tap,sql-differential,$(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS))
 	$(call tap,sql-million,$(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS))
+	$(call tap,sql-cuts,$(BUILD)/sql-tests/cuts --cuts $(CUTS_EACH))
 	$(call tap,sql-kill,$(SQL_ENV) $(BUILD)/sql-tests/kill $(KILLS))
 
 # The shell itself is not instrumented: the sanitizer's runtime must come first.
@@ -157,7 +159,7 @@ asan: ## unit and SQL tests under the address and undefined-behaviour sanitizers
 	@rm -rf $(BUILD)/asan/tap
 	ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" unit
 	ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" \
-	  SQLITE3="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(SQLITE3)" SEEDS=1-10 KILLS=10 ROWS=50000 sql
+	  SQLITE3="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(SQLITE3)" SEEDS=1-10 KILLS=10 ROWS=50000 CUTS_EACH=20 sql
 	@cat $(BUILD)/asan/tap/*.tap | $(TALLY)
 
 tsan: ## tests with threads under the thread sanitizer
@@ -202,8 +204,14 @@ format: ## clang-format every file
 check-format:
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "format: ok"
 
-bench: $(BENCHES) ## build and run the kernels' benches
+bench: $(BENCHES) $(BUILD)/sql-tests/commit_bench $(BUILD)/seerdb.so ## build and run the benches
 	@for b in $(BENCHES); do $$b; done
+	$(BUILD)/sql-tests/commit_bench --extension $(EXTENSION)
+
+soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: minutes
+	$(BUILD)/sql-tests/cuts --cuts 5000
+	$(SQL_ENV) $(BUILD)/sql-tests/kill 500
+	$(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds 1-2000 --statements 500
 
 install: all ## install the extension, the library and its header under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include

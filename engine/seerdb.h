@@ -49,6 +49,8 @@ enum seerdb_result {
     SEERDB_CANTOPEN = -10, /* the directory is missing or is not a store */
     SEERDB_FORKED = -11,   /* this process was forked after the store was opened */
     SEERDB_INTERRUPTED = -12,
+    SEERDB_MISMATCH = -13, /* the outside marker and the store do not belong together */
+    SEERDB_GONE = -14,     /* the state asked for was folded away: start again */
 };
 
 #define SEERDB_KEY_MAX    ((size_t)65536)         /* bytes */
@@ -97,7 +99,9 @@ typedef struct seerdb_options {
     bool create;    /* make the directory and the store if they are missing */
     bool in_memory; /* a private store in memory; dir is only a name for messages */
     size_t memory_limit;  /* bytes; 0: 256 MiB; at least 1 MiB */
-    size_t log_file_size; /* bytes of one log file, at most 1 GiB; 0: chosen */
+    size_t log_file_size; /* bytes of one log file; 0: chosen from memory_limit */
+    unsigned history_ms;  /* how long superseded versions in marked trees stay for
+                             readers  that began before; 0: 10 seconds */
     struct sdb_fs *fs; /* borrowed; the file layer (os/file.h); NULL: the local one */
 } seerdb_options;
 
@@ -118,7 +122,9 @@ int seerdb_close(seerdb *db, seerdb_err *err);
 const char *seerdb_dir(const seerdb *db); /* as it was opened */
 seerdb_uuid seerdb_id(const seerdb *db);
 
-/* Write every memtable of `tree` (NULL: of every tree) to tables and wait. */
+/* Write every memtable of `tree` (NULL: of every tree) to tables and wait.  BUSY: of a
+ * marked tree, commits are not decided or not durably; they stay in the log and the
+ * flush is tried again by itself. */
 int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err);
 
 /* What seerdb_verify looked at. */
@@ -154,6 +160,7 @@ typedef struct seerdb_tree_options {
     uint32_t key_format; /* versions of the caller's encodings, opaque here */
     uint32_t value_format;
     int compression;  /* 0: none; otherwise a zstd level from 1 to 19 */
+    bool marked;      /* commits count as far as an outside marker says: below */
     seerdb_slice app; /* opaque to the engine, at most 64 KiB */
 } seerdb_tree_options;
 
@@ -181,9 +188,10 @@ uint64_t seerdb_tree_count_estimate(const seerdb_tree *tree);
  * seerdb_tree_drop, because the owner's transaction may still be undone. */
 int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err);
 
-/* Drop the tree and free its space once no view needs it.  Requires: an intent
- * was noted, no undecided commit touches it, and the caller gives its handle back
- * with this call whatever the result. */
+/* Drop the tree and free its space once no view needs it.  BUSY: of a marked tree,
+ * before the history has passed since the intent: readers may come back to it.
+ * Requires: an intent was noted, no undecided commit touches it, and the caller gives
+ * its handle back with this call whatever the result. */
 int seerdb_tree_drop(seerdb_tree *tree, seerdb_err *err);
 
 typedef struct seerdb_tree_info {
@@ -246,9 +254,60 @@ int seerdb_rollback(seerdb_batch *batch, seerdb_err *err);
 /* prepare, waiting for other undecided commits, and commit. */
 int seerdb_write(seerdb_batch *batch, enum seerdb_sync sync, seerdb_err *err);
 
+/* ---- marked trees ----------------------------------------------------------
+ *
+ * A *marked* tree belongs to somebody else's transactions: its owner keeps, inside its
+ * own durable state, the number of the tree's last commit -- the *marker*, 0 at first.
+ * Of the logged commits of the tree those count that lie on the chain from the marker
+ * back through the predecessor that each one names; the others, prepared and then
+ * rolled back, never happened, whatever was still written to the log about them.  So
+ * the owner's commit decides for both sides, and after a crash both agree.
+ *
+ * A batch writes marked trees or unmarked ones, not both; marked ones are committed
+ * with seerdb_prepare and seerdb_commit only. */
+
+enum seerdb_marker_state {
+    SEERDB_MARKER_CURRENT, /* the store has the commit */
+    SEERDB_MARKER_BEHIND   /* the log lost its tail: the store stands at an older commit
+                            */
+};
+
+/* Say that the owner, holding its own write lock, reads `marker` for a tree that the
+ * batch is going to write.  Settles what the log left in doubt.  *state (may be NULL)
+ * says whether commits were lost; they are given up by this call, durably. BUSY: an
+ * earlier commit of the tree is still undecided after wait_ms milliseconds. MISMATCH:
+ * the store is ahead of the marker (an older copy of the owner's state), or knows
+ * nothing of it. */
+int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
+                        unsigned wait_ms, enum seerdb_marker_state *state,
+                        seerdb_err *err);
+
+/* The view of a reader that sees `marker` in its owner's snapshot: the tree as of
+ * exactly that commit.  Waits up to wait_ms for a commit that is being published. BUSY:
+ * it is still undecided.  GONE: later commits were folded over it.  MISMATCH. */
+int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
+                        seerdb_view **out, seerdb_err *err);
+
+/* Take `marker` for the truth whatever the log says: tree and owner agree from here on
+ * the new commit number *number, which the owner must store as its marker.  Deletes
+ * nothing. For a restored or copied owner, on the user's explicit word.  BUSY: a commit
+ * is undecided, or the last one was rolled back and none followed: reopen the store. */
+int seerdb_tree_accept(seerdb_tree *tree, uint64_t *number, seerdb_err *err);
+
+/* Called by the flush thread before commits of trees of this owner go from the log to
+ * tables: make the owner's decisions so far durable.  0, or a failure, with which the
+ * flush is put off, however often (seerdb_flush says BUSY).  No locks are held; must
+ * not call the engine.  Without a decider the owner's trees stay in the log.  ctx must
+ * live until it is unset (decide NULL); unsetting waits for a call in progress. */
+int seerdb_set_decider(seerdb *db, const seerdb_uuid *owner,
+                       int (*decide)(void *ctx, seerdb_err *err), void *ctx,
+                       seerdb_err *err);
+
 /* ---- reading -------------------------------------------------------------- */
 
-/* The tree as of its last commit.  Holds memory and files: close it soon. */
+/* The tree as of its last commit.  Holds memory and files: close it soon.  Of a marked
+ * tree whose marker no writer has shown since the store was opened, all that was logged
+ * is seen, whether it counts or not: use seerdb_view_open_at. */
 int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err);
 seerdb_view *seerdb_view_ref(seerdb_view *view);
 void seerdb_view_close(seerdb_view *view); /* gives one count back; accepts NULL */

@@ -53,6 +53,10 @@ const char *sdb_code_name(int code)
         return "forked";
     case SEERDB_INTERRUPTED:
         return "interrupted";
+    case SEERDB_MISMATCH:
+        return "mismatch";
+    case SEERDB_GONE:
+        return "gone";
     default:
         return "unknown";
     }

@@ -57,9 +57,9 @@ static void a_failure_can_be_passed_up_as_ones_own(void **state)
 static void every_code_has_a_name(void **state)
 {
     (void)state;
-    for (int code = SEERDB_INTERRUPTED; code <= SEERDB_NOTFOUND; code++)
+    for (int code = SEERDB_GONE; code <= SEERDB_NOTFOUND; code++)
         assert_string_not_equal(sdb_code_name(code), "unknown");
-    assert_string_equal(sdb_code_name(SEERDB_INTERRUPTED - 1), "unknown");
+    assert_string_equal(sdb_code_name(SEERDB_GONE - 1), "unknown");
     assert_string_equal(sdb_code_name(SEERDB_CORRUPT), "corrupt");
 }
 

@@ -43,6 +43,7 @@ struct seerdb_batch {
     size_t nslots, slots_capacity;
     uint64_t number;   /* when prepared; 0: the batch was empty */
     uint64_t position; /* of the frame in the log */
+    bool must_sync;    /* it follows a commit that was rolled back */
     bool synced;       /* prepared at SEERDB_SYNC_FULL */
     uint64_t nrecords; /* in the payload */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/batch.h"
 #include "db/flush.h"
+#include "db/marked.h"
 #include "db/recover.h"
 #include "os/clock.h"
 #include "os/memfs.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 #define MEMORY_DEFAULT ((size_t)256 << 20)
+#define HISTORY_MS     10000u
 #define MEMORY_MIN     ((size_t)1 << 20)
 #define MEMTABLE_MAX   ((size_t)64 << 20)
 #define LOG_FILE_MIN   ((uint64_t)256 << 10)
@@ -124,6 +126,7 @@ static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_s
         *log_file_size = LOG_FILE_MAX;
     if (*log_file_size < LOG_FILE_MIN && o->log_file_size == 0)
         *log_file_size = LOG_FILE_MIN;
+    db->history_us = (uint64_t)(o->history_ms != 0 ? o->history_ms : HISTORY_MS) * 1000;
     db->log_cap = 3 * (uint64_t)db->memtable_size;
     if (db->log_cap < 4 * *log_file_size)
         db->log_cap = 4 * *log_file_size;
@@ -138,6 +141,7 @@ static void release(seerdb *db) NO_TSA
         sdb_tree_free(db->trees);
         db->trees = next;
     }
+    sdb_deciders_free(db);
     sdb_cache_free(db->cache);
     sdb_manifest_close(db->manifest);
     sdb_file_close(db->lock_file);
@@ -249,7 +253,8 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
                                    .owner = o->owner,
                                    .key_format = o->key_format,
                                    .value_format = o->value_format,
-                                   .compression = (uint32_t)o->compression};
+                                   .compression = (uint32_t)o->compression,
+                                   .features = o->marked ? SDB_TREE_MARKED : 0};
     if (sdb_uuid_is_zero(&desc->uuid) && (rc = sdb_uuid_new(&desc->uuid, err)) != 0)
         return rc;
     if (o->name != NULL)
@@ -367,6 +372,7 @@ seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree)
                                  .key_format = d->key_format,
                                  .value_format = d->value_format,
                                  .compression = (int)d->compression,
+                                 .marked = tree->marked,
                                  .app = sdb_buf_slice(&d->app)};
 }
 
@@ -409,6 +415,7 @@ int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err)
     if (rc == 0) {
         sdb_lock_db(&db->lock);
         tree->drop_intended = true;
+        tree->intended_us = sdb_clock_mono_us();
         sdb_unlock_db(&db->lock);
     }
     sdb_unlock_install(&db->install_lock);
@@ -426,7 +433,7 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
     struct sdb_read_state *state = NULL;
     int rc = sdb_version_new(NULL, 0, &version, err);
     if (rc == 0 && (rc = sdb_memtable_new(&fresh, err)) == 0)
-        rc = sdb_read_state_new(&fresh, 1, version, &state, err);
+        rc = sdb_read_state_new(&fresh, 1, version, NULL, &state, err);
     sdb_version_unref(version);
     if (rc != 0) {
         sdb_memtable_unref(fresh);
@@ -445,6 +452,7 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
         }
         /* A queued flush of the tree finds it dropped and only gives up its input. */
         state = sdb_tree_set_state(tree, state);
+        sdb_job_retry(db); /* it may have waited for a decision */
         sdb_unlock_db(&db->lock);
         old = tree->active;
         tree->active = fresh;
@@ -468,11 +476,17 @@ int seerdb_tree_drop(seerdb_tree *tree, seerdb_err *err)
     sdb_lock_write(&db->write_lock);
     sdb_lock_db(&db->lock);
     bool intended = tree->drop_intended && !tree->dropped;
+    bool early =
+        tree->marked && sdb_clock_mono_us() - tree->intended_us < db->history_us;
     sdb_unlock_db(&db->lock);
     if (!intended)
         rc = sdb_fail(err, SEERDB_MISUSE,
                       "%s: a tree is dropped only after its owner noted "
                       "the intent",
+                      db->dir);
+    else if (early)
+        rc = sdb_fail(err, SEERDB_BUSY,
+                      "%s: readers that began before the drop may still want the tree",
                       db->dir);
     else if (tree->undecided != NULL)
         rc = sdb_fail(err, SEERDB_BUSY, "%s: an undecided commit writes the tree",
@@ -512,20 +526,6 @@ int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *inf
 
 /* ---- maintenance --------------------------------------------------------------- */
 
-/* Wait until what is queued now is done; the next failed attempt ends the wait. */
-static int wait_for_jobs(seerdb *db, seerdb_err *err) REQUIRES(LK_DB)
-{
-    uint64_t failures = db->jobs_failed, last = db->jobs_submitted;
-    while (db->jobs_done < last) {
-        if (db->bg_err.code != 0)
-            return sdb_fail_as(err, &db->bg_err);
-        if (db->jobs_failed > failures)
-            return sdb_fail_as(err, &db->job_err);
-        sdb_cond_wait(&db->progress, &db->lock);
-    }
-    return 0;
-}
-
 int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
 {
     int rc;
@@ -546,9 +546,8 @@ int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
     if (rc != 0)
         return rc;
     sdb_lock_db(&db->lock);
-    db->retry_now = true;
-    sdb_cond_signal(&db->work);
-    rc = wait_for_jobs(db, err);
+    sdb_job_retry(db);
+    rc = sdb_job_wait(db, tree, err);
     sdb_unlock_db(&db->lock);
     return rc;
 }

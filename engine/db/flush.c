@@ -7,6 +7,7 @@
 #include "db/flush.h"
 
 #include "db/batch.h"
+#include "db/marked.h"
 #include "table/table_writer.h"
 #include "tree/fold.h"
 
@@ -14,7 +15,10 @@ struct flush {
     struct sdb_job job;            /* first member */
     seerdb_tree *tree;             /* a counted handle */
     struct sdb_memtable *memtable; /* counted */
-    uint64_t last_number;          /* of the commits in it */
+    struct sdb_hidden hidden;      /* of the state it was built from; owned */
+    uint64_t history_from;
+    uint64_t fold_floor;  /* reads below it may miss what this flush folded */
+    uint64_t last_number; /* of the commits in it */
     uint64_t file; /* the table's number, kept over retries if it can be; 0: none yet */
 };
 
@@ -23,6 +27,7 @@ static void flush_free(struct sdb_job *job)
     struct flush *f = (struct flush *)job;
     sdb_memtable_unref(f->memtable);
     seerdb_tree_close(f->tree);
+    sdb_mem_free((void *)(uintptr_t)f->hidden.ranges);
     sdb_mem_free(f);
 }
 
@@ -30,6 +35,26 @@ struct sink {
     struct sdb_table_writer *writer;
     uint64_t records;
 };
+
+/* What of the memtable counts, copied: the tree's state may change while we write. */
+static int note_hidden(struct flush *f, seerdb_err *err)
+{
+    seerdb *db = f->job.db;
+    int rc = 0;
+    struct sdb_hidden_range *ranges = NULL;
+    sdb_mem_free((void *)(uintptr_t)f->hidden.ranges);
+    f->hidden = (struct sdb_hidden){0};
+    sdb_lock_db(&db->lock);
+    const struct sdb_hidden *now = &f->tree->state->hidden;
+    if (now->n > 0 && (ranges = sdb_array_new(now->n, sizeof *ranges)) == NULL)
+        rc = sdb_fail_nomem(err, now->n * sizeof *ranges);
+    if (ranges != NULL) {
+        memcpy(ranges, now->ranges, now->n * sizeof *ranges);
+        f->hidden = (struct sdb_hidden){ranges, now->n};
+    }
+    sdb_unlock_db(&db->lock);
+    return rc;
+}
 
 static int emit_to_writer(void *ctx, const struct sdb_record *r)
 {
@@ -54,15 +79,25 @@ static bool is_bottom(struct flush *f)
 /* Fold the memtable into the writer. */
 static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
 {
-    struct sdb_fold fold = {.present = true, .bottom = is_bottom(f)};
+    struct sdb_fold fold = {.present = true,
+                            .bottom = is_bottom(f),
+                            .history_from = f->tree->marked ? f->history_from : 0};
     struct sdb_iter *it = NULL;
-    int rc = sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, NULL, 0, &it, err);
+    uint64_t newest = 0;
+    int rc = sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, &f->hidden, 0, &it, err);
     if (rc == 0)
-        for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))
+        for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
+            if (it->at.number > newest)
+                newest = it->at.number;
             if ((rc = sdb_fold_key(&fold, it, emit_to_writer, sink, err)) != 0)
                 break;
+        }
     sdb_iter_close(it);
     sdb_fold_fini(&fold);
+    f->fold_floor = f->tree->marked ? fold.floor : 0;
+    /* Never back: a memtable of rolled-back commits alone holds none that counts. */
+    uint64_t flushed = atomic_load_explicit(&f->tree->flushed, memory_order_relaxed);
+    f->last_number = newest > flushed ? newest : flushed;
     return rc == SEERDB_NOTFOUND ? 0 : rc;
 }
 
@@ -108,16 +143,40 @@ static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err)
     seerdb_tree *t = f->tree;
     struct sdb_read_state *s = t->state, *fresh = NULL;
     struct sdb_version *version = NULL;
+    struct sdb_hidden hidden = s->hidden; /* what lies above the flushed commits */
+    while (hidden.n > 0 && hidden.ranges[0].from <= f->last_number) {
+        hidden.ranges++;
+        hidden.n--;
+    }
     int rc = run != NULL ? sdb_version_add(s->version, run, &version, err)
                          : (version = sdb_version_ref(s->version), 0);
     if (rc == 0) /* flushes of a tree run oldest first: this memtable is the last */
-        rc = sdb_read_state_new(s->memtables, s->nmemtables - 1, version, &fresh, err);
+        rc = sdb_read_state_new(s->memtables, s->nmemtables - 1, version, &hidden,
+                                &fresh, err);
     sdb_version_unref(version);
     if (rc != 0)
         return rc;
     sdb_read_state_unref(sdb_tree_set_state(t, fresh));
     atomic_store_explicit(&t->flushed, f->last_number, memory_order_relaxed);
+    if (f->fold_floor > atomic_load_explicit(&t->fold_floor, memory_order_relaxed))
+        atomic_store_explicit(&t->fold_floor, f->fold_floor, memory_order_relaxed);
     return 0;
+}
+
+/* The tree's numbers after this flush; none of them ever falls. */
+static void note_numbers(const struct flush *f, struct sdb_edit *e) REQUIRES(LK_INSTALL)
+{
+    uint64_t id = f->tree->desc.id, last = f->last_number, floor = f->fold_floor;
+    const struct sdb_catalog *c = sdb_manifest_catalog(f->job.db->manifest);
+    for (size_t i = 0; i < c->ntrees; i++) {
+        if (c->trees[i].id != id)
+            continue;
+        if (c->trees[i].last_commit > last)
+            last = c->trees[i].last_commit;
+        if (c->trees[i].fold_floor > floor)
+            floor = c->trees[i].fold_floor;
+    }
+    sdb_edit_tree_numbers(e, id, f->last_number, last, floor);
 }
 
 /* List the table in the manifest, then publish it. *listed: the manifest names the
@@ -137,7 +196,7 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
     if (!dropped) {
         if (run != NULL)
             sdb_edit_table_add(&e, tree, desc);
-        sdb_edit_tree_numbers(&e, tree, f->last_number, f->last_number, 0);
+        note_numbers(f, &e);
     }
     /* Somebody may have trimmed the log since the floor was looked at: it never falls.
      */
@@ -185,6 +244,14 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     struct sdb_table_desc desc = {0};
     struct sdb_run *run = NULL;
     bool listed = false;
+    if (f->tree->marked) {
+        int decided = sdb_marked_decide(f->tree, err);
+        if (decided != 0 || (decided = note_hidden(f, err)) != 0)
+            return decided;
+        sdb_lock_write(&db->write_lock);
+        f->history_from = sdb_history_from(db);
+        sdb_unlock_write(&db->write_lock);
+    }
     if (f->file == 0) {
         sdb_lock_write(&db->write_lock);
         int reserved = sdb_reserve(db, err);
@@ -212,6 +279,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
             sdb_share_memory(db);
             rc = sdb_wal_release(db->wal, floor,
                                  NULL); /* leftovers go at the next open */
+            sdb_chain_forget(&f->tree->chain, f->last_number);
             sdb_unlock_write(&db->write_lock);
             rc = 0;
         }
@@ -248,10 +316,12 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
         (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,
                                    t->undecided->payload.size, err)) != 0)
         goto out;
-    f->job = (struct sdb_job){
-        .run = flush_run, .free = flush_free, .db = db, .log_file = t->active_file};
+    f->job = (struct sdb_job){.run = flush_run,
+                              .free = flush_free,
+                              .db = db,
+                              .group = t,
+                              .log_file = t->active_file};
     f->tree = t;
-    f->last_number = atomic_load_explicit(&t->last_commit, memory_order_relaxed);
     f->memtable = t->active; /* takes the writer's count over */
     sdb_lock_db(&db->lock);
     const struct sdb_read_state *old = t->state;
@@ -263,7 +333,8 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
     }
     all[0] = fresh;
     memcpy(all + 1, old->memtables, old->nmemtables * sizeof all[0]);
-    rc = sdb_read_state_new(all, old->nmemtables + 1, old->version, &state, err);
+    rc = sdb_read_state_new(all, old->nmemtables + 1, old->version, &old->hidden,
+                            &state, err);
     if (rc == 0) {
         sdb_tree_ref(t);
         db->frozen_bytes += sdb_memtable_bytes(f->memtable);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One worker, one queue.  The head of the queue stays there while it runs, so that
- * whoever waits for it can see it. */
+ * One worker, one queue.  A job stays there while it runs, so that whoever waits for it
+ * can see it. */
 #include "db/job.h"
 
 #include "os/clock.h"
@@ -11,10 +11,44 @@
 #define BACKOFF_LAST_US  UINT64_C(5000000)
 
 /* Can the cause of a failure pass by itself? */
-static bool worth_retrying(int code, unsigned failures)
+static bool worth_retrying(int code, int code_before)
 {
-    return code == SEERDB_FULL || code == SEERDB_NOMEM ||
-           (code == SEERDB_IOERR && failures == 1);
+    return code == SEERDB_FULL || code == SEERDB_NOMEM || code == SEERDB_BUSY ||
+           (code == SEERDB_IOERR && code_before != SEERDB_IOERR);
+}
+
+/* The first queued job of the group of `job`. */
+static struct sdb_job *first_of_group(const seerdb *db, struct sdb_job *job)
+    REQUIRES(LK_DB)
+{
+    struct sdb_job *j = job->group != NULL ? db->jobs : job;
+    while (j->group != job->group)
+        j = j->next;
+    return j;
+}
+
+/* The job to run now, or NULL and when to look again.  What has failed holds back the
+ * jobs behind it, but for BUSY. */
+static struct sdb_job *due_job(seerdb *db, uint64_t now, uint64_t *wait_us)
+    REQUIRES(LK_DB)
+{
+    if (db->retry_now)
+        for (struct sdb_job *j = db->jobs; j != NULL; j = j->next)
+            j->not_before_us = 0;
+    db->retry_now = false;
+    if (db->bg_err.code != 0)
+        return NULL;
+    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
+        if (first_of_group(db, j) != j)
+            continue;
+        if (now >= j->not_before_us)
+            return j;
+        if (j->not_before_us - now < *wait_us)
+            *wait_us = j->not_before_us - now;
+        if (j->why.code != SEERDB_BUSY)
+            return NULL;
+    }
+    return NULL;
 }
 
 /* Note a failed attempt: schedule another or break the store. */
@@ -22,23 +56,34 @@ static void job_failed(seerdb *db, struct sdb_job *job, const seerdb_err *why)
     REQUIRES(LK_DB)
 {
     uint64_t pause = BACKOFF_FIRST_US;
+    bool retry = worth_retrying(why->code, job->why.code);
     job->failures++;
     db->jobs_failed++;
     for (unsigned i = 1; i < job->failures && pause < BACKOFF_LAST_US; i++)
         pause *= 2;
     job->not_before_us = sdb_clock_mono_us() + pause;
+    job->failed_at = db->jobs_failed;
+    job->why = *why;
     db->job_err = *why;
-    if (!worth_retrying(why->code, job->failures) && db->bg_err.code == 0) {
+    if (!retry && db->bg_err.code == 0) {
         db->bg_err = *why;
         atomic_store_explicit(&db->broken, true, memory_order_release);
     }
 }
 
-/* Run the job at the head of the queue.  Called and returns with LK_DB held. */
-static void run_head(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB) NO_TSA
+static void unlink_job(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB)
+{
+    struct sdb_job **at = &db->jobs;
+    while (*at != job)
+        at = &(*at)->next;
+    *at = job->next;
+}
+
+/* Run a job, which stays in the queue meanwhile.  Called and returns with LK_DB held.
+ */
+static void run_job(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB) NO_TSA
 {
     seerdb_err why = {0};
-    db->retry_now = false;
     sdb_unlock_db(&db->lock);
     int rc = job->run(job, &why);
     sdb_empty_graveyard(db);
@@ -46,7 +91,7 @@ static void run_head(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB) NO_TSA
     if (rc != 0) {
         job_failed(db, job, &why);
     } else {
-        db->jobs = job->next;
+        unlink_job(db, job);
         db->jobs_done++;
         db->job_err = (seerdb_err){0};
     }
@@ -75,8 +120,7 @@ static void *worker_main(void *arg) NO_TSA
     uint64_t next_sync = 0;
     sdb_lock_db(&db->lock);
     while (!db->closing) {
-        uint64_t now = sdb_clock_mono_us(), wait_ms = SYNC_EVERY_MS;
-        struct sdb_job *job = db->bg_err.code == 0 ? db->jobs : NULL;
+        uint64_t now = sdb_clock_mono_us(), wait_us = SYNC_EVERY_MS * 1000;
         bool sync_due = atomic_load_explicit(&db->sync_due, memory_order_relaxed);
         if (sync_due && next_sync == 0)
             next_sync = now + SYNC_EVERY_MS * 1000;
@@ -85,16 +129,15 @@ static void *worker_main(void *arg) NO_TSA
             sync_log(db);
             continue;
         }
-        if (job != NULL && (now >= job->not_before_us || db->retry_now)) {
-            run_head(db, job);
+        struct sdb_job *job = due_job(db, now, &wait_us);
+        if (job != NULL) {
+            run_job(db, job);
             continue;
         }
-        if (job != NULL && (job->not_before_us - now) / 1000 + 1 < wait_ms)
-            wait_ms = (job->not_before_us - now) / 1000 + 1;
-        if (sync_due && (next_sync - now) / 1000 + 1 < wait_ms)
-            wait_ms = (next_sync - now) / 1000 + 1;
-        if (sync_due || job != NULL)
-            (void)sdb_cond_wait_ms(&db->work, &db->lock, wait_ms);
+        if (sync_due && next_sync - now < wait_us)
+            wait_us = next_sync - now;
+        if (sync_due || db->jobs != NULL)
+            (void)sdb_cond_wait_ms(&db->work, &db->lock, wait_us / 1000 + 1);
         else
             sdb_cond_wait(&db->work, &db->lock);
     }
@@ -120,8 +163,42 @@ void sdb_job_submit(seerdb *db, struct sdb_job *job)
     while (*last != NULL)
         last = &(*last)->next;
     *last = job;
-    db->jobs_submitted++;
+    job->ticket = ++db->jobs_submitted;
     want_worker(db);
+}
+
+int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err)
+{
+    uint64_t failures = db->jobs_failed, last = db->jobs_submitted;
+    for (;;) {
+        bool pending = false;
+        for (const struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
+            bool ours = j->ticket <= last && (group == NULL || j->group == group);
+            /* What is not BUSY holds back everybody. */
+            if (j->failed_at > failures && (ours || j->why.code != SEERDB_BUSY))
+                return sdb_fail_as(err, &j->why);
+            pending = pending || ours;
+        }
+        if (!pending)
+            return 0;
+        if (db->bg_err.code != 0)
+            return sdb_fail_as(err, &db->bg_err);
+        sdb_cond_wait(&db->progress, &db->lock);
+    }
+}
+
+void sdb_job_retry(seerdb *db)
+{
+    db->retry_now = true;
+    sdb_cond_signal(&db->work);
+}
+
+bool sdb_job_all_busy(const seerdb *db)
+{
+    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next)
+        if (first_of_group(db, j)->why.code != SEERDB_BUSY)
+            return false;
+    return true;
 }
 
 void sdb_job_want_sync(seerdb *db)

@@ -5,10 +5,11 @@
  *
  * A job's run does all of it: I/O without locks, then its own installation.  A failed
  * run leaves everything as it was; it is retried with growing pauses while the cause
- * can pass (FULL, NOMEM; IOERR once), else the store is broken with the cause.  Jobs
- * run one after the other in the order of submission; one that waits to be retried
- * holds back the others.  The thread starts with the first job, and also syncs the log
- * once a second for commits at SEERDB_SYNC_NORMAL. */
+ * can pass (FULL, NOMEM, BUSY; IOERR once), else the store is broken with the cause.
+ * Jobs run one after the other in the order of submission; one that waits to be retried
+ * holds back the others, except that BUSY is its group's own affair: the others go on.
+ * The thread starts with the first job, and also syncs the log once a second for
+ * commits at SEERDB_SYNC_NORMAL. */
 #ifndef SDB_DB_JOB_H
 #define SDB_DB_JOB_H
 
@@ -19,15 +20,30 @@ struct sdb_job {
     void (*free)(struct sdb_job *job); /* done, or the store closes */
     seerdb *db;
     struct sdb_job *next;
+    const void *group; /* jobs of one group stay in order; NULL: of none */
     uint64_t log_file; /* the oldest log file its input needs; 0: none */
+    uint64_t ticket;   /* rising in the order of submission, from 1 */
     unsigned failures;
     uint64_t not_before_us; /* monotonic */
+    uint64_t failed_at;     /* jobs_failed with its last failure; 0: none */
+    seerdb_err why;         /* that failure */
 };
 
 /* Append a job (owned by the queue from now on) and wake the worker.  If no thread can
  * be started the job stays queued, the store is broken, and reads and close still work.
  */
 void sdb_job_submit(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB);
+
+/* Wait for the jobs of the group (NULL: of all) that are queued now; the next failed
+ * attempt that keeps one of them ends the wait with its failure. */
+int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err) REQUIRES(LK_DB)
+    SDB_MUST_CHECK;
+
+/* Let every job be tried now, whatever pause it is in. */
+void sdb_job_retry(seerdb *db) REQUIRES(LK_DB);
+
+/* Is every queued job put off by BUSY, its own or of the job before it in its group? */
+bool sdb_job_all_busy(const seerdb *db) REQUIRES(LK_DB);
 
 /* Start the worker for the sake of periodic syncs. */
 void sdb_job_want_sync(seerdb *db) EXCLUDES(LK_DB);

@@ -2,6 +2,7 @@
 #include "db/read.h"
 
 #include "db/batch.h"
+#include "db/marked.h"
 #include "table/merge_iter.h"
 #include "tree/fold.h"
 
@@ -18,27 +19,127 @@ struct seerdb_iter {
     bool has_lower, has_upper, positioned;
 };
 
-int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+/* A view of the tree's state and number, both of which the caller holds LK_DB for. */
+static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
+    REQUIRES(LK_DB)
 {
-    seerdb *db = tree->db;
-    int rc = sdb_check_process(db, err);
+    sdb_tree_ref(tree);
+    v->tree = tree;
+    v->state = sdb_read_state_ref(tree->state);
+    v->number = number;
+    v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
+}
+
+static int new_view(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+{
+    int rc = sdb_check_process(tree->db, err);
     if (rc != 0)
         return rc;
     seerdb_view *v = sdb_mem_zalloc(sizeof *v);
     if (v == NULL)
         return sdb_fail_nomem(err, sizeof *v);
     atomic_init(&v->count, 1);
-    v->tree = tree;
+    *out = v;
+    return 0;
+}
+
+int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    seerdb_view *v;
+    int rc = new_view(tree, &v, err);
+    if (rc != 0)
+        return rc;
     sdb_lock_db(&db->lock);
-    sdb_tree_ref(tree);
-    v->state = sdb_read_state_ref(tree->state);
     /* Under the lock, so that no flush of a later commit comes between number and
      * state: it would have folded away what this number needs.  acquire: pairs with the
      * publication in sdb_apply. */
-    v->number = atomic_load_explicit(&tree->last_commit, memory_order_acquire);
+    fill_view(v, tree, atomic_load_explicit(&tree->last_commit, memory_order_acquire));
     sdb_unlock_db(&db->lock);
     *out = v;
     return 0;
+}
+
+/* Fill the view for a marker that the tree knows: 0, NOTFOUND when it does not, GONE.
+ */
+static int fill_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker, seerdb_err *err)
+    REQUIRES(LK_DB)
+{
+    const struct sdb_hidden *hidden = &tree->state->hidden;
+    if (tree->dropped)
+        return sdb_fail(err, SEERDB_GONE, "%s: the table %s was dropped", tree->db->dir,
+                        (const char *)tree->desc.name.data);
+    /* acquire: pairs with the publication in sdb_apply */
+    if (!tree->settled ||
+        marker > atomic_load_explicit(&tree->last_commit, memory_order_acquire))
+        return SEERDB_NOTFOUND;
+    uint64_t floor = atomic_load_explicit(&tree->fold_floor, memory_order_relaxed);
+    if (marker < floor)
+        return sdb_fail(err, SEERDB_GONE,
+                        "%s: the table %s as of commit %" PRIu64
+                        " is gone: commits up to %" PRIu64 " were folded into one",
+                        tree->db->dir, (const char *)tree->desc.name.data, marker,
+                        floor);
+    for (size_t i = 0; i < hidden->n; i++)
+        if (hidden->ranges[i].from == marker)
+            return sdb_fail(err, SEERDB_MISMATCH,
+                            "%s: commit %" PRIu64
+                            " of the table %s was rolled back and "
+                            "others followed, but the database says that it stands",
+                            tree->db->dir, marker, (const char *)tree->desc.name.data);
+    fill_view(v, tree, marker);
+    return 0;
+}
+
+/* The marker is not (yet) what the tree stands at: wait for it, or resolve it for this
+ * reader alone. */
+static int fill_slowly(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
+                       unsigned wait_ms, seerdb_err *err) EXCLUDES(LK_WRITE, LK_DB)
+{
+    seerdb *db = tree->db;
+    struct sdb_hidden_range *ranges = NULL;
+    size_t n = 0;
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_marked_wait(tree, marker, wait_ms, err);
+    if (rc == 0) {
+        sdb_lock_db(&db->lock);
+        rc = fill_at(v, tree, marker, err);
+        sdb_unlock_db(&db->lock);
+    }
+    if (rc == SEERDB_NOTFOUND &&
+        (rc = sdb_marked_hidden(tree, marker, &ranges, &n, err)) == 0) {
+        sdb_lock_db(&db->lock);
+        fill_view(v, tree, marker);
+        v->own = (struct sdb_hidden){ranges, n};
+        v->hidden = &v->own;
+        sdb_unlock_db(&db->lock);
+    }
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
+int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
+                        seerdb_view **out, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    seerdb_view *v;
+    int rc = new_view(tree, &v, err);
+    if (rc != 0)
+        return rc;
+    if (!tree->marked) {
+        sdb_mem_free(v);
+        return sdb_fail(err, SEERDB_MISUSE, "%s: the tree has no marker", db->dir);
+    }
+    sdb_lock_db(&db->lock);
+    rc = fill_at(v, tree, marker, err);
+    sdb_unlock_db(&db->lock);
+    if (rc == SEERDB_NOTFOUND)
+        rc = fill_slowly(v, tree, marker, wait_ms, err);
+    if (rc == 0)
+        *out = v;
+    else
+        sdb_mem_free(v);
+    return rc;
 }
 
 seerdb_view *seerdb_view_ref(seerdb_view *view)
@@ -54,6 +155,7 @@ void seerdb_view_close(seerdb_view *view)
         return;
     sdb_read_state_unref(view->state);
     seerdb_tree_close(view->tree);
+    sdb_mem_free((void *)(uintptr_t)view->own.ranges); /* const for everybody else */
     sdb_mem_free(view);
 }
 
@@ -76,7 +178,8 @@ static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *f
 {
     const struct sdb_read_state *s = view->state;
     for (size_t i = 0; i < s->nmemtables; i++)
-        if (sdb_memtable_get(s->memtables[i], key, view->number, NULL, found) == 0)
+        if (sdb_memtable_get(s->memtables[i], key, view->number, view->hidden, found) ==
+            0)
             return 0;
     for (size_t i = 0; i < s->version->nruns; i++) {
         const struct sdb_run *run = s->version->runs[i];
@@ -127,7 +230,7 @@ static int open_sources(const seerdb_view *view, const seerdb_batch *batch,
         goto out;
     for (size_t i = 0; i < s->nmemtables; i++)
         if (sdb_memtable_records(s->memtables[i]) > 0 &&
-            (rc = sdb_memtable_iter(s->memtables[i], view->number, NULL, 0,
+            (rc = sdb_memtable_iter(s->memtables[i], view->number, view->hidden, 0,
                                     &sources[(*n)++], err)) != 0)
             goto out;
     for (size_t i = 0; i < s->version->nruns; i++)

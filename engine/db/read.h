@@ -13,6 +13,9 @@ struct seerdb_view {
     seerdb_tree *tree;            /* a counted handle */
     struct sdb_read_state *state; /* counted */
     uint64_t number;
+    const struct sdb_hidden *hidden; /* what of the memtables does not count; NULL: all
+                                        does.  Borrowed from state or from `own` */
+    struct sdb_hidden own;           /* of a reader whose marker is its own matter */
 };
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A commit in the log stands unless an abort of its number follows.  An abort comes
- * before the next commit to any of the same trees, so a commit is held back until one
- * follows it or the log ends: it is applied once, knowing its outcome, and nothing is
- * ever undone. Replaying does not shorten the log: a second crash finds it as it was.
+ * A commit of marked trees is replayed whatever became of it: their markers will tell.
+ * Any other commit in the log stands unless an abort of its number follows.  An abort
+ * comes before the next commit to any of the same trees, so a commit is held back until
+ * one follows it or the log ends: it is applied once, knowing its outcome, and nothing
+ * is ever undone. Replaying does not shorten the log: a second crash finds it as it
+ * was.
  */
 #include "db/recover.h"
 
@@ -278,11 +280,33 @@ static int apply_held(struct replay *r, struct held **at, seerdb_err *err)
     REQUIRES(LK_WRITE)
 {
     struct held *h = *at;
-    int rc =
-        sdb_apply(r->db, (seerdb_slice){h->payload, h->size}, r->db->dir, h->file, err);
+    int rc = sdb_apply(r->db, (seerdb_slice){h->payload, h->size}, SDB_APPLY_PUBLISH,
+                       r->db->dir, h->file, err);
     *at = h->next;
     sdb_mem_free(h);
     return rc;
+}
+
+/* Does a commit write marked trees?  It then writes nothing else. */
+static int writes_marked(const struct replay *r, seerdb_slice payload, bool *marked,
+                         seerdb_err *err)
+{
+    struct sdb_payload_reader p;
+    struct sdb_record record;
+    uint64_t tree, prev;
+    int rc = sdb_payload_open(&p, payload, "log", err);
+    *marked = false;
+    while (rc == 0 && !*marked &&
+           (rc = sdb_payload_next_part(&p, &tree, &prev, err)) == 0) {
+        sdb_lock_db(&r->db->lock);
+        seerdb_tree *t = sdb_tree_by_id(r->db, tree);
+        sdb_unlock_db(&r->db->lock);
+        *marked = t != NULL && t->marked;
+        while (!*marked && (rc = sdb_payload_next_record(&p, &record, err)) == 0)
+            ;
+        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+    }
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
 }
 
 static int replay_prepare(struct replay *r, const struct sdb_frame *f,
@@ -291,8 +315,13 @@ static int replay_prepare(struct replay *r, const struct sdb_frame *f,
 {
     struct sdb_payload_reader p;
     int rc = sdb_payload_open(&p, f->payload, where, err);
-    if (rc != 0 || (rc = check_trees(r, f->payload, where, err)) != 0)
+    bool marked;
+    if (rc != 0 || (rc = check_trees(r, f->payload, where, err)) != 0 ||
+        (rc = writes_marked(r, f->payload, &marked, err)) != 0)
         return rc;
+    if (marked)
+        return sdb_apply(r->db, f->payload, SDB_APPLY_LOGGED, where,
+                         sdb_wal_file_of(position), err);
     struct held **at = &r->held;
     while (*at != NULL) {
         bool shared;

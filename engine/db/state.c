@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/state.h"
 
+#include "os/clock.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -10,13 +12,22 @@
 #define FILES_WANTED     16u
 
 int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
-                       struct sdb_version *version, struct sdb_read_state **out,
-                       seerdb_err *err)
+                       struct sdb_version *version, const struct sdb_hidden *hidden,
+                       struct sdb_read_state **out, seerdb_err *err)
 {
     size_t size = sizeof(struct sdb_read_state) + n * sizeof memtables[0];
     struct sdb_read_state *s = sdb_mem_zalloc(size);
+    struct sdb_hidden_range *ranges = NULL;
     if (s == NULL)
         return sdb_fail_nomem(err, size);
+    if (hidden != NULL && hidden->n > 0) {
+        if ((ranges = sdb_array_new(hidden->n, sizeof *ranges)) == NULL) {
+            sdb_mem_free(s);
+            return sdb_fail_nomem(err, hidden->n * sizeof *ranges);
+        }
+        memcpy(ranges, hidden->ranges, hidden->n * sizeof *ranges);
+        s->hidden = (struct sdb_hidden){ranges, hidden->n};
+    }
     atomic_init(&s->count, 1);
     s->version = sdb_version_ref(version);
     s->nmemtables = n;
@@ -42,6 +53,7 @@ void sdb_read_state_unref(struct sdb_read_state *s)
     for (size_t i = 0; i < s->nmemtables; i++)
         sdb_memtable_unref(s->memtables[i]);
     sdb_version_unref(s->version);
+    sdb_mem_free((void *)(uintptr_t)s->hidden.ranges); /* const for everybody else */
     sdb_mem_free(s);
 }
 
@@ -112,6 +124,36 @@ int sdb_reserve(seerdb *db, seerdb_err *err)
     return rc;
 }
 
+void sdb_history_note(seerdb *db)
+{
+    struct sdb_history *h = &db->history;
+    uint64_t now = sdb_clock_mono_us(),
+             every = db->history_us / (SDB_HISTORY_POINTS / 2);
+    if (h->n > 0 &&
+        now - h->points[(h->first + h->n - 1) % SDB_HISTORY_POINTS].mono_us < every)
+        return;
+    if (h->n == SDB_HISTORY_POINTS) {
+        h->first = (h->first + 1) % SDB_HISTORY_POINTS;
+        h->n--;
+    }
+    h->points[(h->first + h->n++) % SDB_HISTORY_POINTS] =
+        (struct sdb_history_point){now, db->next_number};
+}
+
+/* The points before the horizon say which numbers are old for sure. */
+uint64_t sdb_history_from(seerdb *db)
+{
+    const struct sdb_history *h = &db->history;
+    uint64_t now = sdb_clock_mono_us(), from = 1;
+    for (unsigned i = 0; i < h->n; i++) {
+        const struct sdb_history_point *p =
+            &h->points[(h->first + i) % SDB_HISTORY_POINTS];
+        if (now - p->mono_us >= db->history_us)
+            from = p->number;
+    }
+    return from;
+}
+
 struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state *s)
 {
     struct sdb_read_state *old = t->state;
@@ -138,11 +180,14 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
     if ((rc = sdb_buf_check(&t->desc.name, err)) != 0 ||
         (rc = sdb_buf_check(&t->desc.app, err)) != 0 ||
         (rc = sdb_memtable_new(&t->active, err)) != 0 ||
-        (rc = sdb_read_state_new(&t->active, 1, version, &t->state, err)) != 0)
+        (rc = sdb_read_state_new(&t->active, 1, version, NULL, &t->state, err)) != 0)
         goto out;
     t->drop_intended = desc->drop_intended;
     atomic_init(&t->last_commit, desc->flushed);
     atomic_init(&t->flushed, desc->flushed);
+    atomic_init(&t->fold_floor, desc->fold_floor);
+    t->marked = (desc->features & SDB_TREE_MARKED) != 0;
+    t->adopted = desc->last_commit;
     *out = t;
     t = NULL;
 out:
@@ -156,6 +201,7 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
         return;
     sdb_read_state_unref(t->state);
     sdb_memtable_unref(t->active);
+    sdb_chain_fini(&t->chain);
     sdb_tree_desc_fini(&t->desc);
     sdb_mem_free(t);
 }

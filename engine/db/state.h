@@ -13,6 +13,7 @@
 #ifndef SDB_DB_STATE_H
 #define SDB_DB_STATE_H
 
+#include "db/chain.h"
 #include "log/manifest.h"
 #include "log/wal.h"
 #include "os/thread.h"
@@ -28,13 +29,15 @@ struct sdb_job;
 struct sdb_read_state {
     _Atomic uint32_t count;
     struct sdb_version *version; /* counted reference */
+    struct sdb_hidden hidden;    /* commits in the memtables that do not count; owned */
     size_t nmemtables;
     struct sdb_memtable *memtables[]; /* counted references */
 };
 
+/* Copies the ranges of hidden. */
 int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
-                       struct sdb_version *version, struct sdb_read_state **out,
-                       seerdb_err *err) SDB_MUST_CHECK;
+                       struct sdb_version *version, const struct sdb_hidden *hidden,
+                       struct sdb_read_state **out, seerdb_err *err) SDB_MUST_CHECK;
 struct sdb_read_state *sdb_read_state_ref(struct sdb_read_state *s);
 void sdb_read_state_unref(struct sdb_read_state *s); /* accepts NULL */
 
@@ -46,6 +49,7 @@ struct seerdb_tree {
     uint32_t handles GUARDED_BY(LK_DB);  /* given out, views included */
     bool dropped GUARDED_BY(LK_DB);
     bool drop_intended GUARDED_BY(LK_DB);
+    uint64_t intended_us GUARDED_BY(LK_DB); /* when; 0: before the store was opened */
     struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
 
     struct sdb_memtable *
@@ -56,6 +60,22 @@ struct seerdb_tree {
     seerdb_batch *
         undecided GUARDED_BY(LK_WRITE); /* the prepared commit holding the slot */
 
+    bool marked; /* immutable: seerdb.h, "marked trees"; the rest is of these only */
+    bool settled GUARDED_BY(
+        LK_DB); /* a writer has shown a marker since the open; changed
+                   under LK_WRITE too, so either lock is enough to read */
+    struct sdb_chain
+        chain GUARDED_BY(LK_WRITE); /* logged commits that tables do not hold;
+                          once settled only those that do not count */
+    uint64_t
+        adopted GUARDED_BY(LK_WRITE); /* a lost marker that was given up; 0: none */
+    uint64_t head GUARDED_BY(
+        LK_WRITE); /* the newest commit that counts and that the store has, which the
+                      next one names as its predecessor: last_commit, unless that is
+                      one without a record.  Once settled */
+    _Atomic uint64_t fold_floor; /* reads below it may miss folded versions; relaxed,
+                                    read under LK_DB together with the state */
+
     _Atomic uint64_t
         last_commit;          /* release: publish in write.c; acquire: view in read.c */
     _Atomic uint64_t flushed; /* commits up to it are in tables; relaxed */
@@ -65,6 +85,24 @@ struct seerdb_tree {
 struct sdb_counters {
     _Atomic uint64_t commits, puts, deletes, gets, iterators, flushes, flush_failures,
         stalls, stall_us;
+};
+
+/* When numbers were given out: a point in time per second of writing. */
+#define SDB_HISTORY_POINTS 64u
+struct sdb_history {
+    struct sdb_history_point {
+        uint64_t mono_us, number;
+    } points[SDB_HISTORY_POINTS]; /* a ring; rising */
+    unsigned first, n;
+};
+
+/* Who makes an owner's decisions durable. */
+struct sdb_decider {
+    struct sdb_decider *next;
+    seerdb_uuid owner;
+    int (*decide)(void *ctx, seerdb_err *err);
+    void *ctx;
+    bool running;
 };
 
 struct seerdb {
@@ -90,6 +128,9 @@ struct seerdb {
     uint64_t file_limit GUARDED_BY(LK_WRITE);   /* file numbers below it are reserved */
     uint64_t
         log_file_seen GUARDED_BY(LK_WRITE); /* when the log's size was last checked */
+    struct sdb_history history GUARDED_BY(LK_WRITE);
+    uint64_t history_us; /* immutable: how long superseded versions stay */
+    struct sdb_decider *deciders GUARDED_BY(LK_DB); /* owned */
     struct sdb_cond slot_free;  /* of LK_WRITE: an undecided commit was decided */
     _Atomic uint64_t next_file; /* relaxed: unique, nothing hangs on its order */
 
@@ -101,13 +142,13 @@ struct seerdb {
     struct sdb_cond work;     /* of LK_DB: a job, or closing */
     struct sdb_cond progress; /* of LK_DB: a job ended */
     bool closing GUARDED_BY(LK_DB);
-    bool retry_now GUARDED_BY(LK_DB);      /* skip the backoff of the job at the head */
+    bool retry_now GUARDED_BY(LK_DB);      /* skip the pauses of all jobs */
     size_t frozen_bytes GUARDED_BY(LK_DB); /* memtables waiting for their flush */
     uint64_t jobs_submitted GUARDED_BY(LK_DB);
-    uint64_t jobs_done GUARDED_BY(LK_DB);   /* they end in the order of submission */
+    uint64_t jobs_done GUARDED_BY(LK_DB);
     uint64_t jobs_failed GUARDED_BY(LK_DB); /* attempts */
-    seerdb_err
-        job_err GUARDED_BY(LK_DB); /* why the job at the head waits to be retried */
+    seerdb_err job_err GUARDED_BY(
+        LK_DB); /* why the job that failed last waits to be retried */
     seerdb_err bg_err GUARDED_BY(LK_DB); /* first failure that retrying can't cure */
     _Atomic bool broken;   /* bg_err is set; release there, acquire before reading it */
     _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
@@ -137,6 +178,12 @@ int sdb_reserve(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE) SDB_MUST_CHECK;
  * unlocked. */
 struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state *s)
     REQUIRES(LK_DB) SDB_MUST_CHECK;
+
+/* The first number given out within the last history_us: 0 is none, everything is
+ * older. */
+uint64_t sdb_history_from(seerdb *db) REQUIRES(LK_WRITE);
+/* A number is about to be given out. */
+void sdb_history_note(seerdb *db) REQUIRES(LK_WRITE);
 
 /* A new tree object over desc (copied) with an empty memtable and this version (a count
  * is taken). Not yet in the store's list. */

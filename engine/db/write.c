@@ -8,6 +8,7 @@
 
 #include "db/batch.h"
 #include "db/flush.h"
+#include "db/marked.h"
 #include "db/payload.h"
 #include "os/clock.h"
 
@@ -24,7 +25,9 @@ static int wait_for_room(seerdb *db, seerdb_err *err)
         uint64_t start = sdb_clock_mono_us();
         while (rc == 0 && db->frozen_bytes >= FROZEN_MAX * db->memtable_size) {
             const seerdb_err *why = db->bg_err.code != 0 ? &db->bg_err : &db->job_err;
-            if (why->code != 0)
+            if (sdb_job_all_busy(db))
+                break; /* they wait for decisions, perhaps for this commit's */
+            if (why->code != 0 && why->code != SEERDB_BUSY)
                 rc = sdb_fail(err, why->code,
                               "%s: memory is full and cannot be flushed: %s", db->dir,
                               why->msg);
@@ -71,18 +74,28 @@ static int stamp(seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
 {
     seerdb *db = b->db;
     sdb_payload_set_number(&b->payload, db->next_number);
+    b->must_sync = false;
     for (size_t i = 0; i < b->nslots; i++) {
         seerdb_tree *t = b->slots[i].tree;
         sdb_lock_db(&db->lock);
-        bool dropped = t->dropped;
+        bool dropped = t->dropped, settled = t->settled;
         sdb_unlock_db(&db->lock);
+        if (t->marked && !settled)
+            return sdb_fail(err, SEERDB_MISUSE,
+                            "%s: nobody has shown the marker of the table %s yet",
+                            db->dir, (const char *)t->desc.name.data);
+        if (t->marked != b->slots[0].tree->marked)
+            return sdb_fail(err, SEERDB_MISUSE,
+                            "%s: the batch writes marked trees and others", db->dir);
+        b->must_sync = b->must_sync || (t->marked && sdb_marked_in_doubt(t));
         if (dropped)
             return sdb_fail(err, SEERDB_MISUSE,
                             "%s: the batch writes the dropped tree %s", db->dir,
                             (const char *)t->desc.name.data);
         sdb_payload_set_prev(
             &b->payload, b->slots[i].prev,
-            atomic_load_explicit(&t->last_commit, memory_order_relaxed));
+            t->marked ? t->head
+                      : atomic_load_explicit(&t->last_commit, memory_order_relaxed));
     }
     return 0;
 }
@@ -106,6 +119,7 @@ static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err)
             (void)sdb_break(db, &why);
         return sdb_fail_as(err, &why);
     }
+    sdb_history_note(db);
     b->number = db->next_number++;
     set_slots(b, b);
     return 0;
@@ -141,7 +155,7 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
     sdb_unlock_write(&db->write_lock);
     if (rc != 0)
         return rc;
-    b->synced = sync == SEERDB_SYNC_FULL;
+    b->synced = sync == SEERDB_SYNC_FULL || b->must_sync;
     if (b->synced && (rc = sdb_wal_sync(db->wal, end, &why)) != 0) {
         /* Whether the record survives a crash is unknown; nothing may follow it. */
         (void)sdb_break(db, &why);
@@ -165,8 +179,25 @@ int seerdb_prepare(seerdb_batch *batch, enum seerdb_sync sync, uint64_t *number,
     return rc;
 }
 
-int sdb_apply(seerdb *db, seerdb_slice payload, const char *where, uint64_t file,
-              seerdb_err *err)
+/* The records of a part are in the memtable: make the commit known as the mode says. */
+static int apply_part(seerdb_tree *t, enum sdb_apply_mode mode, uint64_t number,
+                      uint64_t prev, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    if (mode == SDB_APPLY_HIDE)
+        return sdb_marked_hide(t, number, prev, err);
+    if (mode == SDB_APPLY_LOGGED) {
+        int rc = sdb_marked_logged(t, number, prev, err);
+        if (rc != 0)
+            return rc;
+    }
+    t->head = number;
+    /* release: a reader that sees the number sees its records (views in read.c) */
+    atomic_store_explicit(&t->last_commit, number, memory_order_release);
+    return 0;
+}
+
+int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
+              const char *where, uint64_t file, seerdb_err *err)
 {
     struct sdb_payload_reader p;
     struct sdb_record r;
@@ -178,6 +209,8 @@ int sdb_apply(seerdb *db, seerdb_slice payload, const char *where, uint64_t file
         sdb_unlock_db(&db->lock);
         bool skip = t == NULL ||
                     p.number <= atomic_load_explicit(&t->flushed, memory_order_relaxed);
+        if (!skip && t->active_file == 0)
+            t->active_file = file; /* even if we fail: nobody lets the file go */
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             if (skip)
                 continue;
@@ -190,11 +223,11 @@ int sdb_apply(seerdb *db, seerdb_slice payload, const char *where, uint64_t file
         rc = 0;
         if (skip)
             continue;
-        if (t->active_file == 0)
-            t->active_file = file;
-        /* release: a reader that sees the number sees its records (view in read.c) */
-        atomic_store_explicit(&t->last_commit, p.number, memory_order_release);
+        if ((rc = apply_part(t, mode, p.number, prev, err)) != 0)
+            return rc;
     }
+    if (mode == SDB_APPLY_HIDE)
+        return rc == SEERDB_NOTFOUND ? 0 : rc;
     atomic_fetch_add_explicit(&db->counters.commits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&db->counters.puts, puts, memory_order_relaxed);
     atomic_fetch_add_explicit(&db->counters.deletes, deletes, memory_order_relaxed);
@@ -205,12 +238,15 @@ void seerdb_commit(seerdb_batch *batch)
 {
     seerdb *db = batch->db;
     seerdb_err why = {0};
+    bool doubt = false;
     if (batch->phase != SDB_BATCH_PREPARED || sdb_check_process(db, NULL) != 0)
         return;
     if (batch->number != 0) {
         sdb_lock_write(&db->write_lock);
+        for (size_t i = 0; i < batch->nslots; i++)
+            doubt = doubt || sdb_marked_in_doubt(batch->slots[i].tree);
         /* Memory was reserved: a failure is a bug, and the log still has the commit. */
-        if (sdb_apply(db, sdb_buf_slice(&batch->payload), "a batch",
+        if (sdb_apply(db, sdb_buf_slice(&batch->payload), SDB_APPLY_PUBLISH, "a batch",
                       sdb_wal_file_of(batch->position), &why) != 0)
             (void)sdb_break(db, &why);
         set_slots(batch, NULL);
@@ -218,30 +254,54 @@ void seerdb_commit(seerdb_batch *batch)
             /* A failure to freeze is no failure to commit: the next one tries again. */
             (void)!sdb_freeze_where_due(batch->slots[i].tree, NULL);
         sdb_unlock_write(&db->write_lock);
+        if (doubt) { /* flushes may have waited for the end of it */
+            sdb_lock_db(&db->lock);
+            sdb_job_retry(db);
+            sdb_unlock_db(&db->lock);
+        }
     }
     sdb_batch_reset(batch);
+}
+
+/* Note in the log that the commit was taken back.  Of marked trees that is a hint,
+ * which a full disk may swallow; the commit's records stay, hidden, until another
+ * follows. */
+static int log_abort(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    seerdb *db = b->db;
+    uint64_t position;
+    uint8_t number[SDB_VARINT_MAX];
+    bool marked = b->slots[0].tree->marked;
+    /* First: until the records are in a memtable only the slot keeps the log's file. */
+    int rc = marked ? sdb_apply(db, sdb_buf_slice(&b->payload), SDB_APPLY_HIDE,
+                                "a batch", sdb_wal_file_of(b->position), err)
+                    : 0;
+    if (rc != 0)
+        return rc;
+    rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
+                        (seerdb_slice){number, sdb_store_varint(number, b->number)},
+                        &position, end, err);
+    bool goes_on = rc == SEERDB_NOMEM || rc == SEERDB_FULL || rc == SEERDB_TOOBIG;
+    return marked && goes_on ? 0 : rc;
 }
 
 int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
 {
     seerdb *db = batch->db;
-    uint64_t position, end = 0;
-    uint8_t number[SDB_VARINT_MAX];
+    uint64_t end = 0;
     seerdb_err why = {0};
     int rc = sdb_check_process(db, err);
     if (rc != 0 || batch->phase != SDB_BATCH_PREPARED)
         return rc;
     if (batch->number != 0) {
         sdb_lock_write(&db->write_lock);
-        rc = sdb_wal_append(
-            db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
-            (seerdb_slice){number, sdb_store_varint(number, batch->number)}, &position,
-            &end, &why);
+        rc = log_abort(batch, &end, &why);
+        if (rc != 0) /* before the slots are free: nothing may follow it */
+            (void)sdb_break(db, &why);
         set_slots(batch, NULL);
         sdb_unlock_write(&db->write_lock);
-        if (rc == 0 && batch->synced)
-            rc = sdb_wal_sync(db->wal, end, &why);
-        if (rc != 0)
+        if (rc == 0 && batch->synced && !batch->slots[0].tree->marked &&
+            (rc = sdb_wal_sync(db->wal, end, &why)) != 0)
             (void)sdb_break(db, &why);
     }
     batch->phase = SDB_BATCH_OPEN;
@@ -259,6 +319,11 @@ int seerdb_rollback(seerdb_batch *batch, seerdb_err *err)
 int seerdb_write(seerdb_batch *batch, enum seerdb_sync sync, seerdb_err *err)
 {
     int rc = prepare(batch, sync, true, err);
+    if (rc == 0 && batch->nslots > 0 && batch->slots[0].tree->marked) {
+        (void)seerdb_unprepare(batch, NULL);
+        return sdb_fail(err, SEERDB_MISUSE,
+                        "%s: marked trees are committed in two phases", batch->db->dir);
+    }
     if (rc == 0)
         seerdb_commit(batch);
     return rc;

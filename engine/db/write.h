@@ -9,7 +9,13 @@
 /* Insert a commit's records into the active memtables of its trees and publish its
  * number.  `file` is the log file it stands in.  Parts that tables already hold, and
  * parts of dropped trees, are skipped.  For commit and recovery. */
-int sdb_apply(seerdb *db, seerdb_slice payload, const char *where, uint64_t file,
-              seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+enum sdb_apply_mode {
+    SDB_APPLY_PUBLISH, /* it stands: readers see it */
+    SDB_APPLY_HIDE,  /* of marked trees: rolled back, but the owner may have kept it */
+    SDB_APPLY_LOGGED /* recovery of marked trees: a marker will tell */
+};
+int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
+              const char *where, uint64_t file, seerdb_err *err) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 #endif

@@ -245,14 +245,15 @@ static int malformed(struct apply *a, const char *field)
                     field);
 }
 
-static int check_features(struct apply *a, uint64_t features, const char *of)
+static int check_features(struct apply *a, uint64_t features, uint64_t known,
+                          const char *of)
 {
-    if ((features & ~SDB_FEATURES_KNOWN) == 0)
+    if ((features & ~known) == 0)
         return 0;
     return sdb_fail(a->err, SEERDB_NEWER,
                     "%s: edit: the %s has feature bits %016" PRIx64
                     ", known here are %016" PRIx64,
-                    a->where, of, features, SDB_FEATURES_KNOWN);
+                    a->where, of, features, known);
 }
 
 static seerdb_uuid get_uuid(struct sdb_reader *r)
@@ -288,7 +289,7 @@ static int apply_store(struct apply *a)
         return malformed(a, "store: another UUID than the store had");
     a->c->store = id;
     a->c->features = features;
-    return check_features(a, features, "store");
+    return check_features(a, features, SDB_FEATURES_KNOWN, "store");
 }
 
 static int apply_ceilings(struct apply *a)
@@ -348,7 +349,7 @@ static int apply_tree(struct apply *a)
         if (memcmp(&c->trees[i].uuid, &t.uuid, sizeof t.uuid) == 0)
             return refuse(a, t.id, "a tree with the UUID of another");
     }
-    if ((rc = check_features(a, t.features, "tree")) != 0)
+    if ((rc = check_features(a, t.features, SDB_TREE_FEATURES_KNOWN, "tree")) != 0)
         return rc;
     struct sdb_tree_desc *trees =
         sdb_array_grow(c->trees, c->ntrees + 1, sizeof *trees);

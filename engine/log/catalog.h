@@ -12,6 +12,9 @@
 
 /* Incompatible-feature bits: a store or tree that has one unknown here is refused. */
 #define SDB_FEATURES_KNOWN UINT64_C(0)
+/* Of a tree: its commits count as far as an outside marker says. */
+#define SDB_TREE_MARKED         UINT64_C(1)
+#define SDB_TREE_FEATURES_KNOWN SDB_TREE_MARKED
 
 /* References of one table to one value-log file; none are written yet. */
 struct sdb_vlog_ref {

@@ -26,7 +26,7 @@ int sdb_fold_visible(enum sdb_kind kind, seerdb_err *err)
     return rc == 0 && kind == SDB_KIND_TOMBSTONE ? SEERDB_NOTFOUND : rc;
 }
 
-int sdb_fold_key(const struct sdb_fold *f, struct sdb_iter *it,
+int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
                  int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
                  seerdb_err *err)
 {
@@ -41,6 +41,10 @@ int sdb_fold_key(const struct sdb_fold *f, struct sdb_iter *it,
         newest_stays = false;
         for (; unserved > 0 && f->snapshots[unserved - 1] >= it->at.number; unserved--)
             stays = true;
+        if (f->history_from > 0 && it->at.number >= f->history_from)
+            stays = newest_stays = true; /* and so does what a reader before it sees */
+        else if (it->at.number > f->floor)
+            f->floor = it->at.number;
         if (stays && f->bottom && it->at.kind == SDB_KIND_TOMBSTONE) {
             tombstone.number = it->at.number;
             held = true;
@@ -52,7 +56,7 @@ int sdb_fold_key(const struct sdb_fold *f, struct sdb_iter *it,
             if ((rc = emit(ctx, &it->at)) != 0)
                 return rc;
         }
-        if (unserved == 0)
+        if (unserved == 0 && !newest_stays)
             return 0;
         rc = it->ops->older(it, err);
         if (rc != 0)

@@ -21,12 +21,16 @@ struct sdb_fold {
     bool present; /* keep what a reader at the present needs; false for reads at one
                      snapshot */
     bool bottom;
+    uint64_t history_from; /* versions with this number or a greater one all stay, and
+                              the newest below it; 0: no history is kept */
+    uint64_t floor; /* out: the greatest number below history_from seen so far.  A
+                       reader at a number below it may miss what was folded */
 };
 
 /* Fold the versions of the key `it` stands on (walking it with older()) and call
  * `emit` for each that stays, newest first.  emit returns 0 or a failure, which ends
  * the fold.  Afterwards `it` stands on the oldest version looked at. */
-int sdb_fold_key(const struct sdb_fold *f, struct sdb_iter *it,
+int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
                  int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
                  seerdb_err *err) SDB_MUST_CHECK;
 static inline void sdb_fold_fini(struct sdb_fold *f)

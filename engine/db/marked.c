@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/marked.h"
+
+#include "db/batch.h"
+#include "db/job.h"
+#include "os/clock.h"
+
+#include <assert.h>
+
+int sdb_marked_logged(seerdb_tree *t, uint64_t number, uint64_t prev, seerdb_err *err)
+{
+    return sdb_chain_add(&t->chain, number, prev, err);
+}
+
+bool sdb_marked_in_doubt(const seerdb_tree *t)
+{
+    return t->chain.n > 0 &&
+           t->chain.links[t->chain.n - 1].number >
+               atomic_load_explicit(&t->last_commit, memory_order_relaxed);
+}
+
+/* Replace the tree's hidden commits. */
+static int set_hidden(seerdb_tree *t, const struct sdb_hidden *hidden, seerdb_err *err)
+    EXCLUDES(LK_DB)
+{
+    seerdb *db = t->db;
+    struct sdb_read_state *fresh = NULL;
+    sdb_lock_db(&db->lock);
+    const struct sdb_read_state *s = t->state;
+    int rc = sdb_read_state_new(s->memtables, s->nmemtables, s->version, hidden, &fresh,
+                                err);
+    if (rc == 0)
+        fresh = sdb_tree_set_state(t, fresh);
+    sdb_unlock_db(&db->lock);
+    sdb_read_state_unref(fresh);
+    return rc;
+}
+
+int sdb_marked_hide(seerdb_tree *t, uint64_t number, uint64_t prev, seerdb_err *err)
+{
+    int rc = sdb_marked_logged(t, number, prev, err);
+    if (rc != 0)
+        return rc;
+    struct sdb_hidden_range *ranges = sdb_array_new(t->chain.n, sizeof *ranges);
+    if (ranges == NULL)
+        return sdb_fail_nomem(err, t->chain.n * sizeof *ranges);
+    for (size_t i = 0; i < t->chain.n; i++)
+        ranges[i] = (struct sdb_hidden_range){t->chain.links[i].number,
+                                              t->chain.links[i].number + 1};
+    rc = set_hidden(t, &(struct sdb_hidden){ranges, t->chain.n}, err);
+    sdb_mem_free(ranges);
+    return rc;
+}
+
+static int mismatch(seerdb_tree *t, enum sdb_verdict verdict, uint64_t marker,
+                    seerdb_err *err)
+{
+    const char *name = (const char *)t->desc.name.data;
+    uint64_t held = atomic_load_explicit(&t->last_commit, memory_order_relaxed);
+    if (verdict == SDB_CHAIN_AHEAD)
+        return sdb_fail(err, SEERDB_MISMATCH,
+                        "%s: the database knows the table %s up to commit %" PRIu64
+                        ", the store already holds commit %" PRIu64
+                        ": the database file is an older copy than the store",
+                        t->db->dir, name, marker, held);
+    return sdb_fail(
+        err, SEERDB_MISMATCH,
+        "%s: commit %" PRIu64 " of the table %s does not build upon what the "
+        "store holds: the database file and the store have different histories",
+        t->db->dir, marker, name);
+}
+
+/* Resolve the chain against a marker.  *ranges: a new array of chain.n. */
+static int resolve(seerdb_tree *t, uint64_t marker, struct sdb_hidden_range **ranges,
+                   size_t *n, enum sdb_verdict *verdict, seerdb_err *err)
+    REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+{
+    sdb_lock_db(&t->db->lock);
+    bool settled = t->settled;
+    sdb_unlock_db(&t->db->lock);
+    uint64_t last = atomic_load_explicit(&t->last_commit, memory_order_relaxed);
+    struct sdb_chain_base base = {
+        .floor =
+            settled ? t->head : atomic_load_explicit(&t->flushed, memory_order_relaxed),
+        .adopted = settled ? last : t->adopted};
+    struct sdb_chain newer = t->chain;
+    if (settled) { /* what was rolled back before the last commit stays so */
+        while (newer.n > 0 && newer.links[0].number <= last) {
+            newer.links++;
+            newer.n--;
+        }
+    }
+    size_t old = t->chain.n - newer.n;
+    if ((*ranges = sdb_array_new(t->chain.n + 1, sizeof **ranges)) == NULL)
+        return sdb_fail_nomem(err, t->chain.n * sizeof **ranges);
+    for (size_t i = 0; i < old; i++)
+        (*ranges)[i] = (struct sdb_hidden_range){t->chain.links[i].number,
+                                                 t->chain.links[i].number + 1};
+    *verdict = sdb_chain_resolve(&newer, &base, marker, *ranges + old, n);
+    *n += old;
+    /* A settled tree lost nothing: a marker it does not know is of another history. */
+    if (settled && *verdict == SDB_CHAIN_BEHIND)
+        *verdict = SDB_CHAIN_DIVERGED;
+    if (*verdict == SDB_CHAIN_MATCH || *verdict == SDB_CHAIN_BEHIND)
+        return 0;
+    sdb_mem_free(*ranges);
+    *ranges = NULL;
+    return mismatch(t, *verdict, marker, err);
+}
+
+int sdb_marked_hidden(seerdb_tree *t, uint64_t marker, struct sdb_hidden_range **ranges,
+                      size_t *n, seerdb_err *err)
+{
+    enum sdb_verdict verdict;
+    return resolve(t, marker, ranges, n, &verdict, err);
+}
+
+int sdb_marked_wait(seerdb_tree *t, uint64_t marker, unsigned wait_ms, seerdb_err *err)
+{
+    seerdb *db = t->db;
+    uint64_t until = sdb_clock_mono_us() + (uint64_t)wait_ms * 1000, now;
+    while (t->undecided != NULL && t->undecided->number <= marker) {
+        if ((now = sdb_clock_mono_us()) >= until)
+            return sdb_fail(err, SEERDB_BUSY,
+                            "%s: commit %" PRIu64 " is still undecided", db->dir,
+                            t->undecided->number);
+        (void)sdb_cond_wait_ms(&db->slot_free, &db->write_lock,
+                               (until - now) / 1000 + 1);
+    }
+    return 0;
+}
+
+/* The newest commit up to the marker that the store has and that is not hidden.  Of a
+ * settled tree the chain lists only what does not count, or may yet. */
+static uint64_t head_of(seerdb_tree *t, uint64_t marker,
+                        const struct sdb_hidden_range *hidden, size_t n)
+    REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+{
+    sdb_lock_db(&t->db->lock);
+    bool settled = t->settled;
+    sdb_unlock_db(&t->db->lock);
+    for (size_t i = t->chain.n; i > 0; i--) {
+        uint64_t number = t->chain.links[i - 1].number;
+        while (n > 0 && hidden[n - 1].from > number)
+            n--;
+        if (number <= marker && (n == 0 || hidden[n - 1].from != number))
+            return number;
+    }
+    return settled ? t->head : atomic_load_explicit(&t->flushed, memory_order_relaxed);
+}
+
+/* The log lost the marker's commit: note durably that what the store has is what the
+ * marker stands for. */
+static int adopt(seerdb_tree *t, uint64_t marker, seerdb_err *err) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB)
+{
+    seerdb *db = t->db;
+    struct sdb_edit e = {0};
+    uint64_t last = marker > t->adopted ? marker : t->adopted; /* it never falls */
+    sdb_lock_install(&db->install_lock); /* and no flush changes the others meanwhile */
+    sdb_edit_tree_numbers(&e, t->desc.id,
+                          atomic_load_explicit(&t->flushed, memory_order_relaxed), last,
+                          atomic_load_explicit(&t->fold_floor, memory_order_relaxed));
+    int rc = sdb_install(db, &e, err);
+    sdb_unlock_install(&db->install_lock);
+    sdb_edit_fini(&e);
+    if (rc == 0)
+        t->adopted = last;
+    return rc;
+}
+
+/* Make the marker the truth of the tree. */
+static int settle(seerdb_tree *t, uint64_t marker, enum seerdb_marker_state *state,
+                  seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+{
+    seerdb *db = t->db;
+    struct sdb_hidden_range *ranges = NULL;
+    enum sdb_verdict verdict;
+    size_t n;
+    int rc = resolve(t, marker, &ranges, &n, &verdict, err);
+    if (rc != 0)
+        return rc;
+    /* Adopted last: once that is durable, nobody says BEHIND again. */
+    if ((rc = set_hidden(t, &(struct sdb_hidden){ranges, n}, err)) != 0 ||
+        (verdict == SDB_CHAIN_BEHIND && (rc = adopt(t, marker, err)) != 0))
+        goto out;
+    t->head = head_of(t, marker, ranges, n);
+    sdb_chain_keep(&t->chain, ranges, n);
+    /* release: pairs with the load in read.c */
+    atomic_store_explicit(&t->last_commit, marker, memory_order_release);
+    /* What was logged above the marker is given up; commits from here on supersede it.
+     */
+    sdb_lock_db(&db->lock);
+    t->settled = true;
+    sdb_job_retry(db); /* a flush may have waited for this */
+    sdb_unlock_db(&db->lock);
+    if (state != NULL)
+        *state =
+            verdict == SDB_CHAIN_BEHIND ? SEERDB_MARKER_BEHIND : SEERDB_MARKER_CURRENT;
+out:
+    sdb_mem_free(ranges);
+    return rc;
+}
+
+int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
+                        unsigned wait_ms, enum seerdb_marker_state *state,
+                        seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    int rc = sdb_check_process(db, err);
+    if (rc != 0)
+        return rc;
+    if (!tree->marked || batch->db != db)
+        return sdb_fail(err, SEERDB_MISUSE,
+                        "%s: only marked trees of the batch's store "
+                        "have a marker",
+                        db->dir);
+    if (state != NULL)
+        *state = SEERDB_MARKER_CURRENT;
+    sdb_lock_write(&db->write_lock);
+    if (tree->undecided != batch)
+        rc = sdb_marked_wait(tree, UINT64_MAX, wait_ms, err);
+    sdb_lock_db(&db->lock);
+    bool settled = tree->settled;
+    sdb_unlock_db(&db->lock);
+    if (rc == 0 && (!settled || marker != atomic_load_explicit(&tree->last_commit,
+                                                               memory_order_relaxed)))
+        rc = settle(tree, marker, state, err);
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
+int seerdb_tree_accept(seerdb_tree *tree, uint64_t *number, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    struct sdb_hidden_range *ranges = NULL;
+    int rc = sdb_check_process(db, err);
+    if (rc != 0 || (rc = sdb_check_writable(db, err)) != 0)
+        return rc;
+    if (!tree->marked)
+        return sdb_fail(err, SEERDB_MISUSE, "%s: the tree has no marker", db->dir);
+    sdb_lock_write(&db->write_lock);
+    if ((rc = sdb_marked_wait(tree, UINT64_MAX, 0, err)) != 0 ||
+        (rc = sdb_reserve(db, err)) != 0)
+        goto out;
+    /* Of what the log holds, the newest commit that was not rolled back, and its chain.
+     */
+    uint64_t accepted = db->next_number;
+    uint64_t newest = tree->chain.n > 0
+                          ? tree->chain.links[tree->chain.n - 1].number
+                          : atomic_load_explicit(&tree->flushed, memory_order_relaxed);
+    sdb_lock_db(&db->lock);
+    bool settled = tree->settled;
+    sdb_unlock_db(&db->lock);
+    if (settled)
+        newest = atomic_load_explicit(&tree->last_commit, memory_order_relaxed);
+    size_t n = 0;
+    enum sdb_verdict verdict;
+    /* The log would show what is in doubt as the newest commit below the new number. */
+    if (settled && sdb_marked_in_doubt(tree)) {
+        rc =
+            sdb_fail(err, SEERDB_BUSY,
+                     "%s: the last commit of the table %s is not decided yet; open the "
+                     "database again and repeat this",
+                     db->dir, (const char *)tree->desc.name.data);
+        goto out;
+    }
+    sdb_history_note(db);
+    db->next_number++; /* whatever happens now: the manifest may know it */
+    if ((rc = resolve(tree, newest, &ranges, &n, &verdict, err)) != 0 ||
+        (rc = adopt(tree, accepted, err)) != 0 ||
+        (rc = set_hidden(tree, &(struct sdb_hidden){ranges, n}, err)) != 0)
+        goto out;
+    tree->head = head_of(tree, newest, ranges, n);
+    sdb_chain_keep(&tree->chain, ranges, n);
+    atomic_store_explicit(&tree->last_commit, accepted, memory_order_release);
+    sdb_lock_db(&db->lock);
+    tree->settled = true;
+    sdb_job_retry(db);
+    sdb_unlock_db(&db->lock);
+    *number = accepted;
+out:
+    sdb_unlock_write(&db->write_lock);
+    sdb_mem_free(ranges);
+    return rc;
+}
+
+/* ---- deciders ----------------------------------------------------------------- */
+
+static struct sdb_decider *find_decider(seerdb *db, const seerdb_uuid *owner)
+    REQUIRES(LK_DB)
+{
+    struct sdb_decider *d = db->deciders;
+    while (d != NULL && !sdb_uuid_equal(&d->owner, owner))
+        d = d->next;
+    return d;
+}
+
+int seerdb_set_decider(seerdb *db, const seerdb_uuid *owner,
+                       int (*decide)(void *ctx, seerdb_err *err), void *ctx,
+                       seerdb_err *err)
+{
+    int rc = sdb_check_process(db, err);
+    if (rc != 0)
+        return rc;
+    sdb_lock_db(&db->lock);
+    struct sdb_decider *d = find_decider(db, owner);
+    while (d != NULL && d->running) {
+        sdb_cond_wait(&db->progress, &db->lock);
+        d = find_decider(db, owner);
+    }
+    if (d == NULL && (d = sdb_mem_zalloc(sizeof *d)) != NULL) {
+        d->owner = *owner;
+        d->next = db->deciders;
+        db->deciders = d;
+    }
+    if (d != NULL) {
+        d->decide = decide;
+        d->ctx = ctx;
+        sdb_job_retry(db); /* a flush may have waited for it */
+    }
+    sdb_unlock_db(&db->lock);
+    return d != NULL ? 0 : sdb_fail_nomem(err, sizeof *d);
+}
+
+void sdb_deciders_free(seerdb *db) NO_TSA /* the store is closing */
+{
+    while (db->deciders != NULL) {
+        struct sdb_decider *next = db->deciders->next;
+        sdb_mem_free(db->deciders);
+        db->deciders = next;
+    }
+}
+
+/* May the last commit logged yet turn out to count?  Not once its owner has committed
+ * something later to any tree: a tree that nobody writes again must not keep the log.
+ */
+static bool may_yet_count(seerdb_tree *t) REQUIRES(LK_WRITE, LK_DB)
+{
+    if (!sdb_marked_in_doubt(t))
+        return false;
+    uint64_t doubtful = t->chain.links[t->chain.n - 1].number;
+    for (seerdb_tree *o = t->db->trees; o != NULL; o = o->next)
+        if (o->marked && o->settled && !o->dropped &&
+            sdb_uuid_equal(&o->desc.owner, &t->desc.owner) &&
+            atomic_load_explicit(&o->last_commit, memory_order_relaxed) > doubtful)
+            return false;
+    return true;
+}
+
+int sdb_marked_decide(seerdb_tree *t, seerdb_err *err)
+{
+    seerdb *db = t->db;
+    sdb_lock_write(&db->write_lock);
+    sdb_lock_db(&db->lock);
+    bool ready = t->dropped || (t->settled && !may_yet_count(t));
+    struct sdb_decider *d = ready ? find_decider(db, &t->desc.owner) : NULL;
+    bool dropped = t->dropped, can = d != NULL && d->decide != NULL && !d->running;
+    if (can)
+        d->running = true;
+    sdb_unlock_db(&db->lock);
+    sdb_unlock_write(&db->write_lock);
+    if (dropped)
+        return 0;
+    if (!can)
+        return sdb_fail(err, SEERDB_BUSY, "%s: the table %s stays in the log: %s",
+                        db->dir, (const char *)t->desc.name.data,
+                        ready ? "its database is not open"
+                              : "its last commit is not decided yet");
+    seerdb_err why = {0};
+    int rc = d->decide(d->ctx, &why);
+    if (rc != 0) /* its disk, not ours: nobody else's flushes wait for it */
+        rc = sdb_fail(err, SEERDB_BUSY, "%s: the table %s stays in the log: %s",
+                      db->dir, (const char *)t->desc.name.data, why.msg);
+    sdb_lock_db(&db->lock);
+    d->running = false;
+    sdb_cond_broadcast(&db->progress);
+    sdb_unlock_db(&db->lock);
+    return rc;
+}
