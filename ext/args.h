@@ -36,6 +36,7 @@ enum svt_sync { SVT_SYNC_AUTO, SVT_SYNC_FULL, SVT_SYNC_NORMAL, SVT_SYNC_OFF };
 struct svt_options {
     char *path;           /* owned; NULL: beside the database file */
     int64_t memory_limit; /* bytes; 0: not given */
+    int64_t history_ms;   /* 0: not given */
     enum svt_sync sync;
     bool sync_given;
     int compression; /* 0 none, else zstd level; default 1 */

@@ -240,7 +240,8 @@ static void options_are_read(void **state)
 #define COLUMN_GRAMMAR                                                                 \
     "a column takes a type, PRIMARY KEY [ASC|DESC], NOT NULL, COLLATE and DEFAULT"
 #define KEY_GRAMMAR "PRIMARY KEY (column [COLLATE c] [ASC|DESC], ...)"
-#define OPTIONS     "the options are path, memory_limit, sync, compression and insert"
+#define OPTIONS                                                                        \
+    "the options are path, memory_limit, sync, history, compression and insert"
 
 static void what_cannot_be_honoured_is_refused_by_name(void **state)
 {

@@ -20,6 +20,7 @@
  * To cover it every `date < ?` would have to read all texts that begin with a digit. */
 #include "cursor.h"
 
+#include "marker.h"
 #include "txn.h"
 
 #include <math.h>
@@ -556,6 +557,9 @@ static void close_iter(struct svt_cursor *c)
     c->iter = NULL;
 }
 
+/* Between statements no view is held, not even inside BEGIN, where nobody would tell of
+ * the end: an idle connection pins nothing.  The engine keeps superseded states for a
+ * while, so that the next statement of the transaction finds its own again. */
 static void leave_view(struct svt_cursor *c)
 {
     struct svt_keyspace *ks = c->table->ks;
@@ -573,15 +577,10 @@ static void leave_view(struct svt_cursor *c)
 static int enter_view(struct svt_cursor *c)
 {
     struct svt_keyspace *ks = c->table->ks;
-    seerdb_err err = {0};
-    if (c->view != NULL && c->view == ks->view)
-        return SQLITE_OK;
+    int rc = svt_marker_view(c->table);
+    if (rc != SQLITE_OK || (c->view != NULL && c->view == ks->view))
+        return rc;
     leave_view(c);
-    if (ks->view == NULL) {
-        int rc = seerdb_view_open(ks->tree, &ks->view, &err);
-        if (rc != SEERDB_OK)
-            return svt_table_fail(c->table, rc, &err);
-    }
     ks->readers++;
     c->view = seerdb_view_ref(ks->view);
     return SQLITE_OK;

@@ -29,7 +29,9 @@ int svt_errmap_code(int rc)
         return SQLITE_CANTOPEN;
     case SEERDB_INTERRUPTED:
         return SQLITE_INTERRUPT;
-    default: /* FORKED has no counterpart in SQLite */
+    case SEERDB_GONE:
+        return SQLITE_BUSY_SNAPSHOT;
+    default: /* FORKED and MISMATCH have no counterpart in SQLite */
         return SQLITE_ERROR;
     }
 }

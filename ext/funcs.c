@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "funcs.h"
 
+#include "marker.h"
+
 #include <string.h>
 
 /* ---- finding tables -------------------------------------------------------- */
@@ -113,12 +115,15 @@ static int each_table(struct svt_conn *conn,
 
 /* ---- commands -------------------------------------------------------------- */
 
-/* Does the command and makes the sentence that says what was done. */
+/* Does the command and makes the sentence that says what was done.  A failure of
+ * SQLite's kind (positive) has its sentence in t->base.zErrMsg. */
 typedef int command(struct svt_table *t, char **sentence, seerdb_err *err);
 
 static int flush(struct svt_table *t, char **sentence, seerdb_err *err)
 {
     int rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
+    if (rc == SEERDB_BUSY && svt_marker_settle(t) == SQLITE_OK)
+        rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
     if (rc == SEERDB_OK)
         *sentence = sqlite3_mprintf("flushed %s: all its committed rows are in sorted "
                                     "tables",
@@ -139,12 +144,25 @@ static int verify(struct svt_table *t, char **sentence, seerdb_err *err)
     return rc;
 }
 
+static int accept(struct svt_table *t, char **sentence, seerdb_err *err)
+{
+    uint64_t number = 0;
+    (void)err;
+    int rc = svt_marker_accept(t, &number);
+    if (rc == SQLITE_OK)
+        *sentence =
+            sqlite3_mprintf("accepted %s: the database and the store in %s agree "
+                            "from here on, at commit %llu",
+                            t->who, t->ks->store->dir, (unsigned long long)number);
+    return rc;
+}
+
 static const struct {
     const char *name;
     command *run;
-} commands[] = {{"flush", flush}, {"verify", verify}};
+} commands[] = {{"flush", flush}, {"verify", verify}, {"accept", accept}};
 
-#define COMMAND_LIST "flush, verify"
+#define COMMAND_LIST "flush, verify, accept"
 
 static void answer(sqlite3_context *ctx, int rc, char *text)
 {
@@ -183,6 +201,11 @@ static int run_command(struct svt_conn *conn, const char *name, const char *what
         return rc;
     }
     rc = commands[i].run(t, text, &err);
+    if (rc > 0) {
+        *text = t->base.zErrMsg;
+        t->base.zErrMsg = NULL;
+        return rc;
+    }
     return svt_errmap_message(text, t->who, rc, &err);
 }
 

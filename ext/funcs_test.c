@@ -24,9 +24,9 @@ static void unknown_names_are_named(void **state)
     (void)state;
     sqlite3 *db = test_open(NULL);
     test_expect(db, "CREATE VIRTUAL TABLE t USING seerdb(k); CREATE TABLE o(x)", "");
-    test_expect(
-        db, "SELECT seerdb('t', 'fly')",
-        "error 1: seerdb: unknown command 'fly': the commands are flush, verify");
+    test_expect(db, "SELECT seerdb('t', 'fly')",
+                "error 1: seerdb: unknown command 'fly': the commands are flush, "
+                "verify, accept");
     test_expect(db, "SELECT seerdb('u', 'flush')", "error 1: no such table: u");
     test_expect(db, "SELECT seerdb('x.t', 'flush')", "error 1: no such table: x.t");
     test_expect(db, "SELECT seerdb('o', 'flush')", "error 1: o is not a seerdb table");

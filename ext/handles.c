@@ -17,6 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct svt_owner {
+    struct svt_owner *next;
+    struct svt_decider *decider; /* owned */
+};
+
 static struct {
     pthread_mutex_t mutex;
     pthread_once_t once;
@@ -79,8 +84,15 @@ static void store_free(struct svt_store *s)
 {
     if (s == NULL)
         return;
+    while (s->owners != NULL) {
+        struct svt_owner *o = s->owners;
+        s->owners = o->next;
+        svt_decider_free(o->decider);
+        sqlite3_free(o);
+    }
     sqlite3_free(s->sync_by);
     sqlite3_free(s->memory_limit_by);
+    sqlite3_free(s->history_by);
     sqlite3_free(s->dir);
     sqlite3_free(s);
 }
@@ -106,25 +118,46 @@ static int take_sync(struct svt_store *s, const struct svt_store_request *reques
     return SQLITE_OK;
 }
 
+/* An option of the store: what this table gave (0: nothing) against what is in force.
+ */
+static int agree_on(const struct svt_store *s, const struct svt_store_request *request,
+                    const char *option, int64_t given, int64_t set, const char *set_by,
+                    char **message)
+{
+    if (given == 0 || given == set)
+        return SQLITE_OK;
+    if (set_by == NULL)
+        return svt_fail(
+            message, SQLITE_ERROR,
+            "%s: %s=%lld, but %s belongs to the store %s, which is in use with "
+            "the default: leave it out, or give it in the first table of a "
+            "store",
+            request->table, option, (long long)given, option, s->dir);
+    return svt_fail(
+        message, SQLITE_ERROR,
+        "%s: %s=%lld, but %s belongs to the store %s, where %s set it to %lld: "
+        "give the same or leave it out",
+        request->table, option, (long long)given, option, s->dir, set_by,
+        (long long)set);
+}
+
 /* Requires: the mutex. */
 static int agree(struct svt_store *s, const struct svt_store_request *request,
                  char **message)
 {
-    int64_t limit = request->options->memory_limit;
-    if (limit == 0 || limit == s->memory_limit)
-        return take_sync(s, request, message);
-    if (s->memory_limit_by == NULL)
-        return svt_fail(
-            message, SQLITE_ERROR,
-            "%s: memory_limit=%lld, but memory_limit belongs to the store %s, "
-            "which is in use with the default of 256MB: leave it out, or "
-            "give it in the first table of a store",
-            request->table, (long long)limit, s->dir);
-    return svt_fail(message, SQLITE_ERROR,
-                    "%s: memory_limit=%lld, but memory_limit belongs to the store %s, "
-                    "where %s set it to %lld: give the same or leave it out",
-                    request->table, (long long)limit, s->dir, s->memory_limit_by,
-                    (long long)s->memory_limit);
+    const struct svt_options *o = request->options;
+    int rc = agree_on(s, request, "memory_limit", o->memory_limit, s->memory_limit,
+                      s->memory_limit_by, message);
+    if (rc == SQLITE_OK)
+        rc = agree_on(s, request, "history (in milliseconds)", o->history_ms,
+                      s->history_ms, s->history_by, message);
+    return rc == SQLITE_OK ? take_sync(s, request, message) : rc;
+}
+
+/* Note who gave an option of the store, if anybody did. */
+static bool note_giver(int64_t given, const char *table, char **by)
+{
+    return given == 0 || (*by = sqlite3_mprintf("%s", table)) != NULL;
 }
 
 /* Takes dir over. */
@@ -135,6 +168,7 @@ static int open_new(const struct svt_store_request *request, char *dir,
     seerdb_options options = {.create = request->create,
                               .in_memory = request->in_memory,
                               .memory_limit = (size_t)request->options->memory_limit,
+                              .history_ms = (unsigned)request->options->history_ms,
                               .fs = request->in_memory ? NULL : registry.fs};
     int rc = SQLITE_NOMEM;
     struct svt_store *s = sqlite3_malloc64(sizeof(*s));
@@ -144,8 +178,9 @@ static int open_new(const struct svt_store_request *request, char *dir,
     }
     *s = (struct svt_store){.dir = dir, .in_memory = request->in_memory, .refs = 1};
     s->memory_limit = request->options->memory_limit;
-    if (s->memory_limit != 0 &&
-        (s->memory_limit_by = sqlite3_mprintf("%s", request->table)) == NULL)
+    s->history_ms = request->options->history_ms;
+    if (!note_giver(s->memory_limit, request->table, &s->memory_limit_by) ||
+        !note_giver(s->history_ms, request->table, &s->history_by))
         goto out;
     if ((rc = take_sync(s, request, message)) != SQLITE_OK)
         goto out;
@@ -243,19 +278,57 @@ void svt_handles_close(struct svt_store *store)
         store_free(store);
 }
 
-enum seerdb_sync svt_handles_sync(struct svt_store *store)
+enum svt_sync svt_handles_sync(const struct svt_store *store)
 {
     if (store->in_memory)
-        return SEERDB_SYNC_OFF;
+        return SVT_SYNC_OFF;
     /* Not under the mutex: a store that is being opened holds it for long. */
-    switch (atomic_load_explicit(&store->sync, memory_order_relaxed)) {
-    case SVT_SYNC_OFF:
-        return SEERDB_SYNC_OFF;
-    case SVT_SYNC_NORMAL:
-        return SEERDB_SYNC_NORMAL;
-    default:
-        return SEERDB_SYNC_FULL;
+    return (enum svt_sync)atomic_load_explicit(&store->sync, memory_order_relaxed);
+}
+
+/* Requires: the mutex. */
+static int owner_add(struct svt_store *store, const seerdb_uuid *owner,
+                     const struct svt_database *file, const char *who,
+                     struct svt_owner **out, char **message)
+{
+    seerdb_err err = {0};
+    struct svt_owner *o = sqlite3_malloc64(sizeof(*o));
+    if (o == NULL)
+        return SQLITE_NOMEM;
+    *o = (struct svt_owner){.next = store->owners};
+    int rc = svt_decider_new(owner, file, &o->decider);
+    if (rc == SQLITE_OK) {
+        rc = seerdb_set_decider(store->db, owner, svt_decider_sync, o->decider, &err);
+        rc = svt_errmap_message(message, who, rc, &err);
     }
+    if (rc != SQLITE_OK) {
+        svt_decider_free(o->decider);
+        sqlite3_free(o);
+        return rc;
+    }
+    store->owners = *out = o;
+    return SQLITE_OK;
+}
+
+int svt_handles_own(struct svt_store *store, const seerdb_uuid *owner,
+                    const struct svt_database *file, const char *who,
+                    struct svt_decider **out, char **message)
+{
+    int rc = SQLITE_OK;
+    lock();
+    struct svt_owner *o = store->owners;
+    for (; o != NULL; o = o->next) {
+        seerdb_uuid id = svt_decider_owner(o->decider);
+        if (memcmp(id.bytes, owner->bytes, sizeof(id.bytes)) == 0)
+            break;
+    }
+    if (o != NULL)
+        rc = svt_decider_meet(o->decider, file, who, message);
+    else
+        rc = owner_add(store, owner, file, who, &o, message);
+    unlock();
+    *out = rc == SQLITE_OK ? o->decider : NULL;
+    return rc;
 }
 
 void svt_handles_note_intent(struct svt_store *store)

@@ -12,21 +12,23 @@
 #define SVT_HANDLES_H
 
 #include "args.h"
+#include "decider.h"
 #include "errmap.h"
 
 #include <stdatomic.h>
 
 struct svt_store {
-    seerdb *db;           /* immutable after open, like all that has no other comment */
-    char *dir;            /* canonical; a name for messages if in memory */
-    bool in_memory;       /* private to one connection, not in the registry */
-    int64_t memory_limit; /* as given, 0: by default */
-    char *memory_limit_by;    /* the table that gave it; NULL: nobody */
+    seerdb *db;     /* immutable after open, like all that has no other comment */
+    char *dir;      /* canonical; a name for messages if in memory */
+    bool in_memory; /* private to one connection, not in the registry */
+    int64_t memory_limit, history_ms;   /* as given, 0: by default */
+    char *memory_limit_by, *history_by; /* the tables that gave them; NULL: nobody */
     _Atomic int sync;         /* enum svt_sync; written under the registry's mutex */
     _Atomic uint64_t intents; /* trees that this process meant to drop, so far */
     /* The registry's mutex guards the rest. */
     char *sync_by;
-    bool inherited; /* by a forked child */
+    struct svt_owner *owners; /* owned: the databases whose trees it holds */
+    bool inherited;           /* by a forked child */
     size_t refs;
     struct svt_store *next;
 };
@@ -50,8 +52,15 @@ int svt_handles_share(const struct svt_store_request *request, struct svt_store 
 struct svt_store *svt_handles_ref(struct svt_store *store); /* one more count */
 void svt_handles_close(struct svt_store *store); /* one count less; accepts NULL */
 
-/* The sync level of commits to the store. */
-enum seerdb_sync svt_handles_sync(struct svt_store *store);
+/* How commits to the store are synced, as its tables say. */
+enum svt_sync svt_handles_sync(const struct svt_store *store);
+
+/* A connection reaches the trees of `owner` through the database `file`: from now on
+ * the store has the database's decider.  *out is borrowed and lives as long as the
+ * store. SQLITE_OK or a failure with *message: the trees belong to another file. */
+int svt_handles_own(struct svt_store *store, const seerdb_uuid *owner,
+                    const struct svt_database *file, const char *who,
+                    struct svt_decider **out, char **message);
 
 /* Note that a tree of the store may be waiting for collection, and how many times that
  * was noted: who has seen that number need not look again. */

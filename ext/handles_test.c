@@ -53,10 +53,10 @@ static void tables_agree_on_what_belongs_to_the_store(void **state)
     assert_non_null(strstr(message, "main.a set it to 8388608"));
     assert_int_equal(open_store("agree", "main.b", &none, &b, &message), SQLITE_OK);
     svt_handles_close(b);
-    assert_int_equal(svt_handles_sync(a), SEERDB_SYNC_FULL);
+    assert_int_equal(svt_handles_sync(a), SVT_SYNC_AUTO);
     assert_int_equal(open_store("agree", "main.b", &off, &b, &message), SQLITE_OK);
     svt_handles_close(b);
-    assert_int_equal(svt_handles_sync(a), SEERDB_SYNC_OFF);
+    assert_int_equal(svt_handles_sync(a), SVT_SYNC_OFF);
     assert_int_equal(open_store("agree", "main.c", &full, &b, &message), SQLITE_ERROR);
     assert_non_null(strstr(message, "main.b set it to off"));
     svt_handles_close(a);

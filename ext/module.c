@@ -22,6 +22,7 @@ static void table_free(struct svt_table *t)
 {
     if (t == NULL)
         return;
+    svt_txn_leave(t);
     svt_update_free(t->write);
     svt_table_free(t);
 }
@@ -82,6 +83,9 @@ static int table_destroy(sqlite3_vtab *base)
 {
     struct svt_table *t = (struct svt_table *)base;
     seerdb_err err = {0};
+    /* First: an object that a rename or a ROLLBACK TO made anew knows what the
+     * transaction wrote only once it is open. */
+    bool open = svt_table_open(t) == SQLITE_OK;
     if (svt_txn_wrote(t)) {
         sqlite3_log(SQLITE_LOCKED,
                     "seerdb: DROP TABLE %s: this transaction has written to it: commit "
@@ -92,7 +96,6 @@ static int table_destroy(sqlite3_vtab *base)
                         t->who);
     }
     /* The tree first: its name is in the shadow table. */
-    bool open = svt_table_open(t) == SQLITE_OK;
     int rc = svt_exec(t->conn->db, &t->base.zErrMsg,
                       "DROP TABLE IF EXISTS \"%w\".\"%w\"", t->schema_name, t->shadow);
     if (rc != SQLITE_OK)
@@ -113,6 +116,8 @@ static int table_destroy(sqlite3_vtab *base)
 static int table_rename(sqlite3_vtab *base, const char *name)
 {
     struct svt_table *t = (struct svt_table *)base;
+    if (t->ks != NULL)
+        t->ks->moved = true;
     return svt_exec(t->conn->db, &t->base.zErrMsg,
                     "ALTER TABLE \"%w\".\"%w\" RENAME TO \"%w_seerdb\"", t->schema_name,
                     t->shadow, name);

@@ -42,6 +42,19 @@ static inline bool svt_set_memory_limit(struct svt_options *o, char **value)
     return false;
 }
 
+/* Seconds; 0 is a millisecond, because the engine's 0 is its default. */
+static inline bool svt_set_history(struct svt_options *o, char **value)
+{
+    const char *p = *value;
+    int64_t n = 0;
+    if (!svt_is_digit(*p))
+        return false;
+    for (; svt_is_digit(*p) && n <= 86400; p++)
+        n = n * 10 + (*p - '0');
+    o->history_ms = n > 0 ? n * 1000 : 1;
+    return *p == '\0' && n <= 86400;
+}
+
 static inline bool svt_set_sync(struct svt_options *o, char **value)
 {
     static const char *const names[] = {"auto", "full", "normal", "off"};
@@ -98,6 +111,7 @@ static const struct svt_option svt_known_options[] = {
     {"sync", svt_set_sync, "auto, full, normal or off", NULL},
     {"compression", svt_set_compression,
      "none, zstd or zstd:LEVEL with a level of 1 to 19", NULL},
+    {"history", svt_set_history, "a number of seconds from 0 to 86400", NULL},
     {"insert", svt_set_insert, "check or replace", "merge"},
     {"strict", NULL, NULL, NULL},
     {"value_log", NULL, NULL, NULL},
@@ -106,13 +120,12 @@ static const struct svt_option svt_known_options[] = {
     {"filter_bits", NULL, NULL, NULL},
     {"ttl", NULL, NULL, NULL},
     {"filter", NULL, NULL, NULL},
-    {"history", NULL, NULL, NULL},
     {"mmap", NULL, NULL, NULL},
     {"cold_path", NULL, NULL, NULL},
     {"cold_level", NULL, NULL, NULL},
 };
 
 static const char svt_option_names[] =
-    "the options are path, memory_limit, sync, compression and insert";
+    "the options are path, memory_limit, sync, history, compression and insert";
 
 #endif

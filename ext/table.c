@@ -8,146 +8,6 @@
 
 #include <string.h>
 
-bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
-/* ---- SQL ------------------------------------------------------------------- */
-
-int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...)
-{
-    *out = NULL;
-    va_list args;
-    va_start(args, format);
-    char *sql = sqlite3_vmprintf(format, args);
-    va_end(args);
-    if (sql == NULL)
-        return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
-    sqlite3_free(sql);
-    return rc;
-}
-
-int svt_exec(sqlite3 *db, char **message, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    char *sql = sqlite3_vmprintf(format, args);
-    va_end(args);
-    if (sql == NULL)
-        return SQLITE_NOMEM;
-    char *text = NULL;
-    int rc = sqlite3_exec(db, sql, NULL, NULL, &text);
-    if (rc != SQLITE_OK)
-        svt_fail(message, rc, "%s", text != NULL ? text : sqlite3_errstr(rc));
-    sqlite3_free(text);
-    sqlite3_free(sql);
-    return rc;
-}
-
-/* ---- shadow rows ----------------------------------------------------------- */
-
-static void put_u32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint32_t get_u32(const uint8_t *p)
-{
-    uint32_t v = 0;
-    for (int i = 3; i >= 0; i--)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static void shadow_encode(const struct svt_shadow *s, uint8_t out[SVT_SHADOW_SIZE])
-{
-    put_u32(out, 1);
-    put_u32(out + 4, 0);
-    memcpy(out + 8, s->store.bytes, 16);
-    memcpy(out + 24, s->tree.bytes, 16);
-    memcpy(out + 40, s->owner.bytes, 16);
-    put_u32(out + 56, (uint32_t)s->marker);
-    put_u32(out + 60, (uint32_t)(s->marker >> 32));
-}
-
-static bool shadow_decode(const uint8_t *p, int size, struct svt_shadow *s)
-{
-    if (p == NULL || size != SVT_SHADOW_SIZE || get_u32(p) != 1)
-        return false;
-    memcpy(s->store.bytes, p + 8, 16);
-    memcpy(s->tree.bytes, p + 24, 16);
-    memcpy(s->owner.bytes, p + 40, 16);
-    s->marker = get_u32(p + 56) | (uint64_t)get_u32(p + 60) << 32;
-    return true;
-}
-
-/* Says nothing about why: the caller knows the table's name. */
-static int shadow_step(sqlite3_stmt *stmt, struct svt_shadow *s)
-{
-    int rc = sqlite3_step(stmt);
-    if (rc != SQLITE_ROW)
-        return rc == SQLITE_DONE ? SQLITE_NOTFOUND : rc;
-    const uint8_t *blob = sqlite3_column_type(stmt, 0) == SQLITE_BLOB
-                              ? sqlite3_column_blob(stmt, 0)
-                              : NULL;
-    return shadow_decode(blob, sqlite3_column_bytes(stmt, 0), s) ? SQLITE_OK
-                                                                 : SQLITE_FORMAT;
-}
-
-static int shadow_read(struct svt_table *t, struct svt_shadow *out)
-{
-    sqlite3 *db = t->conn->db;
-    char **message = &t->base.zErrMsg;
-    sqlite3_stmt *stmt = NULL;
-    int rc = svt_prepare(db, &stmt, "SELECT state FROM \"%w\".\"%w\" WHERE id = 1",
-                         t->schema_name, t->shadow);
-    if (rc == SQLITE_OK)
-        rc = shadow_step(stmt, out);
-    if (rc == SQLITE_NOTFOUND)
-        rc =
-            svt_fail(message, SQLITE_CORRUPT_VTAB,
-                     "%s: its shadow table %s has no row with id 1", t->who, t->shadow);
-    else if (rc == SQLITE_FORMAT)
-        rc = svt_fail(message, SQLITE_CORRUPT_VTAB,
-                      "%s: the row of its shadow table %s is not one that this version "
-                      "of seerdb wrote (64 bytes, version 1)",
-                      t->who, t->shadow);
-    else if (rc != SQLITE_OK)
-        rc = svt_fail(message, rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc,
-                      "%s: its shadow table %s cannot be read: %s", t->who, t->shadow,
-                      sqlite3_errmsg(db));
-    sqlite3_finalize(stmt);
-    return rc;
-}
-
-int svt_shadow_each(struct svt_conn *conn, const char *schema,
-                    bool (*each)(void *ctx, const struct svt_shadow *s), void *ctx)
-{
-    sqlite3_stmt *names = NULL;
-    int rc = svt_prepare(conn->db, &names,
-                         "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' "
-                         "AND name LIKE '%%^_seerdb' ESCAPE '^'",
-                         schema);
-    bool more = true;
-    while (rc == SQLITE_OK && more && (rc = sqlite3_step(names)) == SQLITE_ROW) {
-        sqlite3_stmt *row = NULL;
-        struct svt_shadow s;
-        /* A table of a user that only looks like a shadow table is passed over. */
-        rc = svt_prepare(conn->db, &row, "SELECT state FROM \"%w\".\"%w\" WHERE id = 1",
-                         schema, sqlite3_column_text(names, 0));
-        if (rc == SQLITE_OK && (rc = shadow_step(row, &s)) == SQLITE_OK)
-            more = each(ctx, &s);
-        if (rc == SQLITE_ERROR || rc == SQLITE_NOTFOUND || rc == SQLITE_FORMAT)
-            rc = SQLITE_OK;
-        sqlite3_finalize(row);
-    }
-    sqlite3_finalize(names);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
 /* ---- connections ----------------------------------------------------------- */
 
 int svt_conn_new(sqlite3 *db, struct svt_conn **out)
@@ -289,6 +149,7 @@ static int keyspace_new(struct svt_conn *conn, struct svt_store *store,
                                 .store = svt_handles_ref(store),
                                 .tree = tree,
                                 .id = seerdb_tree_id(tree),
+                                .marked = seerdb_tree_describe(tree).marked,
                                 .first_write = SVT_NO_WRITE};
     conn->keyspaces = ks;
     *out = ks;
@@ -387,8 +248,8 @@ struct svt_table *svt_table_connect(struct svt_conn *conn, const char *schema,
     return t;
 }
 
-/* memory_limit and sync belong to the store, so the table that gives them must be heard
- * before one that does not opens the store.  *first is counted, or NULL. */
+/* memory_limit, history and sync belong to the store, so the table that gives them must
+ * be heard before one that does not opens the store.  *first is counted, or NULL. */
 static int open_for_siblings(struct svt_table *t, struct svt_store **first)
 {
     sqlite3_stmt *stmt = NULL;
@@ -398,7 +259,8 @@ static int open_for_siblings(struct svt_table *t, struct svt_store **first)
     int rc = svt_prepare(t->conn->db, &stmt,
                          "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' "
                          "AND sql LIKE 'create virtual table%%seerdb%%' AND "
-                         "(sql LIKE '%%memory_limit%%' OR sql LIKE '%%sync%%')",
+                         "(sql LIKE '%%memory_limit%%' OR sql LIKE '%%sync%%' "
+                         "OR sql LIKE '%%history%%')",
                          t->schema_name);
     while (rc == SQLITE_OK && *first == NULL && sqlite3_step(stmt) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
@@ -406,6 +268,7 @@ static int open_for_siblings(struct svt_table *t, struct svt_store **first)
             name != NULL ? svt_table_connect(t->conn, t->schema_name, name) : NULL;
         if (other == NULL || other == t || !same_path(t, other) ||
             (other->schema.options.memory_limit == 0 &&
+             other->schema.options.history_ms == 0 &&
              !other->schema.options.sync_given))
             continue;
         if ((rc = store_open(other, false, first)) != SQLITE_OK &&
@@ -425,10 +288,17 @@ int svt_table_fail(struct svt_table *t, int rc, const seerdb_err *err)
     return svt_errmap(&t->base, t->who, rc, err);
 }
 
+struct svt_place svt_table_place(const struct svt_table *t)
+{
+    return (struct svt_place){t->conn->db, t->schema_name, t->shadow, t->who};
+}
+
 void svt_table_free(struct svt_table *t)
 {
     if (t == NULL)
         return;
+    sqlite3_finalize(t->mode_stmt);
+    sqlite3_finalize(t->marker_stmt);
     struct svt_table **at = &t->conn->tables;
     while (*at != NULL && *at != t)
         at = &(*at)->next;
@@ -523,21 +393,79 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     return rc;
 }
 
+/* Two kinds of connection are refused because what they read of a marker is not the
+ * truth: one that ignores locks and journals, and one that shares its cache, in which
+ * others see markers before they are committed. */
+static int check_connection(struct svt_table *t, const char *file)
+{
+    int used = 0, shared = 0, high = 0;
+    const char *cache = sqlite3_uri_parameter(file, "cache");
+    if (sqlite3_uri_boolean(file, "immutable", 0))
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: the database is open with immutable=1, which skips the "
+                        "journal that says what is committed: open it with mode=ro",
+                        t->who);
+    bool sharing = cache != NULL && strcmp(cache, "shared") == 0;
+    if (!sharing &&
+        sqlite3_db_status(t->conn->db, SQLITE_DBSTATUS_CACHE_USED, &used, &high, 0) ==
+            SQLITE_OK &&
+        sqlite3_db_status(t->conn->db, SQLITE_DBSTATUS_CACHE_USED_SHARED, &shared,
+                          &high, 0) == SQLITE_OK)
+        sharing = used != shared;
+    if (sharing)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: the connection shares its cache with others, which seerdb "
+                        "does not support: open the database without cache=shared",
+                        t->who);
+    return SQLITE_OK;
+}
+
+/* Tell the store which database decides about the trees of `owner`.  On a VFS other
+ * than the default one the files have no paths that could be synced from outside of
+ * SQLite: there is no decider, and commits stay in the log, unless svt_decider_use
+ * gives a way. (SQLITE_FCNTL_JOURNAL_POINTER would be one, in a thread that uses the
+ * connection.) */
+static int claim(struct svt_table *t, struct svt_store *store, const seerdb_uuid *owner,
+                 struct svt_decider **out)
+{
+    sqlite3_vfs *vfs = NULL;
+    const char *file = file_of(t->conn, t->schema_name);
+    *out = NULL;
+    if (store->in_memory || file == NULL || *file == 0)
+        return SQLITE_OK;
+    int rc = check_connection(t, file);
+    if (rc != SQLITE_OK)
+        return rc;
+    sqlite3_file_control(t->conn->db, t->schema_name, SQLITE_FCNTL_VFS_POINTER,
+                         (void *)&vfs);
+    if (vfs != sqlite3_vfs_find(NULL) && !svt_decider_is_replaced())
+        return SQLITE_OK;
+    struct svt_database database = {file, sqlite3_filename_wal(file),
+                                    sqlite3_filename_journal(file)};
+    return svt_handles_own(store, owner, &database, t->who, out, &t->base.zErrMsg);
+}
+
 int svt_table_open(struct svt_table *t)
 {
     if (t->ks != NULL)
         return SQLITE_OK;
     struct svt_shadow shadow;
     struct svt_store *store = NULL, *first = NULL;
-    int rc = shadow_read(t, &shadow);
+    struct svt_decider *decider = NULL;
+    struct svt_place place = svt_table_place(t);
+    int rc = svt_shadow_read(&place, &shadow, &t->base.zErrMsg);
     if (rc == SQLITE_OK)
         rc = open_for_siblings(t, &first);
     if (rc == SQLITE_OK)
         rc = store_open(t, false, &store);
     if (rc == SQLITE_OK)
-        rc = open_tree(t, store, &shadow);
+        rc = claim(t, store, &shadow.owner, &decider);
     if (rc == SQLITE_OK)
+        rc = open_tree(t, store, &shadow);
+    if (rc == SQLITE_OK) {
         t->owner = shadow.owner;
+        t->ks->decider = decider;
+    }
     svt_handles_close(store);
     svt_handles_close(first);
     return rc;
@@ -585,7 +513,7 @@ static int forget_stale_memory(struct svt_table *t)
     if (l == NULL || !l->store->in_memory || !sqlite3_get_autocommit(t->conn->db))
         return SQLITE_OK;
     struct search search = {.store = seerdb_id(l->store->db)};
-    int rc = svt_shadow_each(t->conn, t->schema_name, see_shadow, &search);
+    int rc = svt_shadow_each(t->conn->db, t->schema_name, see_shadow, &search);
     if (rc == SQLITE_OK && !search.in_store)
         link_remove(t->conn, l);
     return rc;
@@ -614,7 +542,7 @@ static int owner_of_schema(struct svt_table *t, struct svt_store *store)
     struct search search = {.any = false};
     struct owners owners = {.any = false};
     seerdb_err err = {0};
-    int rc = svt_shadow_each(t->conn, t->schema_name, see_shadow, &search);
+    int rc = svt_shadow_each(t->conn->db, t->schema_name, see_shadow, &search);
     if (rc != SQLITE_OK)
         return rc;
     if (!search.any && t->schema.options.path == NULL &&
@@ -629,27 +557,6 @@ static int owner_of_schema(struct svt_table *t, struct svt_store *store)
     return SQLITE_OK;
 }
 
-static int shadow_insert(struct svt_table *t, const struct svt_shadow *s)
-{
-    uint8_t blob[SVT_SHADOW_SIZE];
-    sqlite3_stmt *stmt = NULL;
-    sqlite3_int64 last = sqlite3_last_insert_rowid(t->conn->db);
-    shadow_encode(s, blob);
-    int rc = svt_prepare(t->conn->db, &stmt,
-                         "INSERT INTO \"%w\".\"%w\"(id, state) VALUES(1, ?1)",
-                         t->schema_name, t->shadow);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_blob(stmt, 1, blob, sizeof(blob), SQLITE_STATIC);
-    if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_DONE)
-        rc = SQLITE_OK;
-    if (rc != SQLITE_OK)
-        svt_fail(&t->base.zErrMsg, rc, "%s: cannot write its shadow table %s: %s",
-                 t->who, t->shadow, sqlite3_errmsg(t->conn->db));
-    sqlite3_finalize(stmt);
-    sqlite3_set_last_insert_rowid(t->conn->db, last);
-    return rc;
-}
-
 /* Undo seerdb_tree_create; takes the handle. */
 static void discard(struct svt_store *store, seerdb_tree *tree)
 {
@@ -661,7 +568,8 @@ static void discard(struct svt_store *store, seerdb_tree *tree)
     }
 }
 
-static int create_tree(struct svt_table *t, struct svt_store *store)
+static int create_tree(struct svt_table *t, struct svt_store *store,
+                       struct svt_decider *decider)
 {
     seerdb_err err = {0};
     seerdb_tree *tree = NULL;
@@ -669,16 +577,20 @@ static int create_tree(struct svt_table *t, struct svt_store *store)
                                    .name = t->who,
                                    .key_format = 1,
                                    .value_format = 1,
-                                   .compression = t->schema.options.compression};
+                                   .compression = t->schema.options.compression,
+                                   .marked = !store->in_memory};
+    struct svt_place place = svt_table_place(t);
     int rc = seerdb_tree_create(store->db, &options, &tree, &err);
     if (rc != SEERDB_OK)
         return svt_table_fail(t, rc, &err);
     struct svt_shadow s = {
         .store = seerdb_id(store->db), .tree = seerdb_tree_id(tree), .owner = t->owner};
-    rc = shadow_insert(t, &s);
+    rc = svt_shadow_insert(&place, &s, &t->base.zErrMsg);
     if (rc == SQLITE_OK)
         rc = keyspace_new(t->conn, store, tree, &t->ks);
-    if (rc != SQLITE_OK)
+    if (rc == SQLITE_OK)
+        t->ks->decider = decider;
+    else
         discard(store, tree);
     return rc;
 }
@@ -686,6 +598,7 @@ static int create_tree(struct svt_table *t, struct svt_store *store)
 int svt_table_create(struct svt_table *t)
 {
     struct svt_store *store = NULL, *first = NULL;
+    struct svt_decider *decider = NULL;
     int rc = check_encoding(t);
     if (rc == SQLITE_OK)
         rc = forget_stale_memory(t);
@@ -700,7 +613,9 @@ int svt_table_create(struct svt_table *t)
     if (rc == SQLITE_OK)
         rc = owner_of_schema(t, store);
     if (rc == SQLITE_OK)
-        rc = create_tree(t, store);
+        rc = claim(t, store, &t->owner, &decider);
+    if (rc == SQLITE_OK)
+        rc = create_tree(t, store, decider);
     svt_handles_close(store);
     svt_handles_close(first);
     return rc;

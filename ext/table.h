@@ -3,21 +3,8 @@
  * table -- a virtual table, the connection it belongs to, and the tree behind it.
  *
  * Connecting to a table parses its arguments and opens nothing, so that DROP TABLE
- * works whatever happened to the store.  The first use reads the *shadow row*, opens
- * the store and the tree.
- *
- * The shadow row is the only row of "<table>_seerdb"(id INTEGER PRIMARY KEY, state
- * BLOB), which SQLite keeps with its own tables: it says which tree is this table's,
- * and it comes, goes and is renamed inside SQLite's transactions.  state,
- * little-endian:
- *
- *   off  size
- *     0     4  version, 1
- *     4     4  zeros
- *     8    16  store UUID
- *    24    16  tree UUID
- *    40    16  owner UUID: of this database file, the same in all its shadow rows
- *    56     8  marker, 0
+ * works whatever happened to the store.  The first use reads the *shadow row*
+ * (shadow.h), opens the store and the tree.
  *
  * One thread at a time uses a connection and all that belongs to it. */
 #ifndef SVT_TABLE_H
@@ -27,14 +14,9 @@
 #include "errmap.h"
 #include "handles.h"
 #include "rowcodec.h"
+#include "shadow.h"
 
-#define SVT_SHADOW_SIZE 64
-#define SVT_NO_WRITE    UINT64_MAX
-
-struct svt_shadow {
-    seerdb_uuid store, tree, owner;
-    uint64_t marker;
-};
+#define SVT_NO_WRITE UINT64_MAX
 
 /* A store that the tables of a schema use.  Kept until the connection closes or the
  * database is detached, so that a reset of the schema does not close and open it. */
@@ -50,7 +32,8 @@ struct svt_conn {
     struct svt_keyspace *keyspaces;
     struct svt_link *links;
     struct svt_txn *txns; /* txn.h */
-    bool connecting;      /* svt_table_connect is preparing: planning opens nothing */
+    uint64_t epoch;  /* changes whenever this connection may have changed a marker */
+    bool connecting; /* svt_table_connect is preparing: planning opens nothing */
 };
 
 /* A tree as one connection uses it; counted by tables and by the transaction. Two
@@ -63,13 +46,22 @@ struct svt_keyspace {
     seerdb_tree *tree;       /* owned handle */
     seerdb_uuid id;
 
-    /* The view that running statements share; kept while `readers` cursors use it. */
+    bool marked;                 /* its commits count as far as the shadow row says */
+    struct svt_decider *decider; /* borrowed from store; NULL: none */
+
+    /* The view that running statements share: of the marker view_marker.  It is closed
+     * with the last of `readers` cursors. */
     seerdb_view *view;
+    uint64_t view_marker;
     size_t readers;
 
     /* In the transaction: */
     struct svt_keyspace *next_touched; /* counted, see svt_txn */
     bool touched;
+    bool expected;   /* the engine agreed to `marker`, under SQLite's write lock */
+    uint64_t marker; /* before the transaction */
+    bool row_marked; /* the shadow row was written */
+    bool moved; /* created or renamed: the row may be under another name, or gone */
     seerdb_view *write_view; /* what writes are checked against */
     uint64_t first_write; /* mark of its first write that still counts, SVT_NO_WRITE */
     bool max_known;       /* max_rowid is right, if there is a row at all */
@@ -88,6 +80,15 @@ struct svt_table {
     struct svt_keyspace *ks; /* counted; NULL before the first use */
     seerdb_uuid owner;       /* known once ks is */
     struct svt_write *write; /* owned: update.c's workspace */
+    struct svt_txn *joined;  /* borrowed: SQLite has the object in its transaction */
+
+    /* What marker.c knows of the shadow row. */
+    sqlite3_stmt *mode_stmt;   /* owned, at rest: PRAGMA journal_mode */
+    sqlite3_stmt *marker_stmt; /* owned, at rest */
+    bool marker_known;         /* as long as version and epoch stay the same: */
+    unsigned marker_version;   /* SQLite's: the file was not changed by others */
+    uint64_t marker_epoch;     /* the connection's */
+    uint64_t marker;
 };
 
 int svt_conn_new(sqlite3 *db, struct svt_conn **out);
@@ -116,9 +117,8 @@ int svt_table_fail(struct svt_table *t, int rc, const seerdb_err *err);
 struct svt_table *svt_table_connect(struct svt_conn *conn, const char *schema,
                                     const char *name);
 
-/* Call `each` for every shadow row of the schema; stops when it returns false. */
-int svt_shadow_each(struct svt_conn *conn, const char *schema,
-                    bool (*each)(void *ctx, const struct svt_shadow *s), void *ctx);
+/* Where its shadow row is. */
+struct svt_place svt_table_place(const struct svt_table *t);
 
 void svt_keyspace_ref(struct svt_keyspace *ks);
 void svt_keyspace_unref(struct svt_keyspace *ks); /* accepts NULL */
@@ -144,13 +144,5 @@ bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out);
 
 /* Column i of the table.  Borrowed until the next svt_reader_set. False: malformed. */
 bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out);
-
-bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b);
-
-/* Prepare formatted SQL.  sqlite3_finalize the result. */
-int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...);
-
-/* Run formatted SQL that returns no rows. */
-int svt_exec(sqlite3 *db, char **message, const char *format, ...);
 
 #endif

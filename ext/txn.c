@@ -9,6 +9,8 @@
  * names it. */
 #include "txn.h"
 
+#include "marker.h"
+
 #include <string.h>
 
 struct created {
@@ -19,9 +21,12 @@ struct created {
 
 struct svt_txn {
     struct svt_txn *next;
+    struct svt_conn *conn;   /* borrowed */
     struct svt_store *store; /* counted */
     seerdb_batch *batch;     /* owned */
     bool active, prepared;
+    uint64_t number; /* while prepared; 0: nothing was written */
+    int njoined;     /* objects that SQLite has in its transaction */
     uint64_t epoch;
     uint64_t *levels; /* owned: mark of each savepoint level */
     int nlevels, capacity;
@@ -29,6 +34,7 @@ struct svt_txn {
     struct created *created;      /* owned */
     bool looked;                  /* for trees to collect, when there were ... */
     uint64_t seen_intents;        /* ... so many intents */
+    sqlite3_int64 look_again_ms;  /* some were too young; 0: none */
 };
 
 static struct svt_txn *find(const struct svt_table *t)
@@ -57,7 +63,7 @@ static int join(struct svt_table *t, struct svt_txn **out)
     if (x == NULL) {
         if ((x = sqlite3_malloc64(sizeof(*x))) == NULL)
             return SQLITE_NOMEM;
-        *x = (struct svt_txn){.store = svt_handles_ref(t->ks->store)};
+        *x = (struct svt_txn){.conn = t->conn, .store = svt_handles_ref(t->ks->store)};
         int rc = seerdb_batch_new(x->store->db, &x->batch, &err);
         if (rc != SEERDB_OK) {
             txn_free(x);
@@ -67,6 +73,10 @@ static int join(struct svt_table *t, struct svt_txn **out)
         t->conn->txns = x;
     }
     x->active = true;
+    if (t->joined == NULL) {
+        t->joined = x;
+        x->njoined++;
+    }
     *out = x;
     return SQLITE_OK;
 }
@@ -81,42 +91,36 @@ static void touch(struct svt_txn *x, struct svt_keyspace *ks)
     x->touched = ks;
 }
 
-enum reset { RESET_WRITES, RESET_ALL };
-
-/* Forget what the transaction knows of its trees; with RESET_ALL the readers' view too.
- */
-static void reset(struct svt_txn *x, enum reset what)
+/* Statements that begin now see what the transaction did. */
+static void finish(struct svt_txn *x)
 {
     while (x->touched != NULL) {
         struct svt_keyspace *ks = x->touched;
         x->touched = ks->next_touched;
-        if (what == RESET_ALL) {
-            seerdb_view_close(ks->view);
-            ks->view = NULL;
-            ks->readers = 0;
-        }
+        seerdb_view_close(ks->view);
+        ks->view = NULL;
+        ks->readers = 0;
         seerdb_view_close(ks->write_view);
         ks->write_view = NULL;
         ks->first_write = SVT_NO_WRITE;
-        ks->max_known = false;
-        ks->touched = false;
+        ks->max_known = ks->touched = false;
+        ks->expected = ks->row_marked = ks->moved = false;
         ks->next_touched = NULL;
         svt_keyspace_unref(ks);
     }
-    x->nlevels = 0;
-    x->epoch++;
-}
-
-/* Statements that begin now see what the transaction did. */
-static void finish(struct svt_txn *x)
-{
-    reset(x, RESET_ALL);
     while (x->created != NULL) {
         struct created *c = x->created;
         x->created = c->next;
         sqlite3_free(c);
     }
+    for (struct svt_table *t = x->conn->tables; t != NULL; t = t->next)
+        if (t->joined == x)
+            t->joined = NULL;
+    x->njoined = x->nlevels = 0;
     x->active = x->prepared = false;
+    x->number = 0;
+    x->epoch++;
+    x->conn->epoch++;
 }
 
 /* Take a prepare back before something changes the batch. */
@@ -126,8 +130,10 @@ static int make_writable(struct svt_table *t, struct svt_txn *x)
     if (!x->prepared)
         return SQLITE_OK;
     int rc = seerdb_unprepare(x->batch, &err);
-    if (rc == SEERDB_OK)
+    if (rc == SEERDB_OK) {
         x->prepared = false;
+        x->number = 0;
+    }
     return svt_table_fail(t, rc, &err);
 }
 
@@ -197,19 +203,52 @@ static bool see_shadow(void *ctx, const struct svt_shadow *s)
     return true;
 }
 
+/* What the shadow rows say now will still be said after a power cut. */
+static bool is_durable(struct svt_table *t)
+{
+    seerdb_err err = {0};
+    if (!t->ks->marked)
+        return true;
+    if (t->ks->decider == NULL)
+        return false;
+    if (svt_decider_sync(t->ks->decider, &err) == SEERDB_OK)
+        return true;
+    sqlite3_log(SQLITE_WARNING, "seerdb: dropped tables' space is kept: %s", err.msg);
+    return false;
+}
+
+#define LOOK_AGAIN_MS 1000
+
+/* SQLite's clock: milliseconds. */
+static sqlite3_int64 clock_ms(void)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    sqlite3_int64 now = 0;
+    if (vfs != NULL && vfs->iVersion >= 2 && vfs->xCurrentTimeInt64 != NULL)
+        vfs->xCurrentTimeInt64(vfs, &now);
+    return now;
+}
+
 /* A failure is no failure of the statement that happened to collect: the tree stays and
  * the next connection tries again. */
 static void collect(struct svt_table *t, struct svt_txn *x)
 {
     uint64_t intents = svt_handles_intents(x->store);
-    if (x->looked && x->seen_intents == intents)
+    if (x->looked && x->seen_intents == intents &&
+        (x->look_again_ms == 0 || clock_ms() < x->look_again_ms))
         return;
     x->looked = true;
     x->seen_intents = intents;
+    x->look_again_ms = 0;
     struct ids l = {.owner = t->owner};
+    size_t dead = 0;
     if (seerdb_trees(x->store->db, see_tree, &l, NULL) != SEERDB_OK || l.failed ||
         l.n == 0 ||
-        svt_shadow_each(t->conn, t->schema_name, see_shadow, &l) != SQLITE_OK)
+        svt_shadow_each(t->conn->db, t->schema_name, see_shadow, &l) != SQLITE_OK)
+        goto out;
+    for (size_t i = 0; i < l.n; i++)
+        dead += !l.named[i];
+    if (dead == 0 || !is_durable(t))
         goto out;
     for (size_t i = 0; i < l.n; i++) {
         seerdb_tree *tree = NULL;
@@ -217,7 +256,10 @@ static void collect(struct svt_table *t, struct svt_txn *x)
         if (l.named[i] ||
             seerdb_tree_open(x->store->db, &l.ids[i], &tree, &err) != SEERDB_OK)
             continue;
-        if (seerdb_tree_drop(tree, &err) != SEERDB_OK)
+        int rc = seerdb_tree_drop(tree, &err);
+        if (rc == SEERDB_BUSY) /* not for long */
+            x->look_again_ms = clock_ms() + LOOK_AGAIN_MS;
+        else if (rc != SEERDB_OK)
             sqlite3_log(SQLITE_WARNING, "seerdb: a dropped table's space is kept: %s",
                         err.msg);
     }
@@ -242,12 +284,151 @@ static int disown_undone(struct svt_table *t, struct svt_txn *x)
     int rc = SQLITE_OK;
     for (struct created *c = x->created; c != NULL && rc == SQLITE_OK; c = c->next) {
         struct ids l = {.n = 0};
-        rc = ids_add(&l, &c->tree) ? svt_shadow_each(t->conn, c->schema, see_shadow, &l)
-                                   : SQLITE_NOMEM;
+        rc = ids_add(&l, &c->tree)
+                 ? svt_shadow_each(t->conn->db, c->schema, see_shadow, &l)
+                 : SQLITE_NOMEM;
         if (rc == SQLITE_OK && !l.named[0])
             intend_drop(x, &c->tree);
         ids_fini(&l);
     }
+    return rc;
+}
+
+/* ---- preparing ------------------------------------------------------------- */
+
+static int uses_wal(struct svt_table *t, bool *wal)
+{
+    int rc = SQLITE_OK;
+    *wal = false;
+    if (t->mode_stmt == NULL)
+        rc = svt_prepare(t->conn->db, &t->mode_stmt, "PRAGMA \"%w\".journal_mode",
+                         t->schema_name);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (sqlite3_step(t->mode_stmt) == SQLITE_ROW) {
+        const char *mode = (const char *)sqlite3_column_text(t->mode_stmt, 0);
+        *wal = mode != NULL && strcmp(mode, "wal") == 0;
+    }
+    sqlite3_reset(t->mode_stmt);
+    return SQLITE_OK;
+}
+
+/* What sync=auto means for t's schema: what PRAGMA synchronous says.  NORMAL is NORMAL
+ * with a write-ahead log only: the other journal modes sync at every commit, and so do
+ * we. */
+static int schema_sync(struct svt_table *t, enum seerdb_sync *out)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool wal = false;
+    int level = 2;
+    /* The value is in the statement: it must be prepared anew (sqlite-facts 24). */
+    int rc =
+        svt_prepare(t->conn->db, &stmt, "PRAGMA \"%w\".synchronous", t->schema_name);
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+        level = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    if (rc == SQLITE_OK && level == 1)
+        rc = uses_wal(t, &wal);
+    *out = level == 0          ? SEERDB_SYNC_OFF
+           : level == 1 && wal ? SEERDB_SYNC_NORMAL
+                               : SEERDB_SYNC_FULL;
+    return rc;
+}
+
+/* The strictest level of the schemas whose tables are in the transaction. */
+static int txn_sync(struct svt_txn *x, enum seerdb_sync *out)
+{
+    static const enum seerdb_sync levels[] = {[SVT_SYNC_AUTO] = SEERDB_SYNC_OFF,
+                                              [SVT_SYNC_FULL] = SEERDB_SYNC_FULL,
+                                              [SVT_SYNC_NORMAL] = SEERDB_SYNC_NORMAL,
+                                              [SVT_SYNC_OFF] = SEERDB_SYNC_OFF};
+    enum svt_sync given = svt_handles_sync(x->store);
+    const char *last = NULL;
+    *out = levels[given];
+    if (given != SVT_SYNC_AUTO)
+        return SQLITE_OK;
+    for (struct svt_table *t = x->conn->tables; t != NULL; t = t->next) {
+        enum seerdb_sync level = SEERDB_SYNC_FULL;
+        if (t->joined != x || (last != NULL && strcmp(last, t->schema_name) == 0))
+            continue;
+        int rc = schema_sync(t, &level);
+        if (rc != SQLITE_OK)
+            return rc;
+        if (level > *out)
+            *out = level;
+        last = t->schema_name;
+    }
+    return SQLITE_OK;
+}
+
+/* t: whose method it is, for messages. */
+static int prepare(struct svt_table *t, struct svt_txn *x)
+{
+    seerdb_err err = {0};
+    enum seerdb_sync sync;
+    int rc = txn_sync(x, &sync);
+    if (rc != SQLITE_OK || (rc = disown_undone(t, x)) != SQLITE_OK)
+        return rc;
+    for (struct svt_keyspace *ks = x->touched; ks != NULL; ks = ks->next_touched)
+        if (ks->decider != NULL)
+            svt_decider_watch(ks->decider);
+    rc = seerdb_prepare(x->batch, sync, &x->number, &err);
+    x->prepared = rc == SEERDB_OK;
+    return svt_table_fail(t, rc, &err);
+}
+
+/* The active transaction of the store that comes next after `after` (NULL: the first),
+ * in the order of store UUIDs: all connections go through stores in the same order. */
+static struct svt_txn *next_store(struct svt_conn *conn, const struct svt_txn *after)
+{
+    struct svt_txn *best = NULL;
+    seerdb_uuid best_id = {{0}}, after_id = {{0}};
+    if (after != NULL)
+        after_id = seerdb_id(after->store->db);
+    for (struct svt_txn *x = conn->txns; x != NULL; x = x->next) {
+        seerdb_uuid id = seerdb_id(x->store->db);
+        if (!x->active || (after != NULL && memcmp(&id, &after_id, sizeof(id)) <= 0) ||
+            (best != NULL && memcmp(&id, &best_id, sizeof(id)) >= 0))
+            continue;
+        best = x;
+        best_id = id;
+    }
+    return best;
+}
+
+/* Prepare the batches of all stores, or none.  A failure other than SQLITE_BUSY makes
+ * SQLite roll everything back; after SQLITE_BUSY the transaction lives on, and must not
+ * stand in anybody's way. */
+static int prepare_all(struct svt_table *t)
+{
+    int rc = SQLITE_OK;
+    struct svt_txn *x = NULL;
+    while (rc == SQLITE_OK && (x = next_store(t->conn, x)) != NULL)
+        if (!x->prepared)
+            rc = prepare(t, x);
+    if ((rc & 0xff) != SQLITE_BUSY)
+        return rc;
+    rc = SQLITE_BUSY; /* exactly: any other code rolls back (sqlite-facts 28) */
+    for (x = t->conn->txns; x != NULL; x = x->next) {
+        int undone = make_writable(t, x);
+        if (undone != SQLITE_OK)
+            rc = undone;
+    }
+    return rc;
+}
+
+/* Write the commit's number into t's shadow row; or the number before it, if an earlier
+ * try of this COMMIT wrote one and nothing stands of what it stood for. */
+static int write_marker(struct svt_table *t, struct svt_txn *x)
+{
+    struct svt_keyspace *ks = t->ks;
+    bool wrote = !seerdb_batch_is_empty(x->batch, ks->tree);
+    if (!ks->marked || (!wrote && !ks->row_marked))
+        return SQLITE_OK;
+    int rc = svt_marker_write(t, wrote ? x->number : ks->marker);
+    if (rc == SQLITE_NOTFOUND)
+        return SQLITE_OK; /* its tree is collected later */
+    ks->row_marked = true;
     return rc;
 }
 
@@ -257,36 +438,29 @@ int svt_txn_begin(sqlite3_vtab *base)
 {
     struct svt_table *t = (struct svt_table *)base;
     struct svt_txn *x = NULL;
+    bool was_in = t->joined != NULL;
     int rc = svt_table_open(t);
     if (rc == SQLITE_OK)
         rc = join(t, &x);
     if (rc != SQLITE_OK)
         return rc;
-    /* A transaction whose tables were all dropped ends without a call to us: what is
-     * left of it must not pass for this one's.  Levels are announced again. */
-    if (!x->prepared && seerdb_batch_is_empty(x->batch, NULL))
-        reset(x, RESET_WRITES);
     if (sqlite3_get_autocommit(t->conn->db))
         collect(t, x);
-    return SQLITE_OK;
+    touch(x, t->ks);
+    rc = svt_marker_expect(t, x->batch);
+    if (rc != SQLITE_OK && !was_in)
+        svt_txn_leave(t); /* SQLite will not call again */
+    return rc;
 }
 
 int svt_txn_sync(sqlite3_vtab *base)
 {
     struct svt_table *t = (struct svt_table *)base;
     struct svt_txn *x = find(t);
-    seerdb_err err = {0};
-    uint64_t number;
-    if (x == NULL || !x->active || x->prepared)
+    if (x == NULL || !x->active)
         return SQLITE_OK;
-    if (x->created != NULL) {
-        int rc = disown_undone(t, x);
-        if (rc != SQLITE_OK)
-            return rc;
-    }
-    int rc = seerdb_prepare(x->batch, svt_handles_sync(x->store), &number, &err);
-    x->prepared = rc == SEERDB_OK;
-    return svt_table_fail(t, rc, &err);
+    int rc = prepare_all(t);
+    return rc == SQLITE_OK ? write_marker(t, x) : rc;
 }
 
 int svt_txn_commit(sqlite3_vtab *base)
@@ -295,9 +469,13 @@ int svt_txn_commit(sqlite3_vtab *base)
     struct svt_txn *x = find(t);
     if (x == NULL || !x->active)
         return SQLITE_OK;
+    uint64_t number = x->number;
+    bool remember = number != 0 && t->ks->row_marked && !t->ks->moved;
     if (x->prepared)
         seerdb_commit(x->batch);
     finish(x);
+    if (remember)
+        svt_marker_remember(t, number);
     return SQLITE_OK;
 }
 
@@ -352,10 +530,9 @@ int svt_txn_rollback_to(sqlite3_vtab *base, int n)
         return SQLITE_OK;
     uint64_t mark = n < 0 ? 0 : x->levels[n];
     x->nlevels = n + 1;
-    if (seerdb_batch_mark(x->batch) == mark)
-        return SQLITE_OK;
+    /* Even if no write goes: SQLite has undone the marker. */
     int rc = make_writable(t, x);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && seerdb_batch_mark(x->batch) != mark)
         roll_back_to(x, mark);
     return rc;
 }
@@ -372,7 +549,7 @@ int svt_txn_write(struct svt_table *t, seerdb_batch **out)
         return rc;
     touch(x, t->ks);
     *out = x->batch;
-    return SQLITE_OK;
+    return svt_marker_expect(t, x->batch);
 }
 
 void svt_txn_note_write(struct svt_table *t, seerdb_batch *batch)
@@ -400,6 +577,22 @@ bool svt_txn_wrote(const struct svt_table *t)
     return t->ks != NULL && t->ks->first_write != SVT_NO_WRITE;
 }
 
+void svt_txn_leave(struct svt_table *t)
+{
+    struct svt_txn *x = t->joined;
+    seerdb_err err = {0};
+    if (x == NULL)
+        return;
+    t->joined = NULL;
+    if (--x->njoined > 0 || !x->active)
+        return;
+    /* Nothing of ours is left in SQLite's transaction, so nobody will tell of its end.
+     */
+    if (seerdb_rollback(x->batch, &err) != SEERDB_OK)
+        sqlite3_log(SQLITE_WARNING, "seerdb: %s: rollback: %s", t->who, err.msg);
+    finish(x);
+}
+
 int svt_txn_created(struct svt_table *t)
 {
     struct svt_txn *x = NULL;
@@ -415,6 +608,7 @@ int svt_txn_created(struct svt_table *t)
     c->next = x->created;
     x->created = c;
     touch(x, t->ks);
+    t->ks->moved = true;
     return SQLITE_OK;
 }
 

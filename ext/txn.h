@@ -5,9 +5,11 @@
  *
  * SQLite calls every method once per table; the tables of a store share the
  * transaction, so the first xSync prepares, the first xCommit commits, and the others
- * find it done. Everything that can fail happens in xSync.  A prepared batch that
- * something wants to change (COMMIT answered BUSY and the transaction went on) is taken
- * back first.
+ * find it done. Everything that can fail happens in xSync: the batches of all stores
+ * are prepared, and each table's xSync writes the number of its store's commit into its
+ * shadow row, within SQLite's transaction.  So SQLite's commit decides for both sides.
+ * A prepared batch that something wants to change (COMMIT answered BUSY and the
+ * transaction went on) is taken back first, and prepared again under another number.
  *
  * Savepoints: a level holds the batch's mark.  SQLite announces a level to tables that
  * are in the transaction, later ones hear of the innermost level only: it then stands
@@ -44,6 +46,10 @@ seerdb_batch *svt_txn_batch(struct svt_table *t, uint64_t *epoch);
 
 /* The transaction has writes to t's tree. */
 bool svt_txn_wrote(const struct svt_table *t);
+
+/* t's object is going away; maybe its transaction ends without a call (sqlite-facts
+ * 27). */
+void svt_txn_leave(struct svt_table *t);
 
 /* t was created in this transaction; join it, because SQLite does not call xBegin. */
 int svt_txn_created(struct svt_table *t);

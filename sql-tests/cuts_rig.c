@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE
 #include "cuts_rig.h"
 
+#include "decider.h"
 #include "handles.h"
 #include "module.h"
 #include "os/faultfs.h"
@@ -237,6 +238,38 @@ static enum outcome create_tables(struct rig *g)
     return DONE;
 }
 
+static struct sdb_fs *decision_disk; /* the hook below has no context */
+
+static int sync_one(const char *path, seerdb_err *err)
+{
+    struct sdb_file *f = NULL;
+    seerdb_err why = {0};
+    int rc = sdb_fs_open(decision_disk, path, SDB_READWRITE, SDB_FOR_OTHER, &f, &why);
+    if (rc == SEERDB_CANTOPEN)
+        return 0; /* not there: nothing to sync */
+    if (rc == 0)
+        rc = sdb_file_sync(f, &why);
+    sdb_file_close(f);
+    if (rc != 0)
+        *err = why;
+    return rc;
+}
+
+/* What ext/decider.c does on a local disk, done on this one. */
+static int sync_decisions(const struct svt_database *file, seerdb_err *err)
+{
+    char dir[256];
+    int rc = sync_one(file->wal, err);
+    if (rc == 0)
+        rc = sync_one(file->journal, err);
+    snprintf(dir, sizeof dir, "%s", file->path);
+    char *slash = strrchr(dir, '/');
+    if (slash != NULL)
+        slash[slash == dir ? 1 : 0] = '\0';
+    return rc != 0 ? rc
+                   : sdb_fs_sync_dir(decision_disk, slash != NULL ? dir : ".", err);
+}
+
 enum outcome disk_start(struct rig *g, uint64_t disk)
 {
     g->disk = disk;
@@ -258,6 +291,8 @@ enum outcome disk_start(struct rig *g, uint64_t disk)
         return wrong(g, BROKEN, "no memory");
     sdb_faultfs_observe(g->fault, count_down, g);
     svt_handles_use_fs(g->fault);
+    decision_disk = g->fault;
+    svt_decider_use(sync_decisions);
     sqlite3_randomness(0, NULL); /* SQLite asks the VFS again */
     if (g->trace)
         fprintf(stderr,
@@ -276,6 +311,7 @@ void disk_end(struct rig *g)
         power_on(g);
     (void)close_conns(g);
     svt_handles_use_fs(NULL);
+    svt_decider_use(NULL);
     disk_vfs_free(g->vfs);
     sdb_faultfs_free(g->fault);
     sdb_memfs_free(g->mem);

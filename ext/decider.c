@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One descriptor on -wal is kept for as long as it is the same file: the kernel tells a
+ * failed write-back once to each open descriptor, and one opened afterwards would hear
+ * that all is well.  Such a failure stops this owner's flushes until the store is
+ * opened again: which writes were lost is unknown.
+ *
+ * In the rollback-journal modes the decision is the end of the journal: removed (the
+ * directory is synced), truncated or zeroed (the journal is).  SQLite itself syncs the
+ * database file before. */
+#define _XOPEN_SOURCE 700 /* fdatasync */
+#include "decider.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct svt_decider {
+    seerdb_uuid owner; /* immutable */
+    pthread_mutex_t mutex;
+    /* The mutex guards the rest. */
+    char *path, *wal, *journal, *dir; /* owned */
+    dev_t device;
+    ino_t inode; /* of the database file, 0: it could not be asked */
+    int wal_fd;  /* -1: none */
+    dev_t wal_device;
+    ino_t wal_inode;
+    int wal_failure;       /* the first errno of a sync of -wal */
+    _Atomic bool watching; /* wal_fd is open; a hint, read without the mutex */
+};
+
+static _Atomic(svt_decider_sync_fn *) replacement;
+
+void svt_decider_use(svt_decider_sync_fn *sync)
+{
+    atomic_store(&replacement, sync);
+}
+
+bool svt_decider_is_replaced(void)
+{
+    return atomic_load(&replacement) != NULL;
+}
+
+static int fail(seerdb_err *err, int code, const char *path, const char *what)
+{
+    if (err != NULL) {
+        err->code = code;
+        snprintf(err->msg, sizeof(err->msg), "%s: %s", path, what);
+    }
+    return code;
+}
+
+/* ---- descriptors ----------------------------------------------------------- */
+
+static void drop_wal(struct svt_decider *d)
+{
+    if (d->wal_fd >= 0)
+        close(d->wal_fd);
+    d->wal_fd = -1;
+    atomic_store_explicit(&d->watching, false, memory_order_relaxed);
+}
+
+/* Have a descriptor on the present -wal.  0, or an errno. */
+static int take_wal(struct svt_decider *d)
+{
+    struct stat st;
+    if (d->wal_fd >= 0 && stat(d->wal, &st) == 0 && st.st_dev == d->wal_device &&
+        st.st_ino == d->wal_inode)
+        return 0;
+    drop_wal(d);
+    int fd = open(d->wal, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    if (fstat(fd, &st) != 0) {
+        int e = errno;
+        close(fd);
+        return e;
+    }
+    d->wal_fd = fd;
+    d->wal_device = st.st_dev;
+    d->wal_inode = st.st_ino;
+    atomic_store_explicit(&d->watching, true, memory_order_relaxed);
+    return 0;
+}
+
+/* Sync the file or directory if it is there.  0, or an errno. */
+static int sync_path(const char *path, int flags)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags), e = 0;
+    if (fd < 0)
+        return errno;
+    if ((flags & O_DIRECTORY ? fsync(fd) : fdatasync(fd)) != 0)
+        e = errno;
+    close(fd);
+    return e;
+}
+
+/* ---- life ------------------------------------------------------------------ */
+
+static void ask_identity(const char *path, dev_t *device, ino_t *inode)
+{
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    *device = there ? st.st_dev : 0;
+    *inode = there ? st.st_ino : 0;
+}
+
+static int set_names(struct svt_decider *d, const struct svt_database *file)
+{
+    char *path = sqlite3_mprintf("%s", file->path);
+    char *wal = sqlite3_mprintf("%s", file->wal);
+    char *journal = sqlite3_mprintf("%s", file->journal);
+    const char *slash = strrchr(file->path, '/');
+    char *dir = slash == NULL ? sqlite3_mprintf(".")
+                              : sqlite3_mprintf("%.*s", (int)(slash - file->path + 1),
+                                                file->path);
+    if (path == NULL || wal == NULL || journal == NULL || dir == NULL) {
+        sqlite3_free(dir);
+        sqlite3_free(path);
+        sqlite3_free(wal);
+        sqlite3_free(journal);
+        return SQLITE_NOMEM;
+    }
+    sqlite3_free(d->path);
+    sqlite3_free(d->wal);
+    sqlite3_free(d->journal);
+    sqlite3_free(d->dir);
+    d->dir = dir;
+    d->path = path;
+    d->wal = wal;
+    d->journal = journal;
+    ask_identity(path, &d->device, &d->inode);
+    return SQLITE_OK;
+}
+
+int svt_decider_new(const seerdb_uuid *owner, const struct svt_database *file,
+                    struct svt_decider **out)
+{
+    struct svt_decider *d = sqlite3_malloc64(sizeof(*d));
+    *out = NULL;
+    if (d == NULL)
+        return SQLITE_NOMEM;
+    memset(d, 0, sizeof(*d));
+    d->owner = *owner;
+    d->wal_fd = -1;
+    pthread_mutex_init(&d->mutex, NULL);
+    int rc = set_names(d, file);
+    if (rc != SQLITE_OK) {
+        svt_decider_free(d);
+        return rc;
+    }
+    svt_decider_watch(d);
+    *out = d;
+    return SQLITE_OK;
+}
+
+void svt_decider_free(struct svt_decider *d)
+{
+    if (d == NULL)
+        return;
+    drop_wal(d);
+    pthread_mutex_destroy(&d->mutex);
+    sqlite3_free(d->path);
+    sqlite3_free(d->wal);
+    sqlite3_free(d->journal);
+    sqlite3_free(d->dir);
+    sqlite3_free(d);
+}
+
+seerdb_uuid svt_decider_owner(const struct svt_decider *d)
+{
+    return d->owner;
+}
+
+int svt_decider_meet(struct svt_decider *d, const struct svt_database *file,
+                     const char *who, char **message)
+{
+    dev_t device, known_device;
+    ino_t inode, known_inode;
+    int rc = SQLITE_OK;
+    ask_identity(file->path, &device, &inode);
+    pthread_mutex_lock(&d->mutex);
+    bool same_name = strcmp(file->path, d->path) == 0;
+    bool same_file =
+        device == d->device && inode == d->inode && (inode != 0 || same_name);
+    if (same_file && same_name)
+        goto out;
+    ask_identity(d->path, &known_device, &known_inode);
+    if (!same_file && !same_name && d->inode != 0 && known_device == d->device &&
+        known_inode == d->inode) {
+        rc =
+            svt_fail(message, SQLITE_ERROR,
+                     "%s: its rows belong to the database %s, which is in use: %s is a "
+                     "copy of it, which cannot share them: use that one, or drop the "
+                     "table here",
+                     who, d->path, file->path);
+        goto out;
+    }
+    drop_wal(d);
+    rc = set_names(d, file);
+out:
+    pthread_mutex_unlock(&d->mutex);
+    return rc;
+}
+
+void svt_decider_watch(struct svt_decider *d)
+{
+    if (svt_decider_is_replaced() ||
+        atomic_load_explicit(&d->watching, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&d->mutex);
+    (void)take_wal(d); /* it may not be there: svt_decider_sync asks again */
+    pthread_mutex_unlock(&d->mutex);
+}
+
+/* ---- the decision ---------------------------------------------------------- */
+
+/* A file that is missing proves something only beside the database that we know. */
+static bool database_is_there(const struct svt_decider *d)
+{
+    dev_t device;
+    ino_t inode;
+    ask_identity(d->path, &device, &inode);
+    return inode != 0 && device == d->device && inode == d->inode;
+}
+
+/* Requires: the mutex. */
+static int sync_local(struct svt_decider *d, seerdb_err *err)
+{
+    bool missing = false;
+    int e = take_wal(d);
+    if (e == 0 && d->wal_failure == 0 && fdatasync(d->wal_fd) != 0)
+        d->wal_failure = errno;
+    if (d->wal_failure != 0)
+        e = d->wal_failure;
+    if (e != 0 && e != ENOENT)
+        return fail(err, SEERDB_IOERR, d->wal, strerror(e));
+    missing = e == ENOENT;
+    e = sync_path(d->journal, 0);
+    if (e != 0 && e != ENOENT)
+        return fail(err, SEERDB_IOERR, d->journal, strerror(e));
+    missing = missing || e == ENOENT;
+    if ((e = sync_path(d->dir, O_DIRECTORY)) != 0 && e != ENOENT)
+        return fail(err, SEERDB_IOERR, d->dir, strerror(e));
+    if ((missing || e == ENOENT) && !database_is_there(d))
+        return fail(err, SEERDB_CANTOPEN, d->path,
+                    "the database was moved or removed while the store was open, so "
+                    "what it decided cannot be made durable: the rows stay in the log");
+    return SEERDB_OK;
+}
+
+int svt_decider_sync(void *decider, seerdb_err *err)
+{
+    struct svt_decider *d = decider;
+    svt_decider_sync_fn *other = atomic_load(&replacement);
+    pthread_mutex_lock(&d->mutex);
+    struct svt_database file = {d->path, d->wal, d->journal};
+    int rc = other != NULL ? other(&file, err) : sync_local(d, err);
+    pthread_mutex_unlock(&d->mutex);
+    return rc;
+}

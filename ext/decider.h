@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * decider -- makes SQLite's own decisions durable before the store acts upon them.
+ *
+ * SQLite's commit decides about the store's: so the store may move a commit from its
+ * log to its tables only when SQLite's side of it cannot be lost any more.  A decider
+ * knows one database file and syncs its -wal, its -journal and their directory, from
+ * the engine's flush thread.  It never opens the database file or -shm: closing those
+ * would drop SQLite's own locks (POSIX).
+ *
+ * One decider for each (store, owner) of the process; handles keeps them for as long as
+ * the store is open.  Any thread may call; each decider has its own mutex. */
+#ifndef SVT_DECIDER_H
+#define SVT_DECIDER_H
+
+#include "errmap.h"
+
+#include <stdbool.h>
+
+/* The names of a database's files, as sqlite3_filename_... give them. */
+struct svt_database {
+    const char *path, *wal, *journal;
+};
+
+struct svt_decider;
+
+/* Another way to make the decisions about a database durable, for databases that are
+ * not on local disk: the seam for VFSes other than SQLite's default.  0 or a failure.
+ */
+typedef int svt_decider_sync_fn(const struct svt_database *file, seerdb_err *err);
+
+/* Use `sync` for every database whatever its VFS; NULL: back to local files.  For
+ * tests: while no store is open. */
+void svt_decider_use(svt_decider_sync_fn *sync);
+bool svt_decider_is_replaced(void);
+
+/* Copies the names and opens -wal if it is there.  SQLITE_OK, SQLITE_NOMEM. */
+int svt_decider_new(const seerdb_uuid *owner, const struct svt_database *file,
+                    struct svt_decider **out);
+void svt_decider_free(struct svt_decider *d); /* accepts NULL */
+
+seerdb_uuid svt_decider_owner(const struct svt_decider *d);
+
+/* A connection reaches the owner's trees through `file`.  SQLITE_OK if that is the
+ * database that d knows, maybe under a new name, or its successor: the known one is
+ * gone. SQLITE_ERROR with *message: the known one is still there, this one is a copy.
+ */
+int svt_decider_meet(struct svt_decider *d, const struct svt_database *file,
+                     const char *who, char **message);
+
+/* Take a descriptor on -wal if there is none yet.  Cheap if there is one. */
+void svt_decider_watch(struct svt_decider *d);
+
+/* Make all decisions so far durable.  `decider` is a struct svt_decider: the function
+ * is what seerdb_set_decider takes.  IOERR, CANTOPEN (the database is gone). */
+int svt_decider_sync(void *decider, seerdb_err *err);
+
+#endif

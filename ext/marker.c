@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gate.  Reading the row costs as much as half a point query, so the number is kept
+ * as long as it cannot have changed.  SQLite counts in SQLITE_FCNTL_DATA_VERSION how
+ * often this connection committed to the file, or had to drop its cached pages because
+ * somebody else did, in every journal mode: a nested SELECT would read the very pages
+ * that this says are still right.  What is not committed passes through txn.c, which
+ * counts it in conn->epoch.
+ *
+ * Waiting.  Between SQLite's release of its write lock and our xCommit another
+ * connection can read a marker that is not published yet.  It waits in slices and reads
+ * the marker again after each: that statement also notices sqlite3_interrupt and
+ * progress handlers. */
+#include "marker.h"
+
+#define WAIT_SLICE_MS 50
+#define WAIT_SLICES   100 /* 5 seconds */
+
+/* The marker by SQL. */
+static int read_row(struct svt_table *t, uint64_t *marker)
+{
+    struct svt_shadow s;
+    struct svt_place place = svt_table_place(t);
+    int rc = svt_shadow_reread(&place, &t->marker_stmt, &s, &t->base.zErrMsg);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (!svt_uuid_equal(&s.tree, &t->ks->id))
+        return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
+                        "%s: its shadow table %s names another tree than before",
+                        t->who, t->shadow);
+    *marker = s.marker;
+    return SQLITE_OK;
+}
+
+static bool data_version(struct svt_table *t, unsigned *version)
+{
+    *version = 0;
+    return sqlite3_file_control(t->conn->db, t->schema_name, SQLITE_FCNTL_DATA_VERSION,
+                                version) == SQLITE_OK;
+}
+
+static int read_gated(struct svt_table *t, uint64_t *marker)
+{
+    unsigned version;
+    bool known = data_version(t, &version);
+    if (known && t->marker_known && t->marker_version == version &&
+        t->marker_epoch == t->conn->epoch) {
+        *marker = t->marker;
+        return SQLITE_OK;
+    }
+    int rc = read_row(t, marker);
+    t->marker_known = rc == SQLITE_OK && known;
+    t->marker_version = version;
+    t->marker_epoch = t->conn->epoch;
+    t->marker = *marker;
+    return rc;
+}
+
+/* Say what to do where the engine cannot know it. */
+static int fail(struct svt_table *t, int rc, const seerdb_err *err)
+{
+    if (rc == SEERDB_MISMATCH)
+        return svt_fail(
+            &t->base.zErrMsg, SQLITE_ERROR,
+            "%s: %s. Put back the one that fits, or go on with both as they "
+            "are by SELECT seerdb('%s', 'accept')",
+            t->who, err->msg, t->who);
+    if (rc == SEERDB_GONE)
+        return svt_fail(&t->base.zErrMsg, SQLITE_BUSY_SNAPSHOT,
+                        "%s: the state that this read transaction sees was superseded "
+                        "long ago and is gone: end the transaction and begin again",
+                        t->who);
+    return svt_table_fail(t, rc, err);
+}
+
+/* ---- reading --------------------------------------------------------------- */
+
+static int open_at(struct svt_table *t, uint64_t marker)
+{
+    struct svt_keyspace *ks = t->ks;
+    seerdb_err err = {0};
+    int rc = SEERDB_BUSY;
+    for (int i = 0; rc == SEERDB_BUSY && i < WAIT_SLICES; i++) {
+        rc = seerdb_view_open_at(ks->tree, marker, WAIT_SLICE_MS, &ks->view, &err);
+        if (rc == SEERDB_BUSY) {
+            uint64_t ignored;
+            int again = read_row(t, &ignored);
+            if (again != SQLITE_OK)
+                return again;
+        }
+    }
+    return fail(t, rc, &err);
+}
+
+int svt_marker_view(struct svt_table *t)
+{
+    struct svt_keyspace *ks = t->ks;
+    seerdb_err err = {0};
+    uint64_t marker = 0;
+    int rc = SQLITE_OK;
+    bool settled = !ks->marked || ks->expected;
+    if (settled)
+        marker = ks->marker;
+    else if ((rc = read_gated(t, &marker)) != SQLITE_OK)
+        return rc;
+    if (ks->view != NULL && ks->view_marker == marker)
+        return SQLITE_OK;
+    seerdb_view_close(ks->view); /* cursors that use it hold counts of their own */
+    ks->view = NULL;
+    ks->readers = 0;
+    /* Under the write lock the last commit is the marker's. */
+    if (settled)
+        rc = fail(t, seerdb_view_open(ks->tree, &ks->view, &err), &err);
+    else
+        rc = open_at(t, marker);
+    ks->view_marker = marker;
+    return rc;
+}
+
+/* ---- writing --------------------------------------------------------------- */
+
+int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
+{
+    struct svt_keyspace *ks = t->ks;
+    seerdb_err err = {0};
+    enum seerdb_marker_state state = SEERDB_MARKER_CURRENT;
+    uint64_t marker = 0;
+    int rc = SEERDB_BUSY;
+    if (!ks->marked || ks->expected)
+        return SQLITE_OK;
+    for (int i = 0; rc == SEERDB_BUSY && i < WAIT_SLICES; i++) {
+        int again = i == 0 ? read_gated(t, &marker) : read_row(t, &marker);
+        if (again != SQLITE_OK)
+            return again;
+        rc = seerdb_batch_expect(batch, ks->tree, marker, WAIT_SLICE_MS, &state, &err);
+    }
+    if (rc != SEERDB_OK)
+        return fail(t, rc, &err);
+    if (state == SEERDB_MARKER_BEHIND)
+        sqlite3_log(SQLITE_WARNING,
+                    "seerdb: %s: the store in %s lost the end of its log: the database "
+                    "stands at commit %llu, which the store does not have any more; "
+                    "writing goes on from what it has",
+                    t->who, ks->store->dir, (unsigned long long)marker);
+    ks->expected = true;
+    ks->marker = marker;
+    return SQLITE_OK;
+}
+
+void svt_marker_remember(struct svt_table *t, uint64_t marker)
+{
+    t->marker_known = data_version(t, &t->marker_version);
+    t->marker_epoch = t->conn->epoch;
+    t->marker = marker;
+}
+
+int svt_marker_write(struct svt_table *t, uint64_t marker)
+{
+    struct svt_place place = svt_table_place(t);
+    t->conn->epoch++;
+    int rc = svt_shadow_mark(&place, &t->ks->id, marker, &t->base.zErrMsg);
+    if (rc != SQLITE_NOTFOUND || t->ks->moved)
+        return rc;
+    return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT,
+                    "%s: the row of its shadow table %s is gone: nothing is committed",
+                    t->who, t->shadow);
+}
+
+/* Do something under SQLite's write lock, outside of the transactions that txn.c knows.
+ */
+static int locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx),
+                  void *ctx)
+{
+    sqlite3 *db = t->conn->db;
+    uint64_t marker = 0;
+    bool outermost = sqlite3_get_autocommit(db) != 0;
+    int rc = svt_exec(db, &t->base.zErrMsg, "SAVEPOINT seerdb");
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = read_row(t, &marker);
+    if (rc == SQLITE_OK) /* the same number again takes the lock */
+        rc = svt_marker_write(t, marker);
+    if (rc == SQLITE_OK)
+        rc = act(t, ctx);
+    if (rc == SQLITE_NOTFOUND)
+        rc = SQLITE_CORRUPT_VTAB;
+    if (rc == SQLITE_OK)
+        rc = svt_exec(db, &t->base.zErrMsg, "RELEASE seerdb");
+    if (rc != SQLITE_OK) {
+        char *ignored = NULL;
+        /* The outermost RELEASE is a COMMIT, which may be refused again. */
+        svt_exec(db, &ignored, outermost ? "ROLLBACK" : "ROLLBACK TO seerdb");
+        if (!outermost)
+            svt_exec(db, &ignored, "RELEASE seerdb");
+        sqlite3_free(ignored);
+    }
+    t->conn->epoch++;
+    return rc;
+}
+
+static int settle(struct svt_table *t, void *ctx)
+{
+    seerdb_batch *batch = NULL;
+    seerdb_err err = {0};
+    (void)ctx;
+    int rc = seerdb_batch_new(t->ks->store->db, &batch, &err);
+    if (rc != SEERDB_OK)
+        return svt_table_fail(t, rc, &err);
+    rc = svt_marker_expect(t, batch);
+    t->ks->expected = false;
+    seerdb_batch_free(batch);
+    return rc;
+}
+
+int svt_marker_settle(struct svt_table *t)
+{
+    if (!t->ks->marked || t->ks->expected)
+        return SQLITE_OK;
+    return locked(t, settle, NULL);
+}
+
+static int accept(struct svt_table *t, void *ctx)
+{
+    uint64_t *number = ctx;
+    seerdb_err err = {0};
+    int rc = seerdb_tree_accept(t->ks->tree, number, &err);
+    return rc == SEERDB_OK ? svt_marker_write(t, *number) : svt_table_fail(t, rc, &err);
+}
+
+int svt_marker_accept(struct svt_table *t, uint64_t *number)
+{
+    if (!t->ks->marked || t->ks->expected)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        t->ks->marked ? "%s: this transaction writes to the table: end "
+                                        "it first"
+                                      : "%s: a table in memory has nothing to accept",
+                        t->who);
+    return locked(t, accept, number);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * commit_bench -- what a commit costs on a seerdb table, as a ratio to an ordinary
+ * WITHOUT ROWID table: medians of interleaved rounds in one process.
+ *
+ *     commit_bench --extension ./seerdb.so [--rounds N]
+ *
+ * Cases: one row per transaction by random and by sequential key at synchronous=NORMAL
+ * and FULL, 100 rows per transaction at FULL, and a point SELECT inside BEGIN against
+ * one on a table in memory, which has no marker to read.  WAL mode.  Information, never
+ * a verdict. */
+#define _GNU_SOURCE
+#include <sqlite3.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_ROUNDS = 99 };
+
+static uint64_t next_key = 1;
+
+static void die(sqlite3 *db, const char *what)
+{
+    fprintf(stderr, "commit_bench: %s: %s\n", what, sqlite3_errmsg(db));
+    exit(1);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static uint64_t mix(uint64_t z)
+{
+    z += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static void run(sqlite3 *db, const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        die(db, sql);
+}
+
+static sqlite3_stmt *prepare(sqlite3 *db, const char *format, const char *table)
+{
+    sqlite3_stmt *s;
+    char sql[200];
+    snprintf(sql, sizeof sql, "%s %s %s", format, table,
+             format[0] == 'I' ? "VALUES (?, zeroblob(100))" : "WHERE k = ?");
+    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
+        die(db, sql);
+    return s;
+}
+
+struct bench_case {
+    const char *name;
+    const char *synchronous;
+    bool random;
+    int per_transaction, transactions;
+};
+
+/* Seconds per row. */
+static double write_rows(sqlite3 *db, const char *table, const struct bench_case *c)
+{
+    sqlite3_stmt *insert = prepare(db, "INSERT INTO", table);
+    double start = now();
+    for (int t = 0; t < c->transactions; t++) {
+        if (c->per_transaction > 1)
+            run(db, "BEGIN");
+        for (int i = 0; i < c->per_transaction; i++) {
+            uint64_t key = next_key++;
+            sqlite3_bind_int64(insert, 1, (int64_t)(c->random ? mix(key) : key));
+            if (sqlite3_step(insert) != SQLITE_DONE)
+                die(db, "INSERT");
+            sqlite3_reset(insert);
+        }
+        if (c->per_transaction > 1)
+            run(db, "COMMIT");
+    }
+    double seconds = now() - start;
+    sqlite3_finalize(insert);
+    return seconds / c->transactions / c->per_transaction;
+}
+
+static double read_rows(sqlite3 *db, const char *table)
+{
+    enum { READS = 50000 };
+    sqlite3_stmt *get = prepare(db, "SELECT v FROM", table);
+    run(db, "BEGIN");
+    double start = now();
+    for (uint64_t i = 0; i < READS; i++) {
+        sqlite3_bind_int64(get, 1, (int64_t)(1 + mix(i) % 1000));
+        if (sqlite3_step(get) != SQLITE_ROW)
+            die(db, "SELECT");
+        sqlite3_reset(get);
+    }
+    double seconds = now() - start;
+    run(db, "COMMIT");
+    sqlite3_finalize(get);
+    return seconds / READS;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, by_size);
+    return values[n / 2];
+}
+
+static void show(const char *name, double *ours, double *theirs, int n)
+{
+    double o = median(ours, n) * 1e6, t = median(theirs, n) * 1e6;
+    printf("%-48s %9.2f us %9.2f us   %5.2fx\n", name, o, t, t / o);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct bench_case cases[] = {
+        {"autocommit, random key, NORMAL", "NORMAL", true, 1, 2000},
+        {"autocommit, sequential key, NORMAL", "NORMAL", false, 1, 2000},
+        {"autocommit, random key, FULL", "FULL", true, 1, 150},
+        {"100 rows a transaction, random key, FULL", "FULL", true, 100, 60},
+    };
+    const char *extension = NULL;
+    int rounds = 9;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--extension") == 0)
+            extension = argv[i + 1];
+        else if (strcmp(argv[i], "--rounds") == 0)
+            rounds = atoi(argv[i + 1]);
+    }
+    if (extension == NULL || rounds < 1 || rounds > MAX_ROUNDS) {
+        fprintf(stderr, "usage: commit_bench --extension seerdb.so [--rounds N]\n");
+        return 2;
+    }
+    char dir[] = "/tmp/seerdb-commit-XXXXXX", path[64], command[80];
+    if (mkdtemp(dir) == NULL)
+        return 1;
+    snprintf(path, sizeof path, "%s/c.db", dir);
+    sqlite3 *db;
+    if (sqlite3_open(path, &db) != SQLITE_OK)
+        die(db, path);
+    sqlite3_enable_load_extension(db, 1);
+    if (sqlite3_load_extension(db, extension, NULL, NULL) != SQLITE_OK)
+        die(db, extension);
+    run(db,
+        "PRAGMA journal_mode = WAL;"
+        "CREATE VIRTUAL TABLE s USING seerdb(k INT PRIMARY KEY, v BLOB);"
+        "CREATE TABLE o(k INT PRIMARY KEY, v BLOB) WITHOUT ROWID;"
+        "CREATE VIRTUAL TABLE temp.m USING seerdb(k INT PRIMARY KEY, v BLOB);"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000)"
+        "  INSERT INTO o SELECT -i * 7919, zeroblob(100) FROM n;"
+        "INSERT INTO s SELECT * FROM o;"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000)"
+        "  INSERT INTO m SELECT i, zeroblob(100) FROM n;"
+        "INSERT INTO s SELECT * FROM m; INSERT INTO o SELECT * FROM m;");
+    next_key = 100000000;
+    printf("%-48s %12s %12s   ratio\n", "per row", "seerdb", "ordinary");
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        double ours[MAX_ROUNDS], theirs[MAX_ROUNDS];
+        char sql[60];
+        snprintf(sql, sizeof sql, "PRAGMA synchronous = %s", cases[c].synchronous);
+        run(db, sql);
+        for (int r = 0; r < rounds; r++) {
+            ours[r] = write_rows(db, "s", &cases[c]);
+            theirs[r] = write_rows(db, "o", &cases[c]);
+        }
+        show(cases[c].name, ours, theirs, rounds);
+    }
+    double marked[MAX_ROUNDS], plain[MAX_ROUNDS], native[MAX_ROUNDS], again[MAX_ROUNDS];
+    for (int r = 0; r < rounds; r++) {
+        marked[r] = again[r] = read_rows(db, "s");
+        plain[r] = read_rows(db, "m");
+        native[r] = read_rows(db, "o");
+    }
+    show("point SELECT in BEGIN", marked, native, rounds);
+    show("the same (second column: without a marker)", again, plain, rounds);
+    sqlite3_close(db);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command) == 0 ? 0 : 1;
+}
