@@ -10,7 +10,7 @@ static void scratch_free(seerdb_pin *pin)
     struct sdb_scratch *s = (struct sdb_scratch *)pin;
     for (size_t i = 0; i < s->nparts; i++) {
         sdb_memtable_unref(s->parts[i].memtable);
-        seerdb_tree_close(s->parts[i].tree);
+        sdb_tree_unref(s->parts[i].tree);
     }
     sdb_mem_free(s->parts);
     sdb_mem_free(s->ranges);
@@ -28,16 +28,6 @@ int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err)
     b->db = db;
     *out = b;
     return 0;
-}
-
-void seerdb_batch_free(seerdb_batch *batch)
-{
-    if (batch == NULL)
-        return;
-    (void)seerdb_rollback(batch, NULL); /* a failure has broken the store already */
-    sdb_buf_fini(&batch->payload);
-    sdb_mem_free(batch->slots);
-    sdb_mem_free(batch);
 }
 
 void sdb_batch_reset(seerdb_batch *b)

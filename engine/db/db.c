@@ -345,12 +345,7 @@ int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out,
 
 void seerdb_tree_close(seerdb_tree *tree)
 {
-    if (tree == NULL || sdb_check_process(tree->db, NULL) != 0)
-        return;
-    sdb_lock_db(&tree->db->lock);
-    assert(tree->handles > 0);
-    tree->handles--;
-    sdb_unlock_db(&tree->db->lock);
+    sdb_tree_unref(tree);
 }
 
 seerdb *seerdb_tree_store(const seerdb_tree *tree)

@@ -26,7 +26,7 @@ static void flush_free(struct sdb_job *job)
 {
     struct flush *f = (struct flush *)job;
     sdb_memtable_unref(f->memtable);
-    seerdb_tree_close(f->tree);
+    sdb_tree_unref(f->tree);
     sdb_mem_free((void *)(uintptr_t)f->hidden.ranges);
     sdb_mem_free(f);
 }

@@ -154,7 +154,7 @@ void seerdb_view_close(seerdb_view *view)
         atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
         return;
     sdb_read_state_unref(view->state);
-    seerdb_tree_close(view->tree);
+    sdb_tree_unref(view->tree);
     sdb_mem_free((void *)(uintptr_t)view->own.ranges); /* const for everybody else */
     sdb_mem_free(view);
 }

@@ -227,6 +227,16 @@ void sdb_tree_ref(seerdb_tree *t)
     t->handles++;
 }
 
+void sdb_tree_unref(seerdb_tree *t)
+{
+    if (t == NULL || sdb_check_process(t->db, NULL) != 0)
+        return;
+    sdb_lock_db(&t->db->lock);
+    assert(t->handles > 0);
+    t->handles--;
+    sdb_unlock_db(&t->db->lock);
+}
+
 void sdb_bury(void *ctx, struct sdb_run *run)
 {
     seerdb *db = ctx;

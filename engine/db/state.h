@@ -194,6 +194,8 @@ void sdb_tree_free(seerdb_tree *t);
 void sdb_tree_append(seerdb *db, seerdb_tree *t) REQUIRES(LK_DB);
 seerdb_tree *sdb_tree_by_id(seerdb *db, uint64_t id) REQUIRES(LK_DB); /* or NULL */
 void sdb_tree_ref(seerdb_tree *t) REQUIRES(LK_DB);
+void sdb_tree_unref(seerdb_tree *t)
+    EXCLUDES(LK_DB); /* accepts NULL; nothing in a child */
 
 /* sdb_run's dead callback: ctx is the store. */
 void sdb_bury(void *ctx, struct sdb_run *run);

@@ -316,6 +316,16 @@ int seerdb_rollback(seerdb_batch *batch, seerdb_err *err)
     return rc;
 }
 
+void seerdb_batch_free(seerdb_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    (void)seerdb_rollback(batch, NULL); /* a failure has broken the store already */
+    sdb_buf_fini(&batch->payload);
+    sdb_mem_free(batch->slots);
+    sdb_mem_free(batch);
+}
+
 int seerdb_write(seerdb_batch *batch, enum seerdb_sync sync, seerdb_err *err)
 {
     int rc = prepare(batch, sync, true, err);
