@@ -15,7 +15,7 @@ struct flush {
     struct sdb_job job;            /* first member */
     seerdb_tree *tree;             /* a counted handle */
     struct sdb_memtable *memtable; /* counted */
-    struct sdb_hidden hidden;      /* of the state it was built from; owned */
+    struct sdb_read_state *from; /* counted while it runs: what counts, and what not */
     uint64_t history_from;
     uint64_t fold_floor;  /* reads below it may miss what this flush folded */
     uint64_t last_number; /* of the commits in it */
@@ -27,7 +27,6 @@ static void flush_free(struct sdb_job *job)
     struct flush *f = (struct flush *)job;
     sdb_memtable_unref(f->memtable);
     sdb_tree_unref(f->tree);
-    sdb_mem_free((void *)(uintptr_t)f->hidden.ranges);
     sdb_mem_free(f);
 }
 
@@ -35,26 +34,6 @@ struct sink {
     struct sdb_table_writer *writer;
     uint64_t records;
 };
-
-/* What of the memtable counts, copied: the tree's state may change while we write. */
-static int note_hidden(struct flush *f, seerdb_err *err)
-{
-    seerdb *db = f->job.db;
-    int rc = 0;
-    struct sdb_hidden_range *ranges = NULL;
-    sdb_mem_free((void *)(uintptr_t)f->hidden.ranges);
-    f->hidden = (struct sdb_hidden){0};
-    sdb_lock_db(&db->lock);
-    const struct sdb_hidden *now = &f->tree->state->hidden;
-    if (now->n > 0 && (ranges = sdb_array_new(now->n, sizeof *ranges)) == NULL)
-        rc = sdb_fail_nomem(err, now->n * sizeof *ranges);
-    if (ranges != NULL) {
-        memcpy(ranges, now->ranges, now->n * sizeof *ranges);
-        f->hidden = (struct sdb_hidden){ranges, now->n};
-    }
-    sdb_unlock_db(&db->lock);
-    return rc;
-}
 
 static int emit_to_writer(void *ctx, const struct sdb_record *r)
 {
@@ -84,7 +63,8 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
                             .history_from = f->tree->marked ? f->history_from : 0};
     struct sdb_iter *it = NULL;
     uint64_t newest = 0;
-    int rc = sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, &f->hidden, 0, &it, err);
+    int rc =
+        sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, &f->from->hidden, 0, &it, err);
     if (rc == 0)
         for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
             if (it->at.number > newest)
@@ -246,7 +226,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     bool listed = false;
     if (f->tree->marked) {
         int decided = sdb_marked_decide(f->tree, err);
-        if (decided != 0 || (decided = note_hidden(f, err)) != 0)
+        if (decided != 0)
             return decided;
         sdb_lock_write(&db->write_lock);
         f->history_from = sdb_history_from(db);
@@ -263,6 +243,9 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     char *path = sdb_table_path(db, f->file);
     if (path == NULL)
         return sdb_fail_nomem(err, 0);
+    sdb_lock_db(&db->lock);
+    f->from = sdb_read_state_ref(f->tree->state);
+    sdb_unlock_db(&db->lock);
     int rc = build(f, path, &desc, &run, err);
     /* Commits that the table holds may have written other trees, and others came before
      * them: a power cut must not leave the table without those. */
@@ -288,6 +271,8 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
         atomic_fetch_add_explicit(&db->counters.flush_failures, 1,
                                   memory_order_relaxed);
     sdb_run_unref(run);
+    sdb_read_state_unref(f->from); /* now: it may be the last to hold a dropped table */
+    f->from = NULL;
     /* Of a store that broke, the manifest may name the file: the next open knows. */
     if (!listed && !atomic_load_explicit(&db->broken, memory_order_acquire))
         (void)sdb_fs_remove(db->fs, path, NULL);

@@ -98,3 +98,13 @@ int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
                         p->where, p->number, kind);
     return 0;
 }
+
+int sdb_payload_skip_part(struct sdb_payload_reader *p, seerdb_err *err)
+{
+    struct sdb_record r;
+    int rc;
+    do
+        rc = sdb_payload_next_record(p, &r, err);
+    while (rc == 0);
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}

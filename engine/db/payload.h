@@ -36,5 +36,7 @@ int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t
  */
 int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
                             seerdb_err *err) SDB_MUST_CHECK;
+/* Past the records of the part that are left; checks them as next_record does. */
+int sdb_payload_skip_part(struct sdb_payload_reader *p, seerdb_err *err) SDB_MUST_CHECK;
 
 #endif

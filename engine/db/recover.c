@@ -234,7 +234,6 @@ static int open_trees(seerdb *db, const struct sdb_catalog *c, seerdb_err *err)
 static int share_a_tree(seerdb_slice a, seerdb_slice b, bool *shared, seerdb_err *err)
 {
     struct sdb_payload_reader pa, pb;
-    struct sdb_record r;
     uint64_t ta, tb, prev;
     int rc = sdb_payload_open(&pa, a, "log", err);
     *shared = false;
@@ -243,34 +242,33 @@ static int share_a_tree(seerdb_slice a, seerdb_slice b, bool *shared, seerdb_err
         rc = sdb_payload_open(&pb, b, "log", err);
         while (rc == 0 && (rc = sdb_payload_next_part(&pb, &tb, &prev, err)) == 0) {
             *shared = *shared || ta == tb;
-            while ((rc = sdb_payload_next_record(&pb, &r, err)) == 0)
-                ;
-            rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+            rc = sdb_payload_skip_part(&pb, err);
         }
         if (rc == SEERDB_NOTFOUND)
-            while ((rc = sdb_payload_next_record(&pa, &r, err)) == 0)
-                ;
-        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+            rc = sdb_payload_skip_part(&pa, err);
     }
     return rc == SEERDB_NOTFOUND ? 0 : rc;
 }
 
-/* Every tree that a commit names exists or existed. */
+/* Every tree that a commit names exists or existed.  *marked: it writes marked trees,
+ * and then nothing else. */
 static int check_trees(const struct replay *r, seerdb_slice payload, const char *where,
-                       seerdb_err *err)
+                       bool *marked, seerdb_err *err)
 {
     struct sdb_payload_reader p;
-    struct sdb_record record;
-    uint64_t tree, prev;
+    uint64_t id, prev;
     int rc = sdb_payload_open(&p, payload, where, err);
-    while (rc == 0 && (rc = sdb_payload_next_part(&p, &tree, &prev, err)) == 0) {
-        if (tree == 0 || tree >= r->next_tree)
+    *marked = false;
+    while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
+        if (id == 0 || id >= r->next_tree)
             return sdb_fail(err, SEERDB_CORRUPT,
                             "%s: commit %" PRIu64 " writes the unknown tree %" PRIu64,
-                            where, p.number, tree);
-        while ((rc = sdb_payload_next_record(&p, &record, err)) == 0)
-            ;
-        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+                            where, p.number, id);
+        sdb_lock_db(&r->db->lock);
+        const seerdb_tree *t = sdb_tree_by_id(r->db, id);
+        sdb_unlock_db(&r->db->lock);
+        *marked = *marked || (t != NULL && t->marked);
+        rc = sdb_payload_skip_part(&p, err);
     }
     return rc == SEERDB_NOTFOUND ? 0 : rc;
 }
@@ -287,28 +285,6 @@ static int apply_held(struct replay *r, struct held **at, seerdb_err *err)
     return rc;
 }
 
-/* Does a commit write marked trees?  It then writes nothing else. */
-static int writes_marked(const struct replay *r, seerdb_slice payload, bool *marked,
-                         seerdb_err *err)
-{
-    struct sdb_payload_reader p;
-    struct sdb_record record;
-    uint64_t tree, prev;
-    int rc = sdb_payload_open(&p, payload, "log", err);
-    *marked = false;
-    while (rc == 0 && !*marked &&
-           (rc = sdb_payload_next_part(&p, &tree, &prev, err)) == 0) {
-        sdb_lock_db(&r->db->lock);
-        seerdb_tree *t = sdb_tree_by_id(r->db, tree);
-        sdb_unlock_db(&r->db->lock);
-        *marked = t != NULL && t->marked;
-        while (!*marked && (rc = sdb_payload_next_record(&p, &record, err)) == 0)
-            ;
-        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
-    }
-    return rc == SEERDB_NOTFOUND ? 0 : rc;
-}
-
 static int replay_prepare(struct replay *r, const struct sdb_frame *f,
                           uint64_t position, const char *where, seerdb_err *err)
     REQUIRES(LK_WRITE)
@@ -316,8 +292,7 @@ static int replay_prepare(struct replay *r, const struct sdb_frame *f,
     struct sdb_payload_reader p;
     int rc = sdb_payload_open(&p, f->payload, where, err);
     bool marked;
-    if (rc != 0 || (rc = check_trees(r, f->payload, where, err)) != 0 ||
-        (rc = writes_marked(r, f->payload, &marked, err)) != 0)
+    if (rc != 0 || (rc = check_trees(r, f->payload, where, &marked, err)) != 0)
         return rc;
     if (marked)
         return sdb_apply(r->db, f->payload, SDB_APPLY_LOGGED, where,
