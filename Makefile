@@ -7,10 +7,10 @@ ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
   os/sync os/thread os/clock os/file os/memdata os/memfs os/faultfs \
   table/key table/keycode table/iter table/block table/cache table/table_format table/table_index \
-  table/table_writer table/table_reader \
+  table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/manifest \
-  tree/node tree/memtable tree/version tree/fold \
+  tree/node tree/memtable tree/version tree/run_iter tree/fold \
   db/chain db/state db/payload db/job db/batch db/marked db/read db/flush db/write db/recover db/metrics db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table marker \

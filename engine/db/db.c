@@ -5,6 +5,7 @@
 #include "db/recover.h"
 #include "os/clock.h"
 #include "os/memfs.h"
+#include "table/table_verify.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -280,7 +281,7 @@ static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **ou
     struct sdb_edit e = {0};
     struct sdb_version *version = NULL;
     seerdb_tree *t = NULL;
-    int rc = sdb_version_new(NULL, 0, &version, err);
+    int rc = sdb_version_new(NULL, &(struct sdb_version_change){0}, &version, err);
     sdb_lock_install(&db->install_lock);
     desc->id = sdb_manifest_catalog(db->manifest)->next_tree;
     if (desc->id == 0)
@@ -426,7 +427,7 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
     struct sdb_version *version = NULL;
     struct sdb_memtable *fresh = NULL, *old = NULL;
     struct sdb_read_state *state = NULL;
-    int rc = sdb_version_new(NULL, 0, &version, err);
+    int rc = sdb_version_new(NULL, &(struct sdb_version_change){0}, &version, err);
     if (rc == 0 && (rc = sdb_memtable_new(&fresh, err)) == 0)
         rc = sdb_read_state_new(&fresh, 1, version, NULL, &state, err);
     sdb_version_unref(version);
@@ -441,9 +442,9 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
         sdb_lock_db(&db->lock);
         tree->dropped = true;
         /* The manifest names its tables no more: they go with their last reader. */
-        for (size_t i = 0; i < tree->state->version->nruns; i++) {
-            tree->state->version->runs[i]->dead = sdb_bury;
-            tree->state->version->runs[i]->ctx = db;
+        for (size_t i = 0; i < tree->state->version->nmembers; i++) {
+            tree->state->version->members[i]->dead = sdb_bury;
+            tree->state->version->members[i]->ctx = db;
         }
         /* A queued flush of the tree finds it dropped and only gives up its input. */
         state = sdb_tree_set_state(tree, state);
@@ -550,23 +551,22 @@ int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
 static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *report,
                         seerdb_err *err)
 {
-    for (size_t i = 0; i < s->version->nruns; i++) {
-        const struct sdb_run *run = s->version->runs[i];
-        const struct sdb_table_properties *p = sdb_table_properties(run->table);
-        int rc = sdb_table_verify(run->table, err);
+    for (size_t i = 0; i < s->version->nmembers; i++) {
+        const struct sdb_member *m = s->version->members[i];
+        const struct sdb_table_properties *p = sdb_table_properties(m->table);
+        int rc = sdb_table_verify(m->table, err);
         if (rc != 0)
             return rc;
-        if (p->records != run->desc.records || p->tombstones != run->desc.tombstones ||
-            p->max_number != run->desc.max_number ||
-            p->min_number != run->desc.min_number)
+        if (p->records != m->desc.records || p->tombstones != m->desc.tombstones ||
+            p->max_number != m->desc.max_number || p->min_number != m->desc.min_number)
             return sdb_fail(err, SEERDB_CORRUPT,
                             "table %06" PRIu64 " holds %" PRIu64
                             " records, the manifest says %" PRIu64,
-                            run->desc.file, p->records, run->desc.records);
+                            m->desc.file, p->records, m->desc.records);
         report->tables++;
         report->blocks += p->blocks;
         report->records += p->records;
-        report->bytes += run->desc.size;
+        report->bytes += m->desc.size;
     }
     return 0;
 }

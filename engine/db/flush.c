@@ -98,6 +98,7 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
         (rc = sdb_table_writer_finish(sink.writer, &s, err)) != 0)
         goto out;
     *desc = (struct sdb_table_desc){.file = f->file,
+                                    .run = sdb_version_next_run(f->from->version),
                                     .id = s.id,
                                     .size = s.file_size,
                                     .records = s.records,
@@ -116,8 +117,8 @@ out:
     return rc;
 }
 
-/* Put the memtable's table in its place in what readers see. `run` may be NULL. */
-static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err)
+/* Put the memtable's table in its place in what readers see. `member` may be NULL. */
+static int publish(struct flush *f, struct sdb_member *member, seerdb_err *err)
     REQUIRES(LK_DB)
 {
     seerdb_tree *t = f->tree;
@@ -128,8 +129,11 @@ static int publish(struct flush *f, struct sdb_run *run, seerdb_err *err)
         hidden.ranges++;
         hidden.n--;
     }
-    int rc = run != NULL ? sdb_version_add(s->version, run, &version, err)
-                         : (version = sdb_version_ref(s->version), 0);
+    int rc = member != NULL ? sdb_version_new(s->version,
+                                              &(struct sdb_version_change){
+                                                  .added = &member, .nadded = 1},
+                                              &version, err)
+                            : (version = sdb_version_ref(s->version), 0);
     if (rc == 0) /* flushes of a tree run oldest first: this memtable is the last */
         rc = sdb_read_state_new(s->memtables, s->nmemtables - 1, version, &hidden,
                                 &fresh, err);
@@ -162,7 +166,8 @@ static void note_numbers(const struct flush *f, struct sdb_edit *e) REQUIRES(LK_
 /* List the table in the manifest, then publish it. *listed: the manifest names the
  * file, whatever the result. */
 static int install(struct flush *f, const struct sdb_table_desc *desc,
-                   struct sdb_run *run, uint64_t floor, bool *listed, seerdb_err *err)
+                   struct sdb_member *member, uint64_t floor, bool *listed,
+                   seerdb_err *err)
 {
     seerdb *db = f->job.db;
     struct sdb_edit e = {0};
@@ -174,7 +179,7 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
     int rc = 0;
     uint64_t log_floor = sdb_manifest_catalog(db->manifest)->log_floor;
     if (!dropped) {
-        if (run != NULL)
+        if (member != NULL)
             sdb_edit_table_add(&e, tree, desc);
         note_numbers(f, &e);
     }
@@ -182,10 +187,10 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
      */
     sdb_edit_log_floor(&e, floor > log_floor ? floor : log_floor);
     rc = sdb_install(db, &e, err);
-    *listed = rc == 0 && !dropped && run != NULL;
+    *listed = rc == 0 && !dropped && member != NULL;
     if (rc == 0) {
         sdb_lock_db(&db->lock);
-        rc = dropped ? 0 : publish(f, run, err);
+        rc = dropped ? 0 : publish(f, member, err);
         db->frozen_bytes -= sdb_memtable_bytes(f->memtable);
         f->job.log_file = 0;
         sdb_unlock_db(&db->lock);
@@ -197,10 +202,11 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
     return rc;
 }
 
-/* Make the table durable and open it for reading.  *run is NULL when nothing survived.
+/* Make the table durable and open it for reading.  *member is NULL when nothing
+ * survived.
  */
 static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
-                 struct sdb_run **run, seerdb_err *err)
+                 struct sdb_member **member, seerdb_err *err)
 {
     seerdb *db = f->job.db;
     struct sdb_file *file = NULL;
@@ -214,7 +220,7 @@ static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
         (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
     sdb_table_use_cache(table, db->cache);
-    return sdb_run_new(desc, table, NULL, NULL, run, err);
+    return sdb_member_new(desc, table, NULL, NULL, member, err);
 }
 
 static int flush_run(struct sdb_job *job, seerdb_err *err)
@@ -222,7 +228,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     struct flush *f = (struct flush *)job;
     seerdb *db = job->db;
     struct sdb_table_desc desc = {0};
-    struct sdb_run *run = NULL;
+    struct sdb_member *member = NULL;
     bool listed = false;
     if (f->tree->marked) {
         int decided = sdb_marked_decide(f->tree, err);
@@ -246,7 +252,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     sdb_lock_db(&db->lock);
     f->from = sdb_read_state_ref(f->tree->state);
     sdb_unlock_db(&db->lock);
-    int rc = build(f, path, &desc, &run, err);
+    int rc = build(f, path, &desc, &member, err);
     /* Commits that the table holds may have written other trees, and others came before
      * them: a power cut must not leave the table without those. */
     if (rc == 0)
@@ -255,7 +261,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
         sdb_lock_write(&db->write_lock);
         uint64_t floor = sdb_log_floor(db, job);
         sdb_unlock_write(&db->write_lock);
-        rc = install(f, &desc, run, floor, &listed, err);
+        rc = install(f, &desc, member, floor, &listed, err);
         if (rc == 0) {
             atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
             sdb_lock_write(&db->write_lock);
@@ -270,7 +276,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     if (rc != 0)
         atomic_fetch_add_explicit(&db->counters.flush_failures, 1,
                                   memory_order_relaxed);
-    sdb_run_unref(run);
+    sdb_member_unref(member);
     sdb_read_state_unref(f->from); /* now: it may be the last to hold a dropped table */
     f->from = NULL;
     /* Of a store that broke, the manifest may name the file: the next open knows. */

@@ -95,17 +95,17 @@ static void say_tree(seerdb_tree *t, struct lister *l)
         memory += sdb_memtable_bytes(s->memtables[i]);
         records += sdb_memtable_records(s->memtables[i]);
     }
-    for (size_t i = 0; i < s->version->nruns; i++) {
-        const struct sdb_run *run = s->version->runs[i];
-        index += sdb_table_memory(run->table);
-        blocks += sdb_table_properties(run->table)->blocks;
-        raw += run->desc.key_bytes + run->desc.value_bytes;
+    for (size_t i = 0; i < s->version->nmembers; i++) {
+        const struct sdb_member *m = s->version->members[i];
+        index += sdb_table_memory(m->table);
+        blocks += sdb_table_properties(m->table)->blocks;
+        raw += m->desc.key_bytes + m->desc.value_bytes;
     }
     say(l, "last_commit", counted(&t->last_commit), "",
         "number of the table's last commit");
     say(l, "memtable_records", (double)records, "count", "versions in memory");
     say(l, "memtable_memory", (double)memory, "bytes", "memory of the memtables");
-    say(l, "tables", (double)s->version->nruns, "count", "sorted tables on disk");
+    say(l, "tables", (double)s->version->nmembers, "count", "sorted tables on disk");
     say(l, "table_records", (double)s->version->records, "count", "records in them");
     say(l, "table_tombstones", (double)s->version->tombstones, "count",
         "of these, deletions");

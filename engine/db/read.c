@@ -4,7 +4,9 @@
 #include "db/batch.h"
 #include "db/marked.h"
 #include "table/merge_iter.h"
+#include "table/table_iter.h"
 #include "tree/fold.h"
+#include "tree/run_iter.h"
 
 #include <assert.h>
 
@@ -164,13 +166,6 @@ uint64_t seerdb_view_number(const seerdb_view *view)
     return view->number;
 }
 
-/* Does the run's key range include key? */
-static bool run_covers(const struct sdb_run *run, seerdb_slice key)
-{
-    return sdb_slice_cmp(key, sdb_buf_slice(&run->desc.smallest)) >= 0 &&
-           sdb_slice_cmp(key, sdb_buf_slice(&run->desc.largest)) <= 0;
-}
-
 /* The newest version in the view. Memtables and runs are listed newest first, and no
  * older one holds a newer version of a key. */
 static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *found,
@@ -182,10 +177,11 @@ static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *f
             0)
             return 0;
     for (size_t i = 0; i < s->version->nruns; i++) {
-        const struct sdb_run *run = s->version->runs[i];
-        if (!run_covers(run, key))
+        const struct sdb_member *m =
+            sdb_run_find(s->version, &s->version->runs[i], key);
+        if (m == NULL)
             continue;
-        int rc = sdb_table_get(run->table, key, view->number, found, err);
+        int rc = sdb_table_get(m->table, key, view->number, found, err);
         if (rc != SEERDB_NOTFOUND)
             return rc;
     }
@@ -234,8 +230,8 @@ static int open_sources(const seerdb_view *view, const seerdb_batch *batch,
                                     &sources[(*n)++], err)) != 0)
             goto out;
     for (size_t i = 0; i < s->version->nruns; i++)
-        if ((rc = sdb_table_iter(s->version->runs[i]->table, view->number,
-                                 &sources[(*n)++], err)) != 0)
+        if ((rc = sdb_run_iter(s->version, &s->version->runs[i], view->number,
+                               &sources[(*n)++], err)) != 0)
             goto out;
 out:
     if (rc != 0)

@@ -168,8 +168,8 @@ static int load_manifest(seerdb *db, bool create, seerdb_err *err)
 
 /* ---- trees and their tables ------------------------------------------------- */
 
-static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_run **out,
-                    seerdb_err *err)
+static int open_member(seerdb *db, const struct sdb_table_desc *desc,
+                       struct sdb_member **out, seerdb_err *err)
 {
     struct sdb_file *file = NULL;
     struct sdb_table *table = NULL;
@@ -189,7 +189,7 @@ static int open_run(seerdb *db, const struct sdb_table_desc *desc, struct sdb_ru
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
     sdb_table_use_cache(table, db->cache);
-    return sdb_run_new(desc, table, NULL, NULL, out, err);
+    return sdb_member_new(desc, table, NULL, NULL, out, err);
 }
 
 static int open_version(seerdb *db, const struct sdb_tree_desc *t,
@@ -197,16 +197,18 @@ static int open_version(seerdb *db, const struct sdb_tree_desc *t,
 {
     int rc = 0;
     size_t n = 0;
-    struct sdb_run **runs = sdb_array_new(t->ntables, sizeof *runs);
-    if (runs == NULL)
-        return sdb_fail_nomem(err, t->ntables * sizeof *runs);
-    for (; n < t->ntables && rc == 0; n++) /* newest first */
-        rc = open_run(db, &t->tables[t->ntables - 1 - n], &runs[n], err);
+    struct sdb_member **members = sdb_array_new(t->ntables, sizeof *members);
+    if (members == NULL)
+        return sdb_fail_nomem(err, t->ntables * sizeof *members);
+    for (; n < t->ntables && rc == 0; n++)
+        rc = open_member(db, &t->tables[n], &members[n], err);
     if (rc == 0)
-        rc = sdb_version_new(runs, n, out, err);
+        rc = sdb_version_new(
+            NULL, &(struct sdb_version_change){.added = members, .nadded = n}, out,
+            err);
     for (size_t i = 0; i < n; i++)
-        sdb_run_unref(runs[i]);
-    sdb_mem_free(runs);
+        sdb_member_unref(members[i]);
+    sdb_mem_free(members);
     return rc;
 }
 

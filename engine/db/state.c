@@ -237,30 +237,31 @@ void sdb_tree_unref(seerdb_tree *t)
     sdb_unlock_db(&t->db->lock);
 }
 
-void sdb_bury(void *ctx, struct sdb_run *run)
+void sdb_bury(void *ctx, struct sdb_member *member)
 {
     seerdb *db = ctx;
-    struct sdb_run *head = atomic_load_explicit(&db->graveyard, memory_order_relaxed);
+    struct sdb_member *head =
+        atomic_load_explicit(&db->graveyard, memory_order_relaxed);
     do {
-        run->next_dead = head;
+        member->next_dead = head;
         /* release: pairs with the acquire of whoever empties the graveyard */
     } while (!atomic_compare_exchange_weak_explicit(
-        &db->graveyard, &head, run, memory_order_release, memory_order_relaxed));
+        &db->graveyard, &head, member, memory_order_release, memory_order_relaxed));
 }
 
 void sdb_empty_graveyard(seerdb *db)
 {
-    struct sdb_run *run =
+    struct sdb_member *member =
         atomic_exchange_explicit(&db->graveyard, NULL, memory_order_acquire);
-    while (run != NULL) {
-        struct sdb_run *next = run->next_dead;
-        uint64_t number = run->desc.file;
-        sdb_run_free(run);
+    while (member != NULL) {
+        struct sdb_member *next = member->next_dead;
+        uint64_t number = member->desc.file;
+        sdb_member_free(member);
         char *path = sdb_table_path(db, number);
         if (path != NULL)
             (void)sdb_fs_remove(db->fs, path, NULL);
         sdb_mem_free(path);
-        run = next;
+        member = next;
     }
 }
 

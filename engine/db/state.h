@@ -153,7 +153,7 @@ struct seerdb {
     _Atomic bool broken;   /* bg_err is set; release there, acquire before reading it */
     _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
 
-    _Atomic(struct sdb_run *) graveyard; /* dead runs, linked by next_dead */
+    _Atomic(struct sdb_member *) graveyard; /* dead tables, linked by next_dead */
     struct sdb_counters counters;
 };
 
@@ -197,9 +197,10 @@ void sdb_tree_ref(seerdb_tree *t) REQUIRES(LK_DB);
 void sdb_tree_unref(seerdb_tree *t)
     EXCLUDES(LK_DB); /* accepts NULL; nothing in a child */
 
-/* sdb_run's dead callback: ctx is the store. */
-void sdb_bury(void *ctx, struct sdb_run *run);
-/* Delete the files of dead runs. Failures are not errors: orphans go at the next open.
+/* sdb_member's dead callback: ctx is the store. */
+void sdb_bury(void *ctx, struct sdb_member *member);
+/* Delete the files of dead tables. Failures are not errors: orphans go at the next
+ * open.
  */
 void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_DB);
 

@@ -104,7 +104,7 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
     sdb_put_varint(b, t->file);
     sdb_buf_append(b, t->id.bytes, sizeof t->id.bytes);
     const uint64_t numbers[] = {t->size,       t->level,     t->backend,
-                                t->commit,     t->ordinal,   t->records,
+                                t->commit,     t->run,       t->records,
                                 t->tombstones, t->key_bytes, t->value_bytes,
                                 t->min_number, t->max_number};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -449,7 +449,7 @@ static int get_table(struct apply *a, uint64_t *tree, struct sdb_table_desc *d)
     d->level = get_varint32(r);
     d->backend = get_varint32(r);
     d->commit = sdb_get_varint(r);
-    d->ordinal = sdb_get_varint(r);
+    d->run = sdb_get_varint(r);
     d->records = sdb_get_varint(r);
     d->tombstones = sdb_get_varint(r);
     d->key_bytes = sdb_get_varint(r);

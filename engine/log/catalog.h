@@ -28,7 +28,7 @@ struct sdb_table_desc {
     uint32_t level;
     uint32_t backend; /* 0: the store's directory */
     uint64_t commit;  /* of a spilled table: its commit number; 0: not one */
-    uint64_t ordinal; /* of runs with one commit number */
+    uint64_t run; /* the sorted run it is part of; of one level the higher is newer */
     uint64_t records, tombstones, key_bytes, value_bytes; /* records: all of them */
     uint64_t min_number, max_number;
     struct sdb_buf smallest, largest; /* owned: user keys */

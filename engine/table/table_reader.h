@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table_reader -- search and walk one immutable table.
+ * table_reader -- open and search one immutable table.
  *
  * Opening reads the footer, properties and fences, which stay in memory; blocks are
  * read, checked and decompressed when touched and the cache does not have them.
@@ -10,7 +10,7 @@
 #define SDB_TABLE_TABLE_READER_H
 
 #include "table/cache.h"
-#include "table/iter.h"
+#include "table/key.h"
 #include "table/table_index.h"
 
 struct sdb_table;
@@ -29,15 +29,7 @@ void sdb_table_unref(struct sdb_table *t); /* accepts NULL */
 int sdb_table_get(struct sdb_table *t, seerdb_slice key, uint64_t ceiling,
                   struct sdb_found *out, seerdb_err *err) SDB_MUST_CHECK;
 
-/* The iterator holds a count on t. */
-int sdb_table_iter(struct sdb_table *t, uint64_t ceiling, struct sdb_iter **out,
-                   seerdb_err *err) SDB_MUST_CHECK;
-
 const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *t);
 size_t sdb_table_memory(const struct sdb_table *t); /* bytes held by the index */
-
-/* Read every byte as SDB_FOR_VERIFY and check it: checksums, order within and across
- * blocks, fences, counts, bounds. */
-int sdb_table_verify(struct sdb_table *t, seerdb_err *err) SDB_MUST_CHECK;
 
 #endif

@@ -9,7 +9,8 @@
 #include "base/rand.h"
 #include "os/memfs.h"
 #include "table/iter.h"
-#include "table/table_reader.h"
+#include "table/table_iter.h"
+#include "table/table_verify.h"
 #include "table/table_writer.h"
 #include "test.h"
 

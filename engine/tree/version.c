@@ -6,106 +6,157 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
-int sdb_run_new(const struct sdb_table_desc *desc, struct sdb_table *table,
-                void (*dead)(void *, struct sdb_run *), void *ctx, struct sdb_run **out,
-                seerdb_err *err)
+int sdb_member_new(const struct sdb_table_desc *desc, struct sdb_table *table,
+                   void (*dead)(void *, struct sdb_member *), void *ctx,
+                   struct sdb_member **out, seerdb_err *err)
 {
-    struct sdb_run *run = sdb_mem_zalloc(sizeof *run);
+    struct sdb_member *member = sdb_mem_zalloc(sizeof *member);
     int rc = 0;
-    if (run == NULL) {
-        rc = sdb_fail_nomem(err, sizeof *run);
+    if (member == NULL) {
+        rc = sdb_fail_nomem(err, sizeof *member);
         sdb_table_unref(table);
         goto out;
     }
-    run->table = table;
-    if ((rc = sdb_table_desc_copy(&run->desc, desc, err)) != 0)
+    member->table = table;
+    if ((rc = sdb_table_desc_copy(&member->desc, desc, err)) != 0)
         goto out;
-    atomic_init(&run->count, 1);
-    run->dead = dead;
-    run->ctx = ctx;
-    *out = run;
-    run = NULL;
+    atomic_init(&member->count, 1);
+    member->dead = dead;
+    member->ctx = ctx;
+    *out = member;
+    member = NULL;
 out:
-    sdb_run_free(run);
+    sdb_member_free(member);
     return rc;
 }
 
-void sdb_run_free(struct sdb_run *run)
+void sdb_member_free(struct sdb_member *member)
 {
-    if (run == NULL)
+    if (member == NULL)
         return;
-    sdb_table_unref(run->table);
-    sdb_table_desc_fini(&run->desc);
-    sdb_mem_free(run);
+    sdb_table_unref(member->table);
+    sdb_table_desc_fini(&member->desc);
+    sdb_mem_free(member);
 }
 
-void sdb_run_ref(struct sdb_run *run)
+void sdb_member_ref(struct sdb_member *member)
 {
-    uint32_t before = atomic_fetch_add_explicit(&run->count, 1, memory_order_relaxed);
+    uint32_t before =
+        atomic_fetch_add_explicit(&member->count, 1, memory_order_relaxed);
     assert(before > 0);
     (void)before;
 }
 
-void sdb_run_unref(struct sdb_run *run)
+void sdb_member_unref(struct sdb_member *member)
 {
-    if (run == NULL ||
-        atomic_fetch_sub_explicit(&run->count, 1, memory_order_acq_rel) != 1)
+    if (member == NULL ||
+        atomic_fetch_sub_explicit(&member->count, 1, memory_order_acq_rel) != 1)
         return;
-    if (run->dead != NULL)
-        run->dead(run->ctx, run);
+    if (member->dead != NULL)
+        member->dead(member->ctx, member);
     else
-        sdb_run_free(run);
+        sdb_member_free(member);
 }
 
-/* A version with room for n runs and none yet. */
+/* A version with room for n members and as many runs, and none yet. */
 static struct sdb_version *new_version(size_t n, seerdb_err *err)
 {
-    size_t bytes;
+    size_t members, runs, bytes;
     struct sdb_version *v = NULL;
-    if (!__builtin_mul_overflow(n, sizeof v->runs[0], &bytes) &&
+    if (n < UINT32_MAX && !__builtin_mul_overflow(n, sizeof v->members[0], &members) &&
+        !__builtin_mul_overflow(n, sizeof *v->runs, &runs) &&
+        !__builtin_add_overflow(members, runs, &bytes) &&
         !__builtin_add_overflow(bytes, sizeof *v, &bytes))
         v = sdb_mem_zalloc(bytes);
     else
         bytes = SIZE_MAX;
-    if (v == NULL)
+    if (v == NULL) {
         (void)sdb_fail_nomem(err, bytes);
-    else
-        atomic_init(&v->count, 1);
+        return NULL;
+    }
+    atomic_init(&v->count, 1);
+    v->runs = (struct sdb_run *)(v->members + n);
     return v;
 }
 
-static void append_run(struct sdb_version *v, struct sdb_run *run)
+/* The order of members in a version. */
+static int compare(const void *a, const void *b)
 {
-    sdb_run_ref(run);
-    v->runs[v->nruns++] = run;
-    v->records += run->desc.records;
-    v->tombstones += run->desc.tombstones;
-    v->bytes += run->desc.size;
+    const struct sdb_table_desc *x = &(*(struct sdb_member *const *)a)->desc;
+    const struct sdb_table_desc *y = &(*(struct sdb_member *const *)b)->desc;
+    if (x->level != y->level)
+        return x->level < y->level ? -1 : 1;
+    if (x->run != y->run)
+        return x->run > y->run ? -1 : 1;
+    return sdb_slice_cmp(sdb_buf_slice(&x->smallest), sdb_buf_slice(&y->smallest));
 }
 
-int sdb_version_new(struct sdb_run *const *runs, size_t n, struct sdb_version **out,
-                    seerdb_err *err)
+/* Gather the sorted members into runs. */
+static int find_runs(struct sdb_version *v, seerdb_err *err)
 {
-    struct sdb_version *v = new_version(n, err);
-    if (v == NULL)
-        return SEERDB_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        append_run(v, runs[i]);
-    *out = v;
+    for (uint32_t i = 0; i < v->nmembers; i++) {
+        const struct sdb_table_desc *d = &v->members[i]->desc;
+        struct sdb_run *run = v->nruns == 0 ? NULL : &v->runs[v->nruns - 1];
+        if (run == NULL || run->level != d->level || run->id != d->run) {
+            run = &v->runs[v->nruns++];
+            *run = (struct sdb_run){.id = d->run, .level = d->level, .first = i};
+        } else {
+            const struct sdb_table_desc *before = &v->members[i - 1]->desc;
+            if (sdb_slice_cmp(sdb_buf_slice(&before->largest),
+                              sdb_buf_slice(&d->smallest)) >= 0)
+                return sdb_fail(err, SEERDB_CORRUPT,
+                                "tables %" PRIu64 " and %" PRIu64 " of run %" PRIu64
+                                " at level %u overlap",
+                                before->file, d->file, d->run, d->level);
+        }
+        run->n++;
+        run->bytes += d->size;
+        run->records += d->records;
+        run->tombstones += d->tombstones;
+        v->records += d->records;
+        v->tombstones += d->tombstones;
+        v->bytes += d->size;
+    }
     return 0;
 }
 
-int sdb_version_add(const struct sdb_version *base, struct sdb_run *added,
-                    struct sdb_version **out, seerdb_err *err)
+static bool is_among(const struct sdb_member *m, struct sdb_member *const *list,
+                     size_t n)
 {
-    size_t n = base == NULL ? 0 : base->nruns;
-    struct sdb_version *v = new_version(n + 1, err);
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == m)
+            return true;
+    return false;
+}
+
+static void append(struct sdb_version *v, struct sdb_member *m)
+{
+    sdb_member_ref(m);
+    v->members[v->nmembers++] = m;
+}
+
+int sdb_version_new(const struct sdb_version *base,
+                    const struct sdb_version_change *change, struct sdb_version **out,
+                    seerdb_err *err)
+{
+    size_t n = base == NULL ? 0 : base->nmembers;
+    struct sdb_version *v = new_version(n + change->nadded, err);
     if (v == NULL)
         return SEERDB_NOMEM;
-    append_run(v, added);
     for (size_t i = 0; i < n; i++)
-        append_run(v, base->runs[i]);
+        if (!is_among(base->members[i], change->removed, change->nremoved))
+            append(v, base->members[i]);
+    assert(v->nmembers == n - change->nremoved);
+    for (size_t i = 0; i < change->nadded; i++)
+        append(v, change->added[i]);
+    qsort(v->members, v->nmembers, sizeof v->members[0], compare);
+    int rc = find_runs(v, err);
+    if (rc != 0) {
+        sdb_version_unref(v);
+        return rc;
+    }
     *out = v;
     return 0;
 }
@@ -122,7 +173,30 @@ void sdb_version_unref(struct sdb_version *v)
 {
     if (v == NULL || atomic_fetch_sub_explicit(&v->count, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < v->nruns; i++)
-        sdb_run_unref(v->runs[i]);
+    for (size_t i = 0; i < v->nmembers; i++)
+        sdb_member_unref(v->members[i]);
     sdb_mem_free(v);
+}
+
+uint64_t sdb_version_next_run(const struct sdb_version *v)
+{
+    uint64_t highest = 0;
+    for (size_t i = 0; i < v->nruns; i++)
+        if (v->runs[i].id > highest)
+            highest = v->runs[i].id;
+    return highest + 1;
+}
+
+uint32_t sdb_run_seek(const struct sdb_version *v, const struct sdb_run *run,
+                      seerdb_slice key)
+{
+    uint32_t lo = run->first, hi = run->first + run->n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (sdb_slice_cmp(sdb_buf_slice(&v->members[mid]->desc.largest), key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }

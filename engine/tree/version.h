@@ -2,6 +2,11 @@
  *
  * version -- the set of tables of a tree at an instant; immutable and counted.
  *
+ * Its tables form sorted *runs*: tables of one run do not overlap, and no key's
+ * versions are in two of them.  Of two runs that hold versions of a key the earlier one
+ * has the newer ones: runs are ordered by level, and within a level the higher id is
+ * the newer.
+ *
  * A version holds counts on its tables.  A table that no version holds any more and
  * that was removed from the manifest is handed to the store's graveyard, which deletes
  * the file outside every lock. */
@@ -12,39 +17,72 @@
 #include "table/table_reader.h"
 
 /* A table as versions share it. */
-struct sdb_run {
+struct sdb_member {
     _Atomic uint32_t count;
-    struct sdb_table_desc desc; /* owned */
+    struct sdb_table_desc desc; /* owned; immutable */
     struct sdb_table *table;    /* counted */
     /* Called with the last unref, under any lock or none: must not do I/O. Takes the
-     * run over (free it with sdb_run_free). */
-    void (*dead)(void *ctx, struct sdb_run *run);
+     * member over (free it with sdb_member_free). */
+    void (*dead)(void *ctx, struct sdb_member *member);
     void *ctx;
-    struct sdb_run *next_dead; /* for whoever collects them */
+    struct sdb_member *next_dead; /* for whoever collects them */
+};
+
+struct sdb_run {
+    uint64_t id;
+    uint64_t bytes, records, tombstones; /* sums over its tables */
+    uint32_t level;
+    uint32_t first, n; /* members[first .. first + n), by key */
 };
 
 struct sdb_version {
     _Atomic uint32_t count;
-    size_t nruns;
+    uint32_t nruns, nmembers;
     uint64_t records, tombstones, bytes; /* sums over the runs */
-    struct sdb_run *runs[];              /* counted; newest first */
+    struct sdb_run *runs;                /* newest first; part of this allocation */
+    struct sdb_member *members[];        /* counted; run by run */
 };
 
-/* A run with one count.  Copies desc, takes table's count over, also on failure. */
-int sdb_run_new(const struct sdb_table_desc *desc, struct sdb_table *table,
-                void (*dead)(void *, struct sdb_run *), void *ctx, struct sdb_run **out,
-                seerdb_err *err) SDB_MUST_CHECK;
-void sdb_run_free(struct sdb_run *run); /* closes the table's file; accepts NULL */
+/* A member with one count.  Copies desc, takes table's count over, also on failure. */
+int sdb_member_new(const struct sdb_table_desc *desc, struct sdb_table *table,
+                   void (*dead)(void *, struct sdb_member *), void *ctx,
+                   struct sdb_member **out, seerdb_err *err) SDB_MUST_CHECK;
+/* Closes the table's file; accepts NULL. */
+void sdb_member_free(struct sdb_member *member);
+void sdb_member_ref(struct sdb_member *member);
+void sdb_member_unref(struct sdb_member *member); /* accepts NULL */
 
-/* One count each.  The new version counts the runs it lists: newest first. */
-int sdb_version_new(struct sdb_run *const *runs, size_t n, struct sdb_version **out,
+/* What a version becomes: without `removed`, which are of it, and with `added`. */
+struct sdb_version_change {
+    struct sdb_member *const *removed, *const *added; /* borrowed */
+    size_t nremoved, nadded;
+};
+
+/* A version with one count; it counts the members it lists.  `base` may be NULL: empty.
+ * CORRUPT: tables of one run overlap. */
+int sdb_version_new(const struct sdb_version *base,
+                    const struct sdb_version_change *change, struct sdb_version **out,
                     seerdb_err *err) SDB_MUST_CHECK;
-/* `base` (NULL: empty) with `added` in front of it. */
-int sdb_version_add(const struct sdb_version *base, struct sdb_run *added,
-                    struct sdb_version **out, seerdb_err *err) SDB_MUST_CHECK;
 struct sdb_version *sdb_version_ref(struct sdb_version *v);
 void sdb_version_unref(struct sdb_version *v); /* accepts NULL */
-void sdb_run_ref(struct sdb_run *run);
-void sdb_run_unref(struct sdb_run *run); /* accepts NULL */
+
+/* An id above those of all runs. */
+uint64_t sdb_version_next_run(const struct sdb_version *v);
+
+/* The place in v->members of the first table of the run that ends at or after key; the
+ * end of the run if there is none. */
+uint32_t sdb_run_seek(const struct sdb_version *v, const struct sdb_run *run,
+                      seerdb_slice key);
+
+/* The table of the run that may hold key, or NULL. */
+static inline const struct sdb_member *
+sdb_run_find(const struct sdb_version *v, const struct sdb_run *run, seerdb_slice key)
+{
+    uint32_t i = sdb_run_seek(v, run, key);
+    if (i == run->first + run->n ||
+        sdb_slice_cmp(key, sdb_buf_slice(&v->members[i]->desc.smallest)) < 0)
+        return NULL;
+    return v->members[i];
+}
 
 #endif

@@ -7,18 +7,18 @@
 
 #include <stdlib.h>
 
-/* Counts the runs that died and frees them. */
+/* Counts the members that died and frees them. */
 struct graveyard {
     _Atomic uint64_t dead; /* relaxed */
     uint64_t last_file;
 };
 
-static void bury(void *ctx, struct sdb_run *run)
+static void bury(void *ctx, struct sdb_member *member)
 {
     struct graveyard *g = ctx;
     atomic_fetch_add_explicit(&g->dead, 1, memory_order_relaxed);
-    g->last_file = run->desc.file;
-    sdb_run_free(run);
+    g->last_file = member->desc.file;
+    sdb_member_free(member);
 }
 
 static uint64_t dead_in(struct graveyard *g)
@@ -26,38 +26,72 @@ static uint64_t dead_in(struct graveyard *g)
     return atomic_load_explicit(&g->dead, memory_order_relaxed);
 }
 
-static int new_run(uint64_t file, struct graveyard *g, struct sdb_run **out,
-                   seerdb_err *err)
+struct place {
+    uint64_t file, run;
+    uint32_t level;
+    const char *smallest, *largest;
+};
+
+static int new_member(const struct place *p, struct graveyard *g,
+                      struct sdb_member **out, seerdb_err *err)
 {
-    struct sdb_table_desc desc = {
-        .file = file, .size = 100 * file, .records = 10 * file, .tombstones = file};
-    sdb_buf_append(&desc.smallest, "a", 1);
-    sdb_buf_append(&desc.largest, "zz", 2);
+    struct sdb_table_desc desc = {.file = p->file,
+                                  .run = p->run,
+                                  .level = p->level,
+                                  .size = 100 * p->file,
+                                  .records = 10 * p->file,
+                                  .tombstones = p->file};
+    sdb_buf_append(&desc.smallest, p->smallest, strlen(p->smallest));
+    sdb_buf_append(&desc.largest, p->largest, strlen(p->largest));
     int rc = sdb_buf_check(&desc.smallest, err);
     if (rc == 0)
         rc = sdb_buf_check(&desc.largest, err);
     if (rc == 0)
-        rc = sdb_run_new(&desc, NULL, g == NULL ? NULL : bury, g, out, err);
-    sdb_table_desc_fini(&desc); /* the run has a copy */
+        rc = sdb_member_new(&desc, NULL, g == NULL ? NULL : bury, g, out, err);
+    sdb_table_desc_fini(&desc); /* the member has a copy */
     return rc;
 }
 
-static void a_run_dies_with_its_last_version(void **state)
+/* A run of its own at level 0. */
+static int new_run(uint64_t file, struct graveyard *g, struct sdb_member **out,
+                   seerdb_err *err)
+{
+    return new_member(&(struct place){file, file, 0, "a", "zz"}, g, out, err);
+}
+
+static int add(const struct sdb_version *base, struct sdb_member *const *members,
+               size_t n, struct sdb_version **out, seerdb_err *err)
+{
+    return sdb_version_new(
+        base, &(struct sdb_version_change){.added = members, .nadded = n}, out, err);
+}
+
+static int take(const struct sdb_version *base, struct sdb_member *const *members,
+                size_t n, struct sdb_version **out, seerdb_err *err)
+{
+    return sdb_version_new(
+        base, &(struct sdb_version_change){.removed = members, .nremoved = n}, out,
+        err);
+}
+
+static void a_table_dies_with_its_last_version(void **state)
 {
     (void)state;
     struct graveyard g = {0};
     seerdb_err err = {0};
-    struct sdb_run *one = NULL, *two = NULL;
+    struct sdb_member *one = NULL, *two = NULL;
     struct sdb_version *first = NULL, *second = NULL, *third = NULL;
     test_ok(new_run(1, &g, &one, &err), &err);
     test_ok(new_run(2, &g, &two, &err), &err);
-    test_ok(sdb_version_add(NULL, one, &first, &err), &err);
-    test_ok(sdb_version_add(first, two, &second, &err), &err);
-    test_ok(sdb_version_new(&two, 1, &third, &err), &err);
-    sdb_run_unref(one);
-    sdb_run_unref(two);
-    assert_ptr_equal(second->runs[0], two); /* newest first */
-    assert_ptr_equal(second->runs[1], one);
+    test_ok(add(NULL, &one, 1, &first, &err), &err);
+    test_ok(add(first, &two, 1, &second, &err), &err);
+    test_ok(take(second, &one, 1, &third, &err), &err);
+    sdb_member_unref(one);
+    sdb_member_unref(two);
+    assert_ptr_equal(second->members[0], two); /* newest first */
+    assert_ptr_equal(second->members[1], one);
+    assert_int_equal(third->nmembers, 1);
+    assert_ptr_equal(third->members[0], two);
     sdb_version_unref(first);
     assert_int_equal(dead_in(&g), 0);
     assert_ptr_equal(sdb_version_ref(second), second);
@@ -69,60 +103,144 @@ static void a_run_dies_with_its_last_version(void **state)
     sdb_version_unref(third);
     assert_int_equal(dead_in(&g), 2);
     sdb_version_unref(NULL);
-    sdb_run_unref(NULL);
-    sdb_run_free(NULL);
+    sdb_member_unref(NULL);
+    sdb_member_free(NULL);
 }
 
-static void a_run_owns_a_copy_of_its_description(void **state)
+static void a_member_owns_a_copy_of_its_description(void **state)
 {
     (void)state;
     seerdb_err err = {0};
-    struct sdb_run *run = NULL;
-    test_ok(new_run(7, NULL, &run, &err), &err);
-    assert_int_equal(run->desc.file, 7);
-    test_slice_equal(sdb_buf_slice(&run->desc.smallest), test_slice("a"));
-    test_slice_equal(sdb_buf_slice(&run->desc.largest), test_slice("zz"));
-    sdb_run_ref(run);
-    sdb_run_unref(run);
-    sdb_run_unref(run); /* nobody collects it: it is freed */
+    struct sdb_member *m = NULL;
+    test_ok(new_run(7, NULL, &m, &err), &err);
+    assert_int_equal(m->desc.file, 7);
+    test_slice_equal(sdb_buf_slice(&m->desc.smallest), test_slice("a"));
+    test_slice_equal(sdb_buf_slice(&m->desc.largest), test_slice("zz"));
+    sdb_member_ref(m);
+    sdb_member_unref(m);
+    sdb_member_unref(m); /* nobody collects it: it is freed */
 }
 
-static void a_version_sums_its_runs(void **state)
+/* Two runs at level 0, two at level 1, one at level 3; in the order that they have. */
+static const struct place places[] = {
+    {9, 12, 0, "a", "z"}, {8, 11, 0, "a", "z"},  {3, 7, 1, "a", "c"},
+    {2, 7, 1, "e", "g"},  {6, 5, 1, "b", "f"},   {1, 20, 3, "a", "a"},
+    {4, 20, 3, "b", "d"}, {5, 20, 3, "dd", "x"},
+};
+#define NPLACES (sizeof places / sizeof places[0])
+
+/* A version of `places`, added in another order. */
+static void new_levels(struct sdb_version **out)
+{
+    seerdb_err err = {0};
+    struct sdb_member *members[NPLACES] = {NULL};
+    for (size_t i = 0; i < NPLACES; i++)
+        test_ok(new_member(&places[(i * 5 + 3) % NPLACES], NULL, &members[i], &err),
+                &err);
+    test_ok(add(NULL, members, NPLACES, out, &err), &err);
+    for (size_t i = 0; i < NPLACES; i++)
+        sdb_member_unref(members[i]);
+}
+
+static void runs_are_ordered_by_level_then_newest_first(void **state)
 {
     (void)state;
-    seerdb_err err = {0};
-    struct sdb_run *runs[3] = {NULL};
-    struct sdb_version *v = NULL, *empty = NULL;
-    for (uint64_t i = 0; i < 3; i++)
-        test_ok(new_run(i + 1, NULL, &runs[i], &err), &err);
-    test_ok(sdb_version_new(runs, 3, &v, &err), &err);
-    test_ok(sdb_version_new(NULL, 0, &empty, &err), &err);
-    assert_int_equal(v->nruns, 3);
-    assert_int_equal(v->records, 60);
-    assert_int_equal(v->tombstones, 6);
-    assert_int_equal(v->bytes, 600);
-    assert_int_equal(empty->nruns + empty->records + empty->bytes, 0);
-    for (int i = 0; i < 3; i++)
-        sdb_run_unref(runs[i]);
+    static const struct {
+        uint32_t level, first, n;
+        uint64_t id, bytes;
+    } runs[] = {
+        {0, 0, 1, 12, 900}, {0, 1, 1, 11, 800},  {1, 2, 2, 7, 500},
+        {1, 4, 1, 5, 600},  {3, 5, 3, 20, 1000},
+    };
+    struct sdb_version *v = NULL;
+    new_levels(&v);
+    assert_int_equal(v->nmembers, NPLACES);
+    for (size_t i = 0; i < NPLACES; i++)
+        assert_int_equal(v->members[i]->desc.file, places[i].file);
+    assert_int_equal(v->nruns, sizeof runs / sizeof runs[0]);
+    for (size_t i = 0; i < v->nruns; i++) {
+        assert_int_equal(v->runs[i].level, runs[i].level);
+        assert_int_equal(v->runs[i].id, runs[i].id);
+        assert_int_equal(v->runs[i].first, runs[i].first);
+        assert_int_equal(v->runs[i].n, runs[i].n);
+        assert_int_equal(v->runs[i].bytes, runs[i].bytes);
+        assert_int_equal(v->runs[i].records, runs[i].bytes / 10);
+        assert_int_equal(v->runs[i].tombstones, runs[i].bytes / 100);
+    }
+    assert_int_equal(v->bytes, 3800);
+    assert_int_equal(v->records, 380);
+    assert_int_equal(v->tombstones, 38);
+    assert_int_equal(sdb_version_next_run(v), 21);
     sdb_version_unref(v);
-    sdb_version_unref(empty);
+}
+
+static void a_key_is_in_at_most_one_table_of_a_run(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        uint32_t place; /* of the first table that ends at or after it */
+        uint64_t file;  /* that may hold it; 0: none */
+    } cases[] = {
+        {"", 5, 0},   {"a", 5, 1},  {"aa", 6, 0}, {"b", 6, 4}, {"d", 6, 4},
+        {"da", 7, 0}, {"dd", 7, 5}, {"e", 7, 5},  {"x", 7, 5}, {"xx", 8, 0},
+    };
+    struct sdb_version *v = NULL;
+    new_levels(&v);
+    const struct sdb_run *run = &v->runs[4];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct sdb_member *m = sdb_run_find(v, run, test_slice(cases[i].key));
+        assert_int_equal(sdb_run_seek(v, run, test_slice(cases[i].key)),
+                         cases[i].place);
+        assert_int_equal(m == NULL ? 0 : m->desc.file, cases[i].file);
+    }
+    sdb_version_unref(v);
+}
+
+static void tables_of_one_run_may_not_overlap(void **state)
+{
+    (void)state;
+    static const struct place overlap[] = {{1, 4, 2, "a", "f"}, {2, 4, 2, "f", "g"}};
+    struct graveyard g = {0};
+    seerdb_err err = {0};
+    struct sdb_member *members[2] = {NULL};
+    struct sdb_version *v = NULL;
+    for (size_t i = 0; i < 2; i++)
+        test_ok(new_member(&overlap[i], &g, &members[i], &err), &err);
+    assert_int_equal(add(NULL, members, 2, &v, &err), SEERDB_CORRUPT);
+    assert_non_null(strstr(err.msg, "tables 1 and 2 of run 4 at level 2 overlap"));
+    assert_null(v);
+    for (size_t i = 0; i < 2; i++)
+        sdb_member_unref(members[i]);
+    assert_int_equal(dead_in(&g), 2);
+}
+
+static void an_empty_version_has_nothing(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_version *v = NULL;
+    test_ok(add(NULL, NULL, 0, &v, &err), &err);
+    assert_int_equal(v->nruns + v->nmembers + v->records + v->bytes, 0);
+    assert_int_equal(sdb_version_next_run(v), 1);
+    sdb_version_unref(v);
 }
 
 static int build_versions(struct graveyard *g, seerdb_err *err)
 {
-    struct sdb_run *one = NULL, *two = NULL;
+    struct sdb_member *one = NULL, *two = NULL;
     struct sdb_version *first = NULL, *second = NULL;
     int rc = new_run(1, g, &one, err);
     if (rc == 0)
         rc = new_run(2, g, &two, err);
     if (rc == 0)
-        rc = sdb_version_add(NULL, one, &first, err);
+        rc = add(NULL, &one, 1, &first, err);
     if (rc == 0)
-        rc = sdb_version_add(first, two, &second, err);
+        rc = add(first, &two, 1, &second, err);
     sdb_version_unref(second);
     sdb_version_unref(first);
-    sdb_run_unref(two);
-    sdb_run_unref(one);
+    sdb_member_unref(two);
+    sdb_member_unref(one);
     return rc;
 }
 
@@ -141,9 +259,8 @@ static void failed_allocations_leave_the_counts_right(void **state)
         if (rc == 0)
             assert_int_equal(dead_in(&g), 2);
     }
-    assert_int_equal(
-        sdb_version_new(NULL, SIZE_MAX / 4, &(struct sdb_version *){NULL}, NULL),
-        SEERDB_NOMEM);
+    assert_int_equal(add(NULL, NULL, SIZE_MAX / 4, &(struct sdb_version *){NULL}, NULL),
+                     SEERDB_NOMEM);
 }
 
 /* ---- threads -------------------------------------------------------------- */
@@ -161,7 +278,7 @@ static void *share(void *arg)
     struct sharing *s = arg;
     for (int i = 0; i < ROUNDS; i++) {
         struct sdb_version *mine = sdb_version_ref(s->v), *next = NULL;
-        if (sdb_version_new(mine->runs, mine->nruns, &next, NULL) != 0)
+        if (add(mine, NULL, 0, &next, NULL) != 0)
             abort();
         sdb_version_unref(mine);
         sdb_version_unref(next);
@@ -175,13 +292,13 @@ static void counts_hold_across_threads(void **state)
     (void)state;
     struct sharing s = {.v = NULL};
     struct sdb_thread threads[THREADS] = {{.started = false}};
-    struct sdb_run *runs[2] = {NULL};
+    struct sdb_member *members[2] = {NULL};
     seerdb_err err = {0};
-    test_ok(new_run(1, &s.grave, &runs[0], &err), &err);
-    test_ok(new_run(2, &s.grave, &runs[1], &err), &err);
-    test_ok(sdb_version_new(runs, 2, &s.v, &err), &err);
-    sdb_run_unref(runs[0]);
-    sdb_run_unref(runs[1]);
+    test_ok(new_run(1, &s.grave, &members[0], &err), &err);
+    test_ok(new_run(2, &s.grave, &members[1], &err), &err);
+    test_ok(add(NULL, members, 2, &s.v, &err), &err);
+    sdb_member_unref(members[0]);
+    sdb_member_unref(members[1]);
     for (int i = 1; i < THREADS; i++)
         sdb_version_ref(s.v);
     for (int i = 0; i < THREADS; i++)
@@ -194,9 +311,12 @@ static void counts_hold_across_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_run_dies_with_its_last_version),
-        cmocka_unit_test(a_run_owns_a_copy_of_its_description),
-        cmocka_unit_test(a_version_sums_its_runs),
+        cmocka_unit_test(a_table_dies_with_its_last_version),
+        cmocka_unit_test(a_member_owns_a_copy_of_its_description),
+        cmocka_unit_test(runs_are_ordered_by_level_then_newest_first),
+        cmocka_unit_test(a_key_is_in_at_most_one_table_of_a_run),
+        cmocka_unit_test(tables_of_one_run_may_not_overlap),
+        cmocka_unit_test(an_empty_version_has_nothing),
         cmocka_unit_test(failed_allocations_leave_the_counts_right),
         cmocka_unit_test(counts_hold_across_threads),
     };
