@@ -297,7 +297,6 @@ void svt_table_free(struct svt_table *t)
 {
     if (t == NULL)
         return;
-    sqlite3_finalize(t->mode_stmt);
     sqlite3_finalize(t->marker_stmt);
     struct svt_table **at = &t->conn->tables;
     while (*at != NULL && *at != t)

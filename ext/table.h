@@ -83,7 +83,9 @@ struct svt_table {
     struct svt_txn *joined;  /* borrowed: SQLite has the object in its transaction */
 
     /* What marker.c knows of the shadow row. */
-    sqlite3_stmt *mode_stmt;   /* owned, at rest: PRAGMA journal_mode */
+    const sqlite3_file
+        *journal;              /* borrowed, never followed: SQLite's journal when ... */
+    bool wal;                  /* ... this was looked at: is it a write-ahead log? */
     sqlite3_stmt *marker_stmt; /* owned, at rest */
     bool marker_known;         /* as long as version and epoch stay the same: */
     unsigned marker_version;   /* SQLite's: the file was not changed by others */

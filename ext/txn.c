@@ -296,21 +296,33 @@ static int disown_undone(struct svt_table *t, struct svt_txn *x)
 
 /* ---- preparing ------------------------------------------------------------- */
 
+/* SQLite's journal of the schema is another object for each journal mode that matters
+ * here: the write-ahead log's lives as long as that mode does, the rollback journal's
+ * as long as the connection.  So the PRAGMA, which is compiled whenever it is run, is
+ * asked only when the object is not the one it was. */
 static int uses_wal(struct svt_table *t, bool *wal)
 {
-    int rc = SQLITE_OK;
-    *wal = false;
-    if (t->mode_stmt == NULL)
-        rc = svt_prepare(t->conn->db, &t->mode_stmt, "PRAGMA \"%w\".journal_mode",
-                         t->schema_name);
+    sqlite3_file *journal = NULL;
+    sqlite3_stmt *stmt = NULL;
+    if (sqlite3_file_control(t->conn->db, t->schema_name, SQLITE_FCNTL_JOURNAL_POINTER,
+                             &journal) != SQLITE_OK)
+        journal = NULL;
+    *wal = t->wal;
+    if (journal != NULL && journal == t->journal)
+        return SQLITE_OK;
+    int rc =
+        svt_prepare(t->conn->db, &stmt, "PRAGMA \"%w\".journal_mode", t->schema_name);
     if (rc != SQLITE_OK)
         return rc;
-    if (sqlite3_step(t->mode_stmt) == SQLITE_ROW) {
-        const char *mode = (const char *)sqlite3_column_text(t->mode_stmt, 0);
+    *wal = false;
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *mode = (const char *)sqlite3_column_text(stmt, 0);
         *wal = mode != NULL && strcmp(mode, "wal") == 0;
     }
-    sqlite3_reset(t->mode_stmt);
-    return SQLITE_OK;
+    rc = sqlite3_finalize(stmt);
+    t->wal = *wal;
+    t->journal = rc == SQLITE_OK ? journal : NULL;
+    return rc;
 }
 
 /* What sync=auto means for t's schema: what PRAGMA synchronous says.  NORMAL is NORMAL

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * commit_bench -- what a commit costs on a seerdb table, as a ratio to an ordinary
- * WITHOUT ROWID table: medians of interleaved rounds in one process.
+ * WITHOUT ROWID table in a database of its own (of two tables in one file each would
+ * pay for checkpoints of the other's pages): medians of interleaved rounds in one
+ * process.
  *
  *     commit_bench --extension ./seerdb.so [--rounds N]
  *
  * Cases: one row per transaction by random and by sequential key at synchronous=NORMAL
  * and FULL, 100 rows per transaction at FULL, and a point SELECT inside BEGIN against
- * one on a table in memory, which has no marker to read.  WAL mode.  Information, never
- * a verdict. */
+ * one on the same rows in memory, where there is no marker to read.  WAL mode.
+ * Information, never a verdict. */
 #define _GNU_SOURCE
 #include <sqlite3.h>
 
@@ -127,6 +129,35 @@ static void show(const char *name, double *ours, double *theirs, int n)
     printf("%-48s %9.2f us %9.2f us   %5.2fx\n", name, o, t, t / o);
 }
 
+static sqlite3 *open_db(const char *dir, const char *name, const char *extension)
+{
+    char path[80];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (sqlite3_open(path, &db) != SQLITE_OK)
+        die(db, path);
+    sqlite3_enable_load_extension(db, 1);
+    if (sqlite3_load_extension(db, extension, NULL, NULL) != SQLITE_OK)
+        die(db, extension);
+    run(db, "PRAGMA journal_mode = WAL");
+    return db;
+}
+
+/* Rows with the keys 1 to n, or with n random ones. */
+static void fill(sqlite3 *db, const char *table, uint64_t n, bool random)
+{
+    sqlite3_stmt *insert = prepare(db, "INSERT INTO", table);
+    run(db, "BEGIN");
+    for (uint64_t i = 1; i <= n; i++) {
+        sqlite3_bind_int64(insert, 1, (int64_t)(random ? mix(i) : i));
+        if (sqlite3_step(insert) != SQLITE_DONE)
+            die(db, "INSERT");
+        sqlite3_reset(insert);
+    }
+    run(db, "COMMIT");
+    sqlite3_finalize(insert);
+}
+
 int main(int argc, char **argv)
 {
     static const struct bench_case cases[] = {
@@ -147,49 +178,44 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: commit_bench --extension seerdb.so [--rounds N]\n");
         return 2;
     }
-    char dir[] = "/tmp/seerdb-commit-XXXXXX", path[64], command[80];
+    char dir[] = "/tmp/seerdb-commit-XXXXXX", command[80];
     if (mkdtemp(dir) == NULL)
         return 1;
-    snprintf(path, sizeof path, "%s/c.db", dir);
-    sqlite3 *db;
-    if (sqlite3_open(path, &db) != SQLITE_OK)
-        die(db, path);
-    sqlite3_enable_load_extension(db, 1);
-    if (sqlite3_load_extension(db, extension, NULL, NULL) != SQLITE_OK)
-        die(db, extension);
-    run(db,
-        "PRAGMA journal_mode = WAL;"
-        "CREATE VIRTUAL TABLE s USING seerdb(k INT PRIMARY KEY, v BLOB);"
-        "CREATE TABLE o(k INT PRIMARY KEY, v BLOB) WITHOUT ROWID;"
-        "CREATE VIRTUAL TABLE temp.m USING seerdb(k INT PRIMARY KEY, v BLOB);"
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000)"
-        "  INSERT INTO o SELECT -i * 7919, zeroblob(100) FROM n;"
-        "INSERT INTO s SELECT * FROM o;"
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000)"
-        "  INSERT INTO m SELECT i, zeroblob(100) FROM n;"
-        "INSERT INTO s SELECT * FROM m; INSERT INTO o SELECT * FROM m;");
+    sqlite3 *ours_db = open_db(dir, "s.db", extension);
+    sqlite3 *native_db = open_db(dir, "o.db", extension);
+    run(ours_db, "CREATE VIRTUAL TABLE t USING seerdb(k INT PRIMARY KEY, v BLOB);"
+                 "CREATE VIRTUAL TABLE temp.m USING seerdb(k INT PRIMARY KEY, v BLOB)");
+    run(native_db, "CREATE TABLE t(k INT PRIMARY KEY, v BLOB) WITHOUT ROWID;");
+    fill(ours_db, "t", 200000, true);
+    fill(native_db, "t", 200000, true);
+    fill(ours_db, "t", 1000, false);
+    fill(native_db, "t", 1000, false);
+    fill(ours_db, "m", 200000, true);
+    fill(ours_db, "m", 1000, false);
     next_key = 100000000;
     printf("%-48s %12s %12s   ratio\n", "per row", "seerdb", "ordinary");
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         double ours[MAX_ROUNDS], theirs[MAX_ROUNDS];
         char sql[60];
         snprintf(sql, sizeof sql, "PRAGMA synchronous = %s", cases[c].synchronous);
-        run(db, sql);
+        run(ours_db, sql);
+        run(native_db, sql);
         for (int r = 0; r < rounds; r++) {
-            ours[r] = write_rows(db, "s", &cases[c]);
-            theirs[r] = write_rows(db, "o", &cases[c]);
+            ours[r] = write_rows(ours_db, "t", &cases[c]);
+            theirs[r] = write_rows(native_db, "t", &cases[c]);
         }
         show(cases[c].name, ours, theirs, rounds);
     }
     double marked[MAX_ROUNDS], plain[MAX_ROUNDS], native[MAX_ROUNDS], again[MAX_ROUNDS];
     for (int r = 0; r < rounds; r++) {
-        marked[r] = again[r] = read_rows(db, "s");
-        plain[r] = read_rows(db, "m");
-        native[r] = read_rows(db, "o");
+        marked[r] = again[r] = read_rows(ours_db, "t");
+        plain[r] = read_rows(ours_db, "m");
+        native[r] = read_rows(native_db, "t");
     }
     show("point SELECT in BEGIN", marked, native, rounds);
     show("the same (second column: without a marker)", again, plain, rounds);
-    sqlite3_close(db);
+    sqlite3_close(ours_db);
+    sqlite3_close(native_db);
     snprintf(command, sizeof command, "rm -rf %s", dir);
     return system(command) == 0 ? 0 : 1;
 }

@@ -36,7 +36,7 @@ static bool grow(struct sdb_arena *a, size_t size)
         return false;
     if (want < need)
         want = need;
-    struct sdb_arena_chunk *c = sdb_mem_aligned(ALIGN_MAX, want);
+    struct sdb_arena_chunk *c = sdb_mem_alloc(want); /* alloc aligns */
     if (c == NULL)
         return false;
     c->older = a->chunks;

@@ -6,6 +6,7 @@
 #ifndef SDB_TREE_RUN_ITER_H
 #define SDB_TREE_RUN_ITER_H
 
+#include "table/table_iter.h"
 #include "tree/version.h"
 
 /* The iterator holds a count on v; `run` is one of its runs. */

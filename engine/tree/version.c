@@ -81,13 +81,21 @@ static struct sdb_version *new_version(size_t n, seerdb_err *err)
     return v;
 }
 
-/* The order of members in a version. */
+static uint64_t newest(const struct sdb_table_desc *d)
+{
+    return d->commit != 0 ? d->commit : d->max_number;
+}
+
+/* The order of members in a version.  At level 0 a table may arrive later than one
+ * with newer commits: the spilled writes of a transaction wait for no memtable. */
 static int compare(const void *a, const void *b)
 {
     const struct sdb_table_desc *x = &(*(struct sdb_member *const *)a)->desc;
     const struct sdb_table_desc *y = &(*(struct sdb_member *const *)b)->desc;
     if (x->level != y->level)
         return x->level < y->level ? -1 : 1;
+    if (x->level == 0 && newest(x) != newest(y))
+        return newest(x) > newest(y) ? -1 : 1;
     if (x->run != y->run)
         return x->run > y->run ? -1 : 1;
     return sdb_slice_cmp(sdb_buf_slice(&x->smallest), sdb_buf_slice(&y->smallest));
@@ -99,7 +107,8 @@ static int find_runs(struct sdb_version *v, seerdb_err *err)
     for (uint32_t i = 0; i < v->nmembers; i++) {
         const struct sdb_table_desc *d = &v->members[i]->desc;
         struct sdb_run *run = v->nruns == 0 ? NULL : &v->runs[v->nruns - 1];
-        if (run == NULL || run->level != d->level || run->id != d->run) {
+        if (run == NULL || run->level != d->level || run->id != d->run ||
+            (d->level == 0 && newest(d) != newest(&v->members[i - 1]->desc))) {
             run = &v->runs[v->nruns++];
             *run = (struct sdb_run){.id = d->run, .level = d->level, .first = i};
         } else {

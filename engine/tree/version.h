@@ -4,8 +4,8 @@
  *
  * Its tables form sorted *runs*: tables of one run do not overlap, and no key's
  * versions are in two of them.  Of two runs that hold versions of a key the earlier one
- * has the newer ones: runs are ordered by level, and within a level the higher id is
- * the newer.
+ * has the newer ones: runs are ordered by level, at level 0 by their greatest commit
+ * number, and then by id, the higher one being the newer.
  *
  * A version holds counts on its tables.  A table that no version holds any more and
  * that was removed from the manifest is handed to the store's graveyard, which deletes

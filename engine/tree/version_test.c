@@ -30,6 +30,7 @@ struct place {
     uint64_t file, run;
     uint32_t level;
     const char *smallest, *largest;
+    uint64_t max_number, commit;
 };
 
 static int new_member(const struct place *p, struct graveyard *g,
@@ -38,6 +39,8 @@ static int new_member(const struct place *p, struct graveyard *g,
     struct sdb_table_desc desc = {.file = p->file,
                                   .run = p->run,
                                   .level = p->level,
+                                  .max_number = p->max_number,
+                                  .commit = p->commit,
                                   .size = 100 * p->file,
                                   .records = 10 * p->file,
                                   .tombstones = p->file};
@@ -56,7 +59,7 @@ static int new_member(const struct place *p, struct graveyard *g,
 static int new_run(uint64_t file, struct graveyard *g, struct sdb_member **out,
                    seerdb_err *err)
 {
-    return new_member(&(struct place){file, file, 0, "a", "zz"}, g, out, err);
+    return new_member(&(struct place){file, file, 0, "a", "zz", 0, 0}, g, out, err);
 }
 
 static int add(const struct sdb_version *base, struct sdb_member *const *members,
@@ -123,9 +126,9 @@ static void a_member_owns_a_copy_of_its_description(void **state)
 
 /* Two runs at level 0, two at level 1, one at level 3; in the order that they have. */
 static const struct place places[] = {
-    {9, 12, 0, "a", "z"}, {8, 11, 0, "a", "z"},  {3, 7, 1, "a", "c"},
-    {2, 7, 1, "e", "g"},  {6, 5, 1, "b", "f"},   {1, 20, 3, "a", "a"},
-    {4, 20, 3, "b", "d"}, {5, 20, 3, "dd", "x"},
+    {9, 12, 0, "a", "z", 0, 0}, {8, 11, 0, "a", "z", 0, 0},  {3, 7, 1, "a", "c", 0, 0},
+    {2, 7, 1, "e", "g", 0, 0},  {6, 5, 1, "b", "f", 0, 0},   {1, 20, 3, "a", "a", 0, 0},
+    {4, 20, 3, "b", "d", 0, 0}, {5, 20, 3, "dd", "x", 0, 0},
 };
 #define NPLACES (sizeof places / sizeof places[0])
 
@@ -174,6 +177,30 @@ static void runs_are_ordered_by_level_then_newest_first(void **state)
     sdb_version_unref(v);
 }
 
+static void level_0_is_ordered_by_commits(void **state)
+{
+    (void)state;
+    /* Two spilled runs of commit 50, one of two tables, between two flushes. */
+    static const struct place runs[] = {
+        {3, 1, 0, "a", "z", 60, 0}, {5, 9, 0, "a", "c", 7, 50},
+        {6, 9, 0, "d", "e", 8, 50}, {4, 8, 0, "a", "z", 9, 50},
+        {9, 9, 0, "a", "z", 49, 0},
+    };
+    seerdb_err err = {0};
+    struct sdb_member *members[5] = {NULL};
+    struct sdb_version *v = NULL;
+    for (size_t i = 0; i < 5; i++)
+        test_ok(new_member(&runs[(i * 2 + 1) % 5], NULL, &members[i], &err), &err);
+    test_ok(add(NULL, members, 5, &v, &err), &err);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(v->members[i]->desc.file, runs[i].file);
+        sdb_member_unref(members[i]);
+    }
+    assert_int_equal(v->nruns, 4);
+    assert_int_equal(v->runs[1].n, 2);
+    sdb_version_unref(v);
+}
+
 static void a_key_is_in_at_most_one_table_of_a_run(void **state)
 {
     (void)state;
@@ -200,7 +227,8 @@ static void a_key_is_in_at_most_one_table_of_a_run(void **state)
 static void tables_of_one_run_may_not_overlap(void **state)
 {
     (void)state;
-    static const struct place overlap[] = {{1, 4, 2, "a", "f"}, {2, 4, 2, "f", "g"}};
+    static const struct place overlap[] = {{1, 4, 2, "a", "f", 0, 0},
+                                           {2, 4, 2, "f", "g", 0, 0}};
     struct graveyard g = {0};
     seerdb_err err = {0};
     struct sdb_member *members[2] = {NULL};
@@ -314,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_table_dies_with_its_last_version),
         cmocka_unit_test(a_member_owns_a_copy_of_its_description),
         cmocka_unit_test(runs_are_ordered_by_level_then_newest_first),
+        cmocka_unit_test(level_0_is_ordered_by_commits),
         cmocka_unit_test(a_key_is_in_at_most_one_table_of_a_run),
         cmocka_unit_test(tables_of_one_run_may_not_overlap),
         cmocka_unit_test(an_empty_version_has_nothing),
