@@ -5,7 +5,7 @@
 # module includes only modules listed above it.
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
-  os/sync os/thread os/clock os/file os/memdata os/memfs os/faultfs \
+  os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs \
   table/key table/keycode table/iter table/block table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \

@@ -40,7 +40,8 @@ extern struct sdb_lock_class
     LK_DB ACQUIRED_AFTER(LK_INSTALL); /* shared state; no I/O */
 extern struct sdb_lock_class LK_VLOG ACQUIRED_AFTER(LK_DB);
 extern struct sdb_lock_class LK_CACHE ACQUIRED_AFTER(LK_VLOG);
-extern struct sdb_lock_class LK_FS ACQUIRED_AFTER(LK_CACHE); /* inside a file layer */
+extern struct sdb_lock_class LK_PAGES ACQUIRED_AFTER(LK_CACHE); /* memory of blocks */
+extern struct sdb_lock_class LK_FS ACQUIRED_AFTER(LK_PAGES); /* inside a file layer */
 
 /* All zeros is not valid: init.  `owner` serves sdb_lock_assert_held. */
 struct sdb_mutex {
@@ -79,6 +80,7 @@ SDB_LOCK_FUNCTIONS(install, LK_INSTALL)
 SDB_LOCK_FUNCTIONS(db, LK_DB)
 SDB_LOCK_FUNCTIONS(vlog, LK_VLOG)
 SDB_LOCK_FUNCTIONS(cache, LK_CACHE)
+SDB_LOCK_FUNCTIONS(pages, LK_PAGES)
 SDB_LOCK_FUNCTIONS(fs, LK_FS)
 
 struct sdb_cond {

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * First fit over a bitmap of granules, one bitmap per region, at its start.  Blocks of
+ * one tree differ little in size, so that what one leaves the next one fits; a region
+ * that refused a size is not asked for it again until something in it is freed.  The
+ * pool's table of regions holds what decides where to look, so that a search does not
+ * touch the regions themselves. */
+#define _GNU_SOURCE
+#include "os/pages.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define GRANULE  ((size_t)1024)
+#define GRANULES ((uint32_t)(SDB_PAGES_REGION / GRANULE))
+#define WORDS    (GRANULES / 64)
+#define ALIGN    ((size_t)64)
+
+/* At the start of its 2 MiB; the first granule is its own. */
+struct region {
+    struct sdb_pages *pool;
+    uint32_t slot;        /* in pool->regions */
+    uint64_t used[WORDS]; /* a bit per granule */
+};
+_Static_assert(sizeof(struct region) <= GRANULE, "the header has one granule");
+_Static_assert(SDB_PAGES_REGION % (64 * GRANULE) == 0, "whole words");
+
+struct slot {
+    struct region *region; /* owned */
+    uint32_t nfree;        /* granules */
+    uint32_t refused;      /* no run of so many granules is free */
+};
+
+struct sdb_pages {
+    _Atomic uint32_t count;                    /* relaxed up; acq_rel down */
+    struct sdb_mutex lock;                     /* LK_PAGES */
+    struct slot *regions GUARDED_BY(LK_PAGES); /* owned */
+    uint32_t nregions GUARDED_BY(LK_PAGES), capacity GUARDED_BY(LK_PAGES);
+    uint32_t nempty GUARDED_BY(LK_PAGES); /* of these */
+    uint32_t last GUARDED_BY(LK_PAGES);   /* the slot that served last */
+    uint32_t spare;                       /* empty regions to keep; immutable */
+};
+
+struct sdb_pages *sdb_pages_new(size_t spare)
+{
+    struct sdb_pages *p = sdb_mem_zalloc(sizeof *p);
+    if (p == NULL)
+        return NULL;
+    atomic_init(&p->count, 1);
+    sdb_mutex_init(&p->lock);
+    p->spare = (uint32_t)(spare / SDB_PAGES_REGION);
+    return p;
+}
+
+/* The last count is gone: nobody else can hold the lock. */
+static void pool_free(struct sdb_pages *p) NO_TSA
+{
+    for (uint32_t i = 0; i < p->nregions; i++)
+        sdb_mem_free(p->regions[i].region);
+    sdb_mem_free(p->regions);
+    sdb_mutex_fini(&p->lock);
+    sdb_mem_free(p);
+}
+
+void sdb_pages_unref(struct sdb_pages *p)
+{
+    if (p != NULL && atomic_fetch_sub_explicit(&p->count, 1, memory_order_acq_rel) == 1)
+        pool_free(p);
+}
+
+/* ---- bitmaps --------------------------------------------------------------- */
+
+/* The first granule from `at` on whose bit is `bit`; GRANULES if there is none. */
+static uint32_t find_bit(const uint64_t *used, uint32_t at, bool bit)
+{
+    while (at < GRANULES) {
+        uint64_t word = (bit ? used[at / 64] : ~used[at / 64]) >> (at % 64);
+        if (word != 0)
+            return at + (uint32_t)__builtin_ctzll(word);
+        at = (at / 64 + 1) * 64;
+    }
+    return GRANULES;
+}
+
+/* The first of n free granules in a row; GRANULES if there are none. */
+static uint32_t find_run(const uint64_t *used, uint32_t n)
+{
+    for (uint32_t at = find_bit(used, 1, false); at + n <= GRANULES;) {
+        uint32_t end = find_bit(used, at, true);
+        if (end - at >= n)
+            return at;
+        at = find_bit(used, end, false);
+    }
+    return GRANULES;
+}
+
+static void set_bits(uint64_t *used, uint32_t at, uint32_t n, bool bit)
+{
+    for (uint32_t end = at + n; at < end;) {
+        uint32_t in_word = 64 - at % 64, k = end - at < in_word ? end - at : in_word;
+        uint64_t mask = (k == 64 ? UINT64_MAX : (UINT64_C(1) << k) - 1) << (at % 64);
+        assert((used[at / 64] & mask) == (bit ? 0 : mask));
+        used[at / 64] = bit ? used[at / 64] | mask : used[at / 64] & ~mask;
+        at += k;
+    }
+}
+
+/* ---- regions --------------------------------------------------------------- */
+
+static bool add_region(struct sdb_pages *p) REQUIRES(LK_PAGES)
+{
+    if (p->nregions == p->capacity) {
+        uint32_t capacity = p->capacity * 2 + 8;
+        struct slot *slots = sdb_array_grow(p->regions, capacity, sizeof *slots);
+        if (slots == NULL)
+            return false;
+        p->regions = slots;
+        p->capacity = capacity;
+    }
+    struct region *r = sdb_mem_aligned(SDB_PAGES_REGION, SDB_PAGES_REGION);
+    if (r == NULL)
+        return false;
+    /* A refusal only means small pages. */
+    (void)madvise(r, SDB_PAGES_REGION, MADV_HUGEPAGE);
+    *r = (struct region){.pool = p, .slot = p->nregions};
+    set_bits(r->used, 0, 1, true);
+    p->last = p->nregions++;
+    p->nempty++;
+    p->regions[p->last] = (struct slot){r, GRANULES - 1, GRANULES};
+    return true;
+}
+
+static void remove_region(struct sdb_pages *p, uint32_t slot) REQUIRES(LK_PAGES)
+{
+    sdb_mem_free(p->regions[slot].region);
+    p->nempty--;
+    p->nregions--;
+    if (slot != p->nregions) {
+        p->regions[slot] = p->regions[p->nregions];
+        p->regions[slot].region->slot = slot;
+    }
+    p->last = 0;
+}
+
+/* A piece of n granules in the region, or NULL. */
+static void *take_from(struct sdb_pages *p, uint32_t slot, uint32_t n)
+    REQUIRES(LK_PAGES)
+{
+    struct slot *s = &p->regions[slot];
+    if (s->nfree < n || s->refused <= n)
+        return NULL;
+    uint32_t at = find_run(s->region->used, n);
+    if (at == GRANULES) {
+        s->refused = n;
+        return NULL;
+    }
+    p->nempty -= s->nfree == GRANULES - 1;
+    set_bits(s->region->used, at, n, true);
+    s->nfree -= n;
+    p->last = slot;
+    return (uint8_t *)s->region + at * GRANULE;
+}
+
+void *sdb_pages_take(struct sdb_pages *p, size_t size)
+{
+    if (p == NULL || size > SDB_PAGES_PIECE_MAX)
+        return sdb_mem_aligned(ALIGN, size);
+    uint32_t n = size == 0 ? 1 : (uint32_t)((size + GRANULE - 1) / GRANULE);
+    void *piece = NULL;
+    sdb_lock_pages(&p->lock);
+    if (p->nregions > 0)
+        piece = take_from(p, p->last, n);
+    for (uint32_t i = 0; i < p->nregions && piece == NULL; i++)
+        piece = take_from(p, i, n);
+    if (piece == NULL && add_region(p))
+        piece = take_from(p, p->last, n);
+    sdb_unlock_pages(&p->lock);
+    if (piece != NULL)
+        atomic_fetch_add_explicit(&p->count, 1, memory_order_relaxed);
+    return piece;
+}
+
+void sdb_pages_give(struct sdb_pages *p, void *piece, size_t size)
+{
+    if (piece == NULL)
+        return;
+    if (p == NULL || size > SDB_PAGES_PIECE_MAX) {
+        sdb_mem_free(piece);
+        return;
+    }
+    uintptr_t offset = (uintptr_t)piece & (SDB_PAGES_REGION - 1);
+    struct region *r = (struct region *)(void *)((uint8_t *)piece - offset);
+    uint32_t n = size == 0 ? 1 : (uint32_t)((size + GRANULE - 1) / GRANULE);
+    assert(r->pool == p);
+    sdb_lock_pages(&p->lock);
+    struct slot *s = &p->regions[r->slot];
+    set_bits(r->used, (uint32_t)(offset / GRANULE), n, false);
+    s->nfree += n;
+    s->refused = GRANULES;
+    if (s->nfree == GRANULES - 1 && ++p->nempty > p->spare)
+        remove_region(p, r->slot);
+    sdb_unlock_pages(&p->lock);
+    sdb_pages_unref(p);
+}
+
+size_t sdb_pages_bytes(struct sdb_pages *p)
+{
+    sdb_lock_pages(&p->lock);
+    size_t bytes = p->nregions * SDB_PAGES_REGION;
+    sdb_unlock_pages(&p->lock);
+    return bytes;
+}
+
+void sdb_pages_check(struct sdb_pages *p)
+{
+    uint32_t nempty = 0;
+    sdb_lock_pages(&p->lock);
+    for (uint32_t i = 0; i < p->nregions; i++) {
+        uint32_t nused = 0;
+        for (uint32_t w = 0; w < WORDS; w++)
+            nused += (uint32_t)__builtin_popcountll(p->regions[i].region->used[w]);
+        assert(nused + p->regions[i].nfree == GRANULES);
+        assert(p->regions[i].region->slot == i && p->regions[i].region->pool == p);
+        nempty += nused == 1;
+    }
+    assert(nempty == p->nempty);
+    (void)nempty;
+    sdb_unlock_pages(&p->lock);
+}
