@@ -6,7 +6,8 @@
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
   os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs \
-  table/key table/keycode table/iter table/block table/cache table/table_format table/table_index \
+  table/key table/keycode table/iter table/vec table/search16 table/block table/filter \
+  table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/manifest \
@@ -41,6 +42,7 @@ EXT_OBJ := $(EXT_SRC:%.c=$(BUILD)/%.o)
 EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
 ENGINE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_test.c))
 EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_fuzz.c))
 BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c)))
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
   $(BUILD)/engine/bench/report.o $(BUILD)/engine/bench/chart.o $(BUILD)/engine/bench/runner.o
@@ -48,7 +50,7 @@ BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_benc
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill cuts)
 
 .PHONY: all loadable static deps dev-deps demo test unit sql asan tsan locks layers sizes format \
-  check-format bench bench-micro soak install clean help
+  check-format bench bench-micro fuzz soak install clean help
 all: loadable static ## build the extension and the library
 
 loadable: seerdb.so ## build seerdb.so, the loadable extension
@@ -104,6 +106,11 @@ $(BUILD)/engine/bench/%_test: engine/bench/%_test.c engine/test.h $(BENCH_COMMON
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< $(BENCH_COMMON) -lcmocka $(OUR_LIBS)
 
+$(BUILD)/engine/%_fuzz: engine/%_fuzz.c engine/fuzz_main.c engine/fuzz.h $(BUILD)/libseerdb.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $< engine/fuzz_main.c \
+	  $(BUILD)/libseerdb.a $(OUR_LIBS)
+
 $(BUILD)/engine/%_bench: engine/%_bench.c $(BUILD)/libseerdb.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< $(BUILD)/libseerdb.a $(OUR_LIBS)
@@ -144,7 +151,8 @@ test: ## run every test: unit, SQL, differential, kill -9
 	@$(MAKE) --no-print-directory unit sql
 	@cat $(BUILD)/tap/*.tap | $(TALLY)
 
-unit: $(ENGINE_TESTS) $(EXT_TESTS) ## only the unit tests of every module
+unit: $(ENGINE_TESTS) $(EXT_TESTS) $(FUZZERS) ## only the unit tests of every module
+	$(foreach t,$(FUZZERS),$(call tap,$(call unit_of,$(t)),$(t)))
 	$(foreach t,$(ENGINE_TESTS) $(EXT_TESTS),$(call tap,$(call unit_of,$(t)),CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
 
 SEEDS ?= 1-50
@@ -201,7 +209,8 @@ layers: ## prove that a module includes only modules below it
 	        else if (rank[m] > i) { print file ": includes " m ", which lies above it"; bad = 1 } } } \
 	    if (bad) exit 1; print "layers: ok" }'
 	@! grep -nE '^#include "(base|os|table|log|tree|db)/' ext/*.h $(EXT_SRC)
-	@for f in $$(find engine -name '*.c' ! -name '*_test.c' ! -name '*_bench.c' ! -path 'engine/bench/*'); do \
+	@for f in $$(find engine -name '*.c' ! -name '*_test.c' ! -name '*_bench.c' ! -name '*_fuzz.c' ! -name fuzz_main.c \
+	    ! -path 'engine/bench/*'); do \
 	  case " $(ENGINE_SRC) " in *" $$f "*) ;; *) echo "$$f is in no list"; exit 1;; esac; done
 	@for f in $$(find ext -name '*.c' ! -name '*_test.c'); do \
 	  case " $(EXT_SRC) " in *" $$f "*) ;; *) echo "$$f is in no list"; exit 1;; esac; done
@@ -260,6 +269,13 @@ bench: $(BENCH_PROGRAMS) $(BUILD)/seerdb.so ## seerdb beside SQLite's tables and
 bench-micro: $(BENCHES) $(BUILD)/sql-tests/commit_bench $(BUILD)/seerdb.so ## single parts: ns an operation
 	@for b in $(BENCHES); do $$b; done
 	$(BUILD)/sql-tests/commit_bench --extension $(EXTENSION)
+
+FUZZ_TIME ?= 60
+fuzz: ## run every fuzz program under libFuzzer for FUZZ_TIME seconds (clang)
+	$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" SAN=address $(BUILD)/fuzz/libseerdb.a
+	$(foreach f,$(wildcard engine/*/*_fuzz.c),clang -O1 -g $(filter-out -MMD -MP,$(OUR_CFLAGS)) $(SAN_address) \
+	  -fsanitize=fuzzer -o $(BUILD)/fuzz/$(basename $(notdir $f)) $f $(BUILD)/fuzz/libseerdb.a $(OUR_LIBS) && \
+	  mkdir -p $(BUILD)/fuzz/corpus && $(BUILD)/fuzz/$(basename $(notdir $f)) -max_total_time=$(FUZZ_TIME) -max_len=100000 $(BUILD)/fuzz/corpus;)
 
 soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: minutes
 	$(BUILD)/sql-tests/cuts --cuts 5000

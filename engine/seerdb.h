@@ -152,6 +152,12 @@ int seerdb_stats(seerdb *db, seerdb_tree *tree,
 
 /* ---- trees ---------------------------------------------------------------- */
 
+/* How tables of a tree are searched. */
+enum seerdb_index {
+    SEERDB_INDEX_LEARNED = 0, /* by a model of the keys, where one is worth having */
+    SEERDB_INDEX_BINARY = 1   /* by a search tree alone */
+};
+
 /* What a tree keeps for ever in the manifest.  Slices are copied. */
 typedef struct seerdb_tree_options {
     seerdb_uuid id;      /* all zeros: a new random one */
@@ -159,9 +165,11 @@ typedef struct seerdb_tree_options {
     const char *name;    /* for messages and statistics; may be NULL */
     uint32_t key_format; /* versions of the caller's encodings, opaque here */
     uint32_t value_format;
-    int compression;  /* 0: none; otherwise a zstd level from 1 to 19 */
-    bool marked;      /* commits count as far as an outside marker says: below */
-    seerdb_slice app; /* opaque to the engine, at most 64 KiB */
+    int compression;         /* 0: none; otherwise a zstd level from 1 to 19 */
+    unsigned filter_bits;    /* per key, 0 to 20: filters of its tables; 0: none */
+    enum seerdb_index index; /* of its tables */
+    bool marked;             /* commits count as far as an outside marker says: below */
+    seerdb_slice app;        /* opaque to the engine, at most 64 KiB */
 } seerdb_tree_options;
 
 /* Make a new tree; durable when this returns.  *out is a counted handle. */

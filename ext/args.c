@@ -699,7 +699,7 @@ int svt_args_parse(int argc, const char *const *argv, struct svt_schema *out,
                    char **message)
 {
     struct parser ps = {.table = argv[2], .s = out};
-    *out = (struct svt_schema){.options = {.compression = 1}};
+    *out = (struct svt_schema){.options = {.compression = 1, .filter_bits = 10}};
     bool ok = true;
     for (int i = 3; ok && i < argc; i++)
         ok = parse_argument(&ps, argv[i]);

@@ -40,6 +40,8 @@ struct svt_options {
     enum svt_sync sync;
     bool sync_given;
     int compression; /* 0 none, else zstd level; default 1 */
+    enum seerdb_index index;
+    unsigned filter_bits; /* per key; default 10 */
     enum svt_insert insert;
 };
 

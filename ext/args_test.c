@@ -214,6 +214,8 @@ static void options_are_read(void **state)
     assert_int_equal(s.options.sync, SVT_SYNC_NORMAL);
     assert_true(s.options.sync_given);
     assert_int_equal(s.options.compression, 19);
+    assert_int_equal(s.options.index, SEERDB_INDEX_LEARNED);
+    assert_int_equal(s.options.filter_bits, 10);
     assert_int_equal(s.options.insert, SVT_INSERT_REPLACE);
     svt_schema_fini(&s);
     parse(&s, "a");
@@ -231,6 +233,14 @@ static void options_are_read(void **state)
     assert_int_equal(s.options.compression, 0);
     assert_true(s.options.sync_given);
     svt_schema_fini(&s);
+    parse(&s, "a", "index = Binary", "filter_bits = '20'");
+    assert_int_equal(s.options.index, SEERDB_INDEX_BINARY);
+    assert_int_equal(s.options.filter_bits, 20);
+    svt_schema_fini(&s);
+    parse(&s, "a", "index = learned", "filter_bits = 0");
+    assert_int_equal(s.options.index, SEERDB_INDEX_LEARNED);
+    assert_int_equal(s.options.filter_bits, 0);
+    svt_schema_fini(&s);
     parse(&s, "a", "compression = zstd", "memory_limit = '3gb'");
     assert_int_equal(s.options.compression, 1);
     assert_true(s.options.memory_limit == (int64_t)3 << 30);
@@ -241,7 +251,8 @@ static void options_are_read(void **state)
     "a column takes a type, PRIMARY KEY [ASC|DESC], NOT NULL, COLLATE and DEFAULT"
 #define KEY_GRAMMAR "PRIMARY KEY (column [COLLATE c] [ASC|DESC], ...)"
 #define OPTIONS                                                                        \
-    "the options are path, memory_limit, sync, history, compression and insert"
+    "the options are path, memory_limit, sync, history, compression, index, "          \
+    "filter_bits and insert"
 
 static void what_cannot_be_honoured_is_refused_by_name(void **state)
 {
@@ -413,6 +424,18 @@ static void options_out_of_range_list_what_is_allowed(void **state)
         sqlite3_free(arg);
         sqlite3_free(want);
     }
+    static const char *const bits[] = {"21", "-1", "1x", "ten", "99999999999"};
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+        char *arg = sqlite3_mprintf("filter_bits = '%s'", bits[i]);
+        char *want = sqlite3_mprintf("t: option filter_bits = \"%s\": allowed is a "
+                                     "number from 0 to 20",
+                                     bits[i]);
+        expect_refused(want, "a", arg);
+        sqlite3_free(arg);
+        sqlite3_free(want);
+    }
+    expect_refused("t: option index = \"hash\": allowed is learned or binary", "a",
+                   "index = hash");
     static const char *const levels[] = {"zstd:0",   "zstd:20", "zstd:", "zstd:1x",
                                          "zstd:100", "zstd1",   "lz4",   "1"};
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {

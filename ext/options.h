@@ -89,6 +89,24 @@ static inline bool svt_set_compression(struct svt_options *o, char **value)
     return o->compression >= 1 && o->compression <= 19;
 }
 
+static inline bool svt_set_index(struct svt_options *o, char **value)
+{
+    o->index = sqlite3_stricmp(*value, "binary") == 0 ? SEERDB_INDEX_BINARY
+                                                      : SEERDB_INDEX_LEARNED;
+    return o->index == SEERDB_INDEX_BINARY || sqlite3_stricmp(*value, "learned") == 0;
+}
+
+static inline bool svt_set_filter_bits(struct svt_options *o, char **value)
+{
+    const char *p = *value;
+    o->filter_bits = 0;
+    if (!svt_is_digit(*p))
+        return false;
+    for (; svt_is_digit(*p) && o->filter_bits <= 20; p++)
+        o->filter_bits = o->filter_bits * 10 + (unsigned)(*p - '0');
+    return *p == '\0' && o->filter_bits <= 20;
+}
+
 static inline bool svt_set_insert(struct svt_options *o, char **value)
 {
     o->insert =
@@ -112,12 +130,12 @@ static const struct svt_option svt_known_options[] = {
     {"compression", svt_set_compression,
      "none, zstd or zstd:LEVEL with a level of 1 to 19", NULL},
     {"history", svt_set_history, "a number of seconds from 0 to 86400", NULL},
+    {"index", svt_set_index, "learned or binary", NULL},
+    {"filter_bits", svt_set_filter_bits, "a number from 0 to 20", NULL},
     {"insert", svt_set_insert, "check or replace", "merge"},
     {"strict", NULL, NULL, NULL},
     {"value_log", NULL, NULL, NULL},
     {"compaction", NULL, NULL, NULL},
-    {"index", NULL, NULL, NULL},
-    {"filter_bits", NULL, NULL, NULL},
     {"ttl", NULL, NULL, NULL},
     {"filter", NULL, NULL, NULL},
     {"mmap", NULL, NULL, NULL},
@@ -126,6 +144,7 @@ static const struct svt_option svt_known_options[] = {
 };
 
 static const char svt_option_names[] =
-    "the options are path, memory_limit, sync, history, compression and insert";
+    "the options are path, memory_limit, sync, history, compression, index, "
+    "filter_bits and insert";
 
 #endif

@@ -577,6 +577,8 @@ static int create_tree(struct svt_table *t, struct svt_store *store,
                                    .key_format = 1,
                                    .value_format = 1,
                                    .compression = t->schema.options.compression,
+                                   .filter_bits = t->schema.options.filter_bits,
+                                   .index = t->schema.options.index,
                                    .marked = !store->in_memory};
     struct svt_place place = svt_table_place(t);
     int rc = seerdb_tree_create(store->db, &options, &tree, &err);

@@ -35,6 +35,28 @@ SELECT count(*), sum(length(v)) FROM small.a;
 SELECT seerdb('small.a', 'verify') LIKE '%no damage';
 -- Sizes need quotes: SQLite itself does not read 1MB without.
 CREATE VIRTUAL TABLE e USING seerdb(k, memory_limit = 1MB);
+-- How tables are searched: the answers are the same, what is kept in memory is not.
+CREATE VIRTUAL TABLE dense USING seerdb(k INTEGER PRIMARY KEY, v);
+CREATE VIRTUAL TABLE hashed USING seerdb(k TEXT PRIMARY KEY, v);
+CREATE VIRTUAL TABLE plain USING seerdb(k TEXT PRIMARY KEY, v, index = binary, filter_bits = 0);
+BEGIN;
+WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 20000) INSERT INTO dense SELECT 3 * x, 'v' || x FROM n;
+INSERT INTO hashed SELECT printf('%08x', k / 3 * 2654435761 % 4294967296), v FROM dense;
+INSERT INTO plain SELECT k, v FROM hashed;
+COMMIT;
+SELECT seerdb('dense', 'flush'), seerdb('hashed', 'flush'), seerdb('plain', 'flush');
+SELECT (SELECT v FROM dense WHERE k = 12345), (SELECT v FROM dense WHERE k = 12346), (SELECT v FROM dense WHERE k = -1);
+SELECT (SELECT v FROM hashed WHERE k = '9e3779b1'), (SELECT v FROM plain WHERE k = '9e3779b1');
+SELECT count(*), count(h.v), count(p.v) FROM dense d LEFT JOIN hashed h ON h.k = printf('%08x', d.k * 65537)
+ LEFT JOIN plain p ON p.k = printf('%08x', d.k * 65537);
+SELECT count(*), count(e.v) FROM plain p LEFT JOIN dense e ON e.k = 2 * CAST(substr(p.v, 2) AS INTEGER);
+SELECT count(*) FROM hashed h JOIN plain p USING (k) WHERE h.v = p.v;
+SELECT tbl, sum(value) FILTER (WHERE name = 'model_runs') AS runs,
+ sum(value) FILTER (WHERE name = 'model_segments') > 0 AS model, sum(value) FILTER (WHERE name = 'filter_keys') AS keys
+ FROM seerdb_stats WHERE tbl IN ('main.dense', 'main.hashed', 'main.plain') GROUP BY tbl ORDER BY tbl;
+SELECT tbl, name, value > 0 FROM seerdb_stats WHERE tbl IN ('main.dense', 'main.hashed', 'main.plain')
+ AND name IN ('model_negatives', 'filter_negatives', 'filter_memory') ORDER BY tbl, name;
+SELECT seerdb('dense', 'verify') LIKE '%no damage', seerdb('hashed', 'verify') LIKE '%no damage', seerdb('plain', 'verify') LIKE '%no damage';
 -- reopen
 .nullvalue NULL
 SELECT (SELECT length(v) FROM a), (SELECT length(v) FROM b), (SELECT length(v) FROM c), (SELECT count(*) FROM d);

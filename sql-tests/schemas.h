@@ -92,6 +92,10 @@ static inline void schema_write(struct gen *g, struct schema *s)
         if (chance(g, 30))
             text_add(&ours, ", compression=none");
         if (chance(g, 30))
+            text_add(&ours, ", index=binary");
+        if (chance(g, 30))
+            text_add(&ours, ", filter_bits=0");
+        if (chance(g, 30))
             text_add(&ours, ", memory_limit='1MB'");
         text_add(&ours, ")");
     }

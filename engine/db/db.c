@@ -248,13 +248,16 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
                          seerdb_err *err)
 {
     int rc = 0;
-    if (o->compression < 0 || o->compression > 19 || o->app.size > 65536)
+    if (o->compression < 0 || o->compression > 19 || o->app.size > 65536 ||
+        o->filter_bits > 20 || (unsigned)o->index > SEERDB_INDEX_BINARY)
         return sdb_fail(err, SEERDB_MISUSE, "tree options out of range");
     *desc = (struct sdb_tree_desc){.uuid = o->id,
                                    .owner = o->owner,
                                    .key_format = o->key_format,
                                    .value_format = o->value_format,
                                    .compression = (uint32_t)o->compression,
+                                   .filter_bits = o->filter_bits,
+                                   .index = (uint32_t)o->index,
                                    .features = o->marked ? SDB_TREE_MARKED : 0};
     if (sdb_uuid_is_zero(&desc->uuid) && (rc = sdb_uuid_new(&desc->uuid, err)) != 0)
         return rc;
@@ -368,6 +371,8 @@ seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree)
                                  .key_format = d->key_format,
                                  .value_format = d->value_format,
                                  .compression = (int)d->compression,
+                                 .filter_bits = d->filter_bits,
+                                 .index = (enum seerdb_index)d->index,
                                  .marked = tree->marked,
                                  .app = sdb_buf_slice(&d->app)};
 }

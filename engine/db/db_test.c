@@ -41,6 +41,8 @@ static void a_tree_keeps_its_description(void **state)
                              .key_format = 3,
                              .value_format = 4,
                              .compression = 5,
+                             .filter_bits = 7,
+                             .index = SEERDB_INDEX_BINARY,
                              .app = {"a\0b", 3}};
     test_ok(seerdb_tree_create(b.db, &o, &t, &err), &err);
     for (int i = 0; i < 2; i++) {
@@ -52,6 +54,8 @@ static void a_tree_keeps_its_description(void **state)
         assert_int_equal(got.key_format, 3);
         assert_int_equal(got.value_format, 4);
         assert_int_equal(got.compression, 5);
+        assert_int_equal(got.filter_bits, 7);
+        assert_int_equal(got.index, SEERDB_INDEX_BINARY);
         test_slice_equal(got.app, o.app);
         assert_ptr_equal(seerdb_tree_store(t), b.db);
         seerdb_tree_close(t);
@@ -127,6 +131,13 @@ static void bad_tree_requests_are_refused(void **state)
                                   &other, &err),
                SEERDB_MISUSE, &err);
     test_fails(seerdb_tree_create(b.db, &(seerdb_tree_options){.compression = 20},
+                                  &other, &err),
+               SEERDB_MISUSE, &err);
+    test_fails(seerdb_tree_create(b.db, &(seerdb_tree_options){.filter_bits = 21},
+                                  &other, &err),
+               SEERDB_MISUSE, &err);
+    test_fails(seerdb_tree_create(b.db,
+                                  &(seerdb_tree_options){.index = (enum seerdb_index)2},
                                   &other, &err),
                SEERDB_MISUSE, &err);
     test_fails(seerdb_tree_create(b.db, &(seerdb_tree_options){.app = {app, 65537}},

@@ -90,7 +90,7 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
     struct sink sink = {0};
     struct sdb_file *file = NULL;
     struct sdb_table_summary s = {0};
-    struct sdb_table_writer_options o = {.compression = (int)f->tree->desc.compression};
+    struct sdb_table_writer_options o = sdb_tree_table_options(f->tree, 0);
     (void)sdb_memtable_bounds(f->memtable, &o.smallest, &o.largest);
     int rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_FLUSH, &file, err);
     if (rc != 0 || (rc = sdb_table_writer_new(file, &o, &sink.writer, err)) != 0 ||

@@ -84,10 +84,50 @@ static void say_store(seerdb *db, struct lister *l)
     say_io(db, l);
 }
 
+/* Sums over the tables of a version. */
+static void say_index(const struct sdb_version *v, struct lister *l)
+{
+    struct sdb_table_stats sum = {0}, s;
+    for (size_t i = 0; i < v->nmembers; i++) {
+        sdb_table_stats(v->members[i]->table, &s);
+        sum.memory += s.memory;
+        sum.filter_bytes += s.filter_bytes;
+        sum.model_bytes += s.model_bytes;
+        sum.filter_keys += s.filter_keys;
+        sum.segments += s.segments;
+        sum.runs += s.runs;
+        sum.corrected += s.corrected;
+        sum.filter_negative += s.filter_negative;
+        sum.filter_false += s.filter_false;
+        sum.runs_negative += s.runs_negative;
+    }
+    double index = (double)(sum.memory - sum.filter_bytes);
+    say(l, "index_memory", (double)sum.memory, "bytes",
+        "memory of their indexes, models and filters");
+    say(l, "index_per_record", v->records > 0 ? index / (double)v->records : 0, "bytes",
+        "memory of indexes and models per record");
+    say(l, "model_bytes", (double)sum.model_bytes, "bytes",
+        "of it, models of the keys");
+    say(l, "model_segments", (double)sum.segments, "count",
+        "straight lines from key to place; 0: searched by a tree");
+    say(l, "model_runs", (double)sum.runs, "count",
+        "arithmetic progressions that are all the keys of their tables");
+    say(l, "model_corrections", (double)sum.corrected, "count",
+        "searches since the open for which a model was no help");
+    say(l, "model_negatives", (double)sum.runs_negative, "count",
+        "lookups since the open that a model's runs answered: not there");
+    say(l, "filter_memory", (double)sum.filter_bytes, "bytes", "memory of the filters");
+    say(l, "filter_keys", (double)sum.filter_keys, "count", "keys in the filters");
+    say(l, "filter_negatives", (double)sum.filter_negative, "count",
+        "lookups since the open that a filter answered: not there");
+    say(l, "filter_false_positives", (double)sum.filter_false, "count",
+        "lookups since the open that a filter let pass in vain");
+}
+
 static void say_tree(seerdb_tree *t, struct lister *l)
 {
     seerdb *db = t->db;
-    uint64_t memory = 0, records = 0, index = 0, blocks = 0, raw = 0;
+    uint64_t memory = 0, records = 0, blocks = 0, raw = 0;
     sdb_lock_db(&db->lock);
     struct sdb_read_state *s = sdb_read_state_ref(t->state);
     sdb_unlock_db(&db->lock);
@@ -97,7 +137,6 @@ static void say_tree(seerdb_tree *t, struct lister *l)
     }
     for (size_t i = 0; i < s->version->nmembers; i++) {
         const struct sdb_member *m = s->version->members[i];
-        index += sdb_table_memory(m->table);
         blocks += sdb_table_properties(m->table)->blocks;
         raw += m->desc.key_bytes + m->desc.value_bytes;
     }
@@ -113,7 +152,7 @@ static void say_tree(seerdb_tree *t, struct lister *l)
     say(l, "table_bytes", (double)s->version->bytes, "bytes", "size of their files");
     say(l, "table_raw_bytes", (double)raw, "bytes",
         "keys and values before compression");
-    say(l, "index_memory", (double)index, "bytes", "memory of their indexes");
+    say_index(s->version, l);
     sdb_read_state_unref(s);
 }
 

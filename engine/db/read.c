@@ -176,12 +176,20 @@ static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *f
         if (sdb_memtable_get(s->memtables[i], key, view->number, view->hidden, found) ==
             0)
             return 0;
+    struct sdb_lookup l = {.key = key};
+    if (s->version->nruns > 1) /* their filters' lines come while the first is asked */
+        for (size_t i = 0; i < s->version->nruns; i++) {
+            const struct sdb_member *m =
+                sdb_run_find(s->version, &s->version->runs[i], key);
+            if (m != NULL)
+                sdb_table_prefetch(m->table, &l);
+        }
     for (size_t i = 0; i < s->version->nruns; i++) {
         const struct sdb_member *m =
             sdb_run_find(s->version, &s->version->runs[i], key);
         if (m == NULL)
             continue;
-        int rc = sdb_table_get(m->table, key, view->number, found, err);
+        int rc = sdb_table_get(m->table, &l, view->number, found, err);
         if (rc != SEERDB_NOTFOUND)
             return rc;
     }

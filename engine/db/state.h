@@ -17,6 +17,7 @@
 #include "log/manifest.h"
 #include "log/wal.h"
 #include "os/thread.h"
+#include "table/table_writer.h"
 #include "tree/memtable.h"
 #include "tree/version.h"
 
@@ -196,6 +197,11 @@ seerdb_tree *sdb_tree_by_id(seerdb *db, uint64_t id) REQUIRES(LK_DB); /* or NULL
 void sdb_tree_ref(seerdb_tree *t) REQUIRES(LK_DB);
 void sdb_tree_unref(seerdb_tree *t)
     EXCLUDES(LK_DB); /* accepts NULL; nothing in a child */
+
+/* How to write a table of the tree for this level; its bounds are left to the caller.
+ */
+struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
+                                                       uint32_t level);
 
 /* sdb_member's dead callback: ctx is the store. */
 void sdb_bury(void *ctx, struct sdb_member *member);

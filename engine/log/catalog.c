@@ -75,6 +75,8 @@ void sdb_edit_tree(struct sdb_edit *e, const struct sdb_tree_desc *t)
     sdb_put_varint(b, t->compression);
     sdb_put_slice(b, sdb_buf_slice(&t->name));
     sdb_put_slice(b, sdb_buf_slice(&t->app));
+    sdb_put_varint(b, t->filter_bits);
+    sdb_put_varint(b, t->index);
     end_field(e, start);
 }
 
@@ -341,6 +343,8 @@ static int apply_tree(struct apply *a)
     t.value_format = get_varint32(&a->r);
     t.compression = get_varint32(&a->r);
     seerdb_slice name = sdb_get_slice(&a->r), app = sdb_get_slice(&a->r);
+    t.filter_bits = get_varint32(&a->r);
+    t.index = get_varint32(&a->r);
     if (!sdb_reader_done(&a->r))
         return malformed(a, "tree");
     if (t.id < c->next_tree || t.id == 0 || t.id == UINT64_MAX)
@@ -351,6 +355,11 @@ static int apply_tree(struct apply *a)
     }
     if ((rc = check_features(a, t.features, SDB_TREE_FEATURES_KNOWN, "tree")) != 0)
         return rc;
+    if (t.index > SEERDB_INDEX_BINARY)
+        return sdb_fail(a->err, SEERDB_NEWER,
+                        "%s: edit: tree %" PRIu64 " has tables with an index of kind "
+                        "%" PRIu32 ", known here are 0 and 1",
+                        a->where, t.id, t.index);
     struct sdb_tree_desc *trees =
         sdb_array_grow(c->trees, c->ntrees + 1, sizeof *trees);
     if (trees == NULL)

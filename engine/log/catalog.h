@@ -43,7 +43,8 @@ struct sdb_tree_desc {
     uint64_t features; /* incompatible-feature bits of this tree */
     uint32_t key_format, value_format;
     uint32_t compression;
-    struct sdb_buf name, app; /* owned */
+    uint32_t filter_bits, index; /* of tables written from now on */
+    struct sdb_buf name, app;    /* owned */
     bool drop_intended;
     uint64_t flushed; /* commits up to this number are in tables */
     uint64_t

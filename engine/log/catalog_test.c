@@ -29,6 +29,8 @@ static struct sdb_tree_desc example_tree(void)
                                   .key_format = 1,
                                   .value_format = 2,
                                   .compression = 3,
+                                  .filter_bits = 10,
+                                  .index = 1,
                                   .name = text("t"),
                                   .app = text("abc")};
 }
@@ -113,9 +115,9 @@ static const char *const examples[N] = {
               "00 00 00 00 00 00 00 00",
     [CEILINGS] = "02 03 e8 07 32",
     [FLOOR] = "03 01 0c",
-    [TREE] = "04 34 03 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+    [TREE] = "04 36 03 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
              "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af"
-             "ac 02 00 00 00 00 00 00 00 00 01 02 03 01 74 03 61 62 63",
+             "ac 02 00 00 00 00 00 00 00 00 01 02 03 01 74 03 61 62 63 0a 01",
     [INTENT] = "05 01 03",
     [DROP] = "06 01 03",
     [NUMBERS] = "07 06 03 82 01 83 01 07",
@@ -182,6 +184,8 @@ static void an_edit_is_applied_field_by_field(void **state)
     assert_int_equal(t->key_format, 1);
     assert_int_equal(t->value_format, 2);
     assert_int_equal(t->compression, 3);
+    assert_int_equal(t->filter_bits, 10);
+    assert_int_equal(t->index, 1);
     test_slice_equal(sdb_buf_slice(&t->name), test_slice("t"));
     test_slice_equal(sdb_buf_slice(&t->app), test_slice("abc"));
     assert_true(t->drop_intended);

@@ -6,6 +6,8 @@
  * processor has them. */
 #include "table/block.h"
 
+#include "table/vec.h"
+
 #include <assert.h>
 
 #define HEADER 32
@@ -258,11 +260,10 @@ unsigned sdb_block_lower_bound(const struct sdb_block *b, uint64_t code,
                                seerdb_slice key)
 {
     const uint8_t *codes = b->codes;
-    size_t n = b->n, below = 0, upto = 0;
+    size_t n = b->n, below, upto;
     if (b->code_width == 0)
         return search_keys(b, 0, b->n, key);
-    for (size_t i = 0; i < n; i++)
-        below += sdb_load_u64(codes + 8 * i) < code;
+    below = sdb_vec->count_below(codes, n, code);
     if (below == n || sdb_load_u64(codes + 8 * below) != code)
         return (unsigned)below;
     if (sdb_slice_cmp(sdb_block_key(b, (unsigned)below), key) >= 0)

@@ -138,11 +138,11 @@ static int cursor_cmp(const struct sdb_table_cursor *c, seerdb_slice key,
     return order != 0 ? order : (mine < number) - (mine > number);
 }
 
-int sdb_table_cursor_locate(struct sdb_table_cursor *c, seerdb_slice key,
-                            uint64_t ceiling, bool *exact, seerdb_err *err)
+int sdb_table_cursor_locate_code(struct sdb_table_cursor *c, seerdb_slice key,
+                                 uint64_t code, uint64_t ceiling, bool *exact,
+                                 seerdb_err *err)
 {
-    const struct sdb_table *t = c->table;
-    uint64_t code = sdb_code(&t->index.coder, key);
+    struct sdb_table *t = c->table;
     uint32_t lo, hi, next = UINT32_MAX; /* a block that starts with a version of key */
     int rc;
     sdb_table_index_search(&t->index, code, key, &lo, &hi);

@@ -66,10 +66,19 @@ int sdb_table_cursor_load(struct sdb_table_cursor *c, uint32_t i, seerdb_err *er
 
 /* Move to the first record at or after (key, ceiling).  *exact: it is of that key.
  * Otherwise the slot may be the block's n: the first record is then in the next
- * block, and not of that key. */
-int sdb_table_cursor_locate(struct sdb_table_cursor *c, seerdb_slice key,
-                            uint64_t ceiling, bool *exact, seerdb_err *err)
-    SDB_MUST_CHECK;
+ * block, and not of that key.  `code` is the key's. */
+int sdb_table_cursor_locate_code(struct sdb_table_cursor *c, seerdb_slice key,
+                                 uint64_t code, uint64_t ceiling, bool *exact,
+                                 seerdb_err *err) SDB_MUST_CHECK;
+
+SDB_MUST_CHECK static inline int sdb_table_cursor_locate(struct sdb_table_cursor *c,
+                                                         seerdb_slice key,
+                                                         uint64_t ceiling, bool *exact,
+                                                         seerdb_err *err)
+{
+    return sdb_table_cursor_locate_code(c, key, sdb_code(&c->table->index.coder, key),
+                                        ceiling, exact, err);
+}
 
 static inline void sdb_table_cursor_fini(struct sdb_table_cursor *c)
 {

@@ -15,6 +15,7 @@
 #define SDB_TABLE_ALIGN     64u
 #define SDB_TABLE_HEADER    64u
 #define SDB_TABLE_FOOTER    64u
+#define SDB_FOOTER_LENGTHS  8u  /* of the parts, in the footer */
 #define SDB_STORED_HEADER   32u /* in front of every block */
 #define SDB_INDEX_HEADER    8u
 #define SDB_INDEX_PER_BLOCK (8u + 4u + 4u)
@@ -23,7 +24,18 @@
 enum sdb_block_type {
     SDB_BLOCK_DATA = 1,
     SDB_BLOCK_INDEX = 2,
-    SDB_BLOCK_PROPERTIES = 3
+    SDB_BLOCK_PROPERTIES = 3,
+    SDB_BLOCK_FILTER = 4,
+    SDB_BLOCK_MODEL = 5
+};
+
+/* What follows the data blocks, in this order. */
+enum sdb_table_part {
+    SDB_PART_INDEX,
+    SDB_PART_FILTER, /* may be absent */
+    SDB_PART_MODEL,  /* may be absent */
+    SDB_PART_PROPERTIES,
+    SDB_PARTS
 };
 
 enum sdb_table_property {
@@ -42,6 +54,7 @@ enum sdb_table_property {
 
 _Static_assert(SDB_TABLE_HEADER % SDB_TABLE_ALIGN == 0, "blocks start aligned");
 _Static_assert((SDB_TABLE_ALIGN & (SDB_TABLE_ALIGN - 1)) == 0, "a power of two");
+_Static_assert(SDB_FOOTER_LENGTHS + 4 * SDB_PARTS == 24, "the UUID follows");
 _Static_assert(SDB_CODEC_NONE == 0 && SDB_CODEC_ZSTD == 1, "on disk");
 _Static_assert(SDB_SCHEME_S0 == 0 && SDB_SCHEME_S2 == 2, "on disk");
 

@@ -67,14 +67,8 @@ static int check_header(const struct sdb_table_index *x, const uint8_t *p,
     return 0;
 }
 
-/* Where the footer says that the index and the properties are. */
-struct footer {
-    uint64_t index_off, props_off;
-    uint32_t index_size, props_size;
-};
-
-static int check_footer(const struct sdb_table_index *x, const uint8_t *p,
-                        struct footer *out, seerdb_err *err)
+/* Note where the parts are. */
+static int check_footer(struct sdb_table_index *x, const uint8_t *p, seerdb_err *err)
 {
     const char *path = x->path;
     uint64_t off = x->size - SDB_TABLE_FOOTER;
@@ -90,20 +84,24 @@ static int check_footer(const struct sdb_table_index *x, const uint8_t *p,
     if (memcmp(p + 24, x->id.bytes, sizeof x->id.bytes) != 0)
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: footer at %" PRIu64 " is of another table", path, off);
-    *out = (struct footer){sdb_load_u64(p), sdb_load_u64(p + 16), sdb_load_u32(p + 8),
-                           sdb_load_u32(p + 12)};
-    bool sound = sdb_load_u32(p + 44) == 0 && out->index_off >= SDB_TABLE_HEADER &&
-                 out->index_off < off && out->index_off % SDB_TABLE_ALIGN == 0 &&
-                 out->index_size >= SDB_STORED_HEADER + SDB_INDEX_HEADER &&
-                 out->props_size >= SDB_STORED_HEADER &&
-                 out->props_off == sdb_table_align(out->index_off + out->index_size) &&
-                 sdb_table_align(out->props_off + out->props_size) == off;
-    if (!sound)
+    uint64_t at = x->meta_off = sdb_load_u64(p), size = 0;
+    bool sound = sdb_load_u32(p + 44) == 0 && at >= SDB_TABLE_HEADER && at < off &&
+                 at % SDB_TABLE_ALIGN == 0;
+    for (size_t i = 0; i < SDB_PARTS; i++) {
+        uint32_t part = sdb_load_u32(p + SDB_FOOTER_LENGTHS + 4 * i);
+        bool optional = i == SDB_PART_FILTER || i == SDB_PART_MODEL;
+        sound &= part > SDB_STORED_HEADER || (optional && part == 0);
+        x->parts[i].off = (size_t)size;
+        x->parts[i].size = part;
+        size += sdb_table_align(part);
+    }
+    if (!sound || size != off - at)
         return sdb_fail(err, SEERDB_CORRUPT,
-                        "%s: footer at %" PRIu64 ": index at %" PRIu64 " of %" PRIu32
-                        " bytes, properties at %" PRIu64 " of %" PRIu32,
-                        path, off, out->index_off, out->index_size, out->props_off,
-                        out->props_size);
+                        "%s: footer at %" PRIu64
+                        ": index, filter, model and properties "
+                        "at %" PRIu64 " have %" PRIu64 " bytes",
+                        path, off, at, size);
+    x->meta_size = (size_t)size;
     return 0;
 }
 
@@ -229,19 +227,81 @@ static int parse_properties(struct sdb_table_index *x, seerdb_slice bytes, uint6
     return 0;
 }
 
-/* The first block in [lo, hi) whose fence is >= code. */
-static uint32_t search_fences(const struct sdb_table_index *x, uint32_t lo, uint32_t hi,
-                              uint64_t code)
+static int parse_filter(struct sdb_table_index *x, seerdb_slice bytes, uint64_t off,
+                        seerdb_err *err)
 {
-    /* Branch-free: which half it is cannot be predicted. */
-    uint32_t n = hi - lo;
-    while (n > 0) {
-        uint32_t half = n / 2;
-        bool right = sdb_table_index_fence(x, lo + half) < code;
-        lo = right ? lo + half + 1 : lo;
-        n = right ? n - half - 1 : half;
+    if (sdb_filter_parse(&x->filter, bytes) && x->filter.keys <= x->props.records)
+        return 0;
+    return sdb_fail(err, SEERDB_CORRUPT, "%s: filter at %" PRIu64 " is malformed",
+                    x->path, off);
+}
+
+static int parse_model(struct sdb_table_index *x, seerdb_slice bytes, uint64_t off,
+                       seerdb_err *err)
+{
+    const struct sdb_learned *l = &x->learned;
+    int rc = sdb_learned_parse(&x->learned, bytes, x->n, x->props.records, err);
+    if (rc < 0)
+        return rc;
+    bool fits = rc == 0 && (l->nsegments == 0 || x->separators == NULL) &&
+                (l->nruns == 0 || (l->key_size >= x->coder.prefix_size &&
+                                   l->key_size <= x->coder.prefix_size + 8u));
+    if (fits)
+        return 0;
+    return sdb_fail(err, SEERDB_CORRUPT, "%s: model at %" PRIu64 " is malformed",
+                    x->path, off);
+}
+
+/* The properties before what is checked against them. */
+static int parse_parts(struct sdb_table_index *x, seerdb_err *err)
+{
+    static const struct {
+        enum sdb_table_part part;
+        enum sdb_block_type type;
+    } order[] = {{SDB_PART_INDEX, SDB_BLOCK_INDEX},
+                 {SDB_PART_PROPERTIES, SDB_BLOCK_PROPERTIES},
+                 {SDB_PART_FILTER, SDB_BLOCK_FILTER},
+                 {SDB_PART_MODEL, SDB_BLOCK_MODEL}};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < SDB_PARTS; i++) {
+        enum sdb_table_part part = order[i].part;
+        const uint8_t *p = x->meta + x->parts[part].off;
+        uint64_t off = x->meta_off + x->parts[part].off;
+        struct sdb_stored stored = {0};
+        if (x->parts[part].size == 0)
+            continue;
+        if ((rc = sdb_table_index_stored(x, off, p, (uint32_t)x->parts[part].size,
+                                         order[i].type, &stored, err)) != 0)
+            return rc;
+        seerdb_slice bytes = {p + SDB_STORED_HEADER, stored.stored_size};
+        rc = part == SDB_PART_INDEX        ? parse_index(x, bytes, err)
+             : part == SDB_PART_PROPERTIES ? parse_properties(x, bytes, off, err)
+             : part == SDB_PART_FILTER     ? parse_filter(x, bytes, off, err)
+                                           : parse_model(x, bytes, off, err);
     }
-    return lo;
+    return rc != 0 ? rc : sdb_search16_init(&x->search, x->fences, x->n, err);
+}
+
+/* Fences around a prediction that are looked at before it is given up: the bound is
+ * two blocks, and a code between two keys may take one more. */
+#define WINDOW 8u
+
+/* The first block whose fence is >= code, n if none. */
+static uint32_t search_fences(struct sdb_table_index *x, uint64_t code)
+{
+    if (x->learned.nsegments > 0 && x->n >= WINDOW) {
+        uint64_t last = (uint64_t)x->n * SDB_BLOCK_SLOTS - 1;
+        uint32_t from =
+            (uint32_t)(sdb_learned_rank(&x->learned, code, last) / SDB_BLOCK_SLOTS);
+        from = from > WINDOW / 2 - 1 ? from - (WINDOW / 2 - 1) : 0;
+        from = from + WINDOW > x->n ? x->n - WINDOW : from;
+        uint32_t below =
+            (uint32_t)sdb_vec->count_below(x->fences + 8 * (size_t)from, WINDOW, code);
+        if ((below > 0 || from == 0) && (below < WINDOW || from + WINDOW == x->n))
+            return from + below;
+        sdb_table_count(&x->counts.corrected);
+    }
+    return (uint32_t)sdb_search16_first(&x->search, code);
 }
 
 /* The first block from 1 on whose separator is >= key, or > key with `past`. */
@@ -265,8 +325,6 @@ int sdb_table_index_load(struct sdb_table_index *x, struct sdb_file *f,
                          enum sdb_purpose why, seerdb_err *err)
 {
     uint8_t head[SDB_TABLE_HEADER], tail[SDB_TABLE_FOOTER];
-    struct sdb_stored stored = {0};
-    struct footer foot = {0};
     uint64_t size, end = file_size - SDB_TABLE_FOOTER;
     int rc;
     *x = (struct sdb_table_index){.path = f->path, .id = *id, .size = file_size};
@@ -280,46 +338,40 @@ int sdb_table_index_load(struct sdb_table_index *x, struct sdb_file *f,
     if ((rc = sdb_file_read_for(f, why, 0, head, sizeof head, err)) != 0 ||
         (rc = check_header(x, head, err)) != 0 ||
         (rc = sdb_file_read_for(f, why, end, tail, sizeof tail, err)) != 0 ||
-        (rc = check_footer(x, tail, &foot, err)) != 0)
+        (rc = check_footer(x, tail, err)) != 0)
         return rc;
-    x->meta_off = foot.index_off;
-    x->meta_size = (size_t)(end - foot.index_off);
     if ((x->meta = sdb_mem_aligned(64, x->meta_size)) == NULL)
         return sdb_fail_nomem(err, x->meta_size);
     if ((rc = sdb_file_read_for(f, why, x->meta_off, x->meta, x->meta_size, err)) != 0)
         return rc;
-    const uint8_t *props = x->meta + (foot.props_off - foot.index_off);
-    if ((rc = sdb_table_index_stored(x, foot.index_off, x->meta, foot.index_size,
-                                     SDB_BLOCK_INDEX, &stored, err)) != 0 ||
-        (rc = parse_index(
-             x, (seerdb_slice){x->meta + SDB_STORED_HEADER, stored.stored_size},
-             err)) != 0 ||
-        (rc = sdb_table_index_stored(x, foot.props_off, props, foot.props_size,
-                                     SDB_BLOCK_PROPERTIES, &stored, err)) != 0)
-        return rc;
-    return parse_properties(
-        x, (seerdb_slice){props + SDB_STORED_HEADER, stored.stored_size},
-        foot.props_off, err);
+    return parse_parts(x, err);
 }
 
 void sdb_table_index_fini(struct sdb_table_index *x)
 {
+    sdb_learned_fini(&x->learned);
+    sdb_search16_fini(&x->search);
     sdb_mem_free(x->separators);
     sdb_mem_free(x->meta);
 }
 
 size_t sdb_table_index_memory(const struct sdb_table_index *x)
 {
-    return x->meta_size + (x->separators != NULL ? x->n * sizeof *x->separators : 0);
+    return x->meta_size + (x->separators != NULL ? x->n * sizeof *x->separators : 0) +
+           x->search.upper_size + sdb_learned_memory(&x->learned);
 }
 
-void sdb_table_index_search(const struct sdb_table_index *x, uint64_t code,
-                            seerdb_slice key, uint32_t *lo, uint32_t *hi)
+void sdb_table_index_search(struct sdb_table_index *x, uint64_t code, seerdb_slice key,
+                            uint32_t *lo, uint32_t *hi)
 {
     if (x->separators == NULL) {
-        *hi = *lo = search_fences(x, 0, x->n, code);
+        *hi = *lo = search_fences(x, code);
         if (*lo < x->n && sdb_table_index_fence(x, *lo) == code)
-            *hi = code == UINT64_MAX ? x->n : search_fences(x, *lo, x->n, code + 1);
+            ++*hi;
+        if (*hi<x->n && * hi> * lo && sdb_table_index_fence(x, *hi) == code)
+            *hi = code == UINT64_MAX
+                      ? x->n
+                      : (uint32_t)sdb_search16_first(&x->search, code + 1);
     } else {
         *hi = *lo = search_separators(x, key, false);
         if (*lo < x->n && sdb_slice_equal(x->separators[*lo], key))

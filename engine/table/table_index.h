@@ -4,13 +4,18 @@
  * them may hold a key, its properties.
  *
  * Index, properties and footer are one piece of memory as they are in the file, and
- * are searched in place.  Life: load, fini.  Immutable between: any thread. FORMAT.md,
- * "Index block", "Properties block", "Footer". */
+ * are searched in place.  Life: load, fini.  Immutable between but for the counts:
+ * any thread. FORMAT.md, "Index block", "Filter block", "Model block", "Properties
+ * block", "Footer". */
 #ifndef SDB_TABLE_TABLE_INDEX_H
 #define SDB_TABLE_TABLE_INDEX_H
 
 #include "os/file.h"
+#include "table/filter.h"
+#include "table/learned.h"
 #include "table/table_format.h"
+
+#include <stdatomic.h>
 
 struct sdb_table_properties {
     uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number,
@@ -19,18 +24,40 @@ struct sdb_table_properties {
     seerdb_slice smallest, largest; /* borrowed */
 };
 
+/* What searches came upon.  Relaxed and without read-modify-write, which would cost
+ * more than what it counts: threads that meet may lose one. */
+struct sdb_table_counts {
+    _Atomic uint64_t corrected;       /* predictions that the fences had to correct */
+    _Atomic uint64_t filter_negative; /* keys the filter ruled out */
+    _Atomic uint64_t filter_false;    /* keys it let pass that are not there */
+    _Atomic uint64_t runs_negative;   /* keys the model's runs ruled out */
+};
+
+static inline void sdb_table_count(_Atomic uint64_t *counter)
+{
+    uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
+
 struct sdb_table_index {
     const char *path; /* borrowed from the file */
     seerdb_uuid id;
     uint64_t seed, size; /* of checksums; of the file */
     uint64_t meta_off;   /* of meta in the file: the index block */
     size_t meta_size;
-    uint8_t *meta; /* owned: index and properties blocks, to the footer */
+    uint8_t *meta; /* owned: the parts, to the footer */
+    struct {
+        size_t off, size; /* in meta; size 0: absent */
+    } parts[SDB_PARTS];
     struct sdb_coder coder;
     uint32_t n;                              /* data blocks */
     const uint8_t *fences, *offsets, *sizes; /* borrow from meta */
     seerdb_slice *separators;                /* owned, of n; NULL under S0 */
+    struct sdb_search16 search;              /* over the fences */
+    struct sdb_filter filter;                /* n 0: none */
+    struct sdb_learned learned;              /* nsegments 0, nruns 0: none */
     struct sdb_table_properties props;
+    _Alignas(64) struct sdb_table_counts counts; /* apart from what is only read */
 };
 
 /* Read everything but the data blocks.  x is overwritten; fini is due whatever the
@@ -46,8 +73,8 @@ size_t sdb_table_index_memory(const struct sdb_table_index *x);
 /* The blocks that the index cannot place against key: [*lo, *hi), mostly none.  The
  * records of block *lo - 1 may be on both sides of key; the first keys of all blocks
  * from *hi on are greater.  `code` is the key's. */
-void sdb_table_index_search(const struct sdb_table_index *x, uint64_t code,
-                            seerdb_slice key, uint32_t *lo, uint32_t *hi);
+void sdb_table_index_search(struct sdb_table_index *x, uint64_t code, seerdb_slice key,
+                            uint32_t *lo, uint32_t *hi);
 
 /* Check a stored block of `size` bytes, header included, that was read from `off`. */
 int sdb_table_index_stored(const struct sdb_table_index *x, uint64_t off,

@@ -32,27 +32,35 @@ static int load(const struct made *m, struct sdb_table_index *x, seerdb_err *err
     return rc;
 }
 
-enum part { HEADER, INDEX, PROPERTIES, FOOTER };
+enum part {
+    INDEX = SDB_PART_INDEX,
+    FILTER = SDB_PART_FILTER,
+    MODEL = SDB_PART_MODEL,
+    PROPERTIES = SDB_PART_PROPERTIES,
+    HEADER,
+    FOOTER
+};
 
 /* Change one byte of a part and make its checksum right again. */
 static void alter(const struct made *m, enum part part, size_t at, int value)
 {
     uint8_t *bytes = made_bytes(m), *foot = bytes + m->size - SDB_TABLE_FOOTER;
     uint64_t seed = sdb_hash64(id.bytes, sizeof id.bytes, 0);
-    uint64_t off = part == INDEX        ? sdb_load_u64(foot)
-                   : part == PROPERTIES ? sdb_load_u64(foot + 16)
-                   : part == FOOTER     ? m->size - SDB_TABLE_FOOTER
-                                        : 0;
+    uint64_t off = part == FOOTER ? m->size - SDB_TABLE_FOOTER : 0;
+    uint32_t size = 0;
+    if (part <= PROPERTIES) { /* its parts lie one behind the other */
+        off = sdb_load_u64(foot);
+        for (unsigned i = 0; i < part; i++)
+            off += sdb_table_align(sdb_load_u32(foot + 8 + 4 * i));
+        size = sdb_load_u32(foot + 8 + 4 * part);
+    }
     bytes[off + at] = (uint8_t)value;
     if (part == HEADER)
         sdb_store_u64(bytes + 56, sdb_hash64(bytes, 56, 0));
     else if (part == FOOTER)
         sdb_store_u64(foot + 48, sdb_hash64(foot, 48, 0));
     else
-        sdb_store_u64(bytes + off,
-                      sdb_stored_check(bytes + off,
-                                       sdb_load_u32(foot + (part == INDEX ? 8 : 12)),
-                                       seed, off));
+        sdb_store_u64(bytes + off, sdb_stored_check(bytes + off, size, seed, off));
     made_write(m, 0, bytes, (size_t)m->size);
     free(bytes);
 }
@@ -81,9 +89,13 @@ static const struct {
     {SDB_SCHEME_S0, FOOTER, 7, 0x80, SEERDB_CORRUPT},
     {SDB_SCHEME_S0, FOOTER, 8, 0, SEERDB_CORRUPT},
     {SDB_SCHEME_S0, FOOTER, 11, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 12, 40, SEERDB_CORRUPT}, /* of the filter */
     {SDB_SCHEME_S0, FOOTER, 12, 1, SEERDB_CORRUPT},
     {SDB_SCHEME_S0, FOOTER, 15, 1, SEERDB_CORRUPT},
-    {SDB_SCHEME_S0, FOOTER, 16, 0, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 16, 40, SEERDB_CORRUPT}, /* of the model */
+    {SDB_SCHEME_S0, FOOTER, 16, 1, SEERDB_CORRUPT},
+    {SDB_SCHEME_S0, FOOTER, 20, 0, SEERDB_CORRUPT}, /* of the properties */
+    {SDB_SCHEME_S0, FOOTER, 23, 1, SEERDB_CORRUPT},
     {SDB_SCHEME_S0, INDEX, 8, 1, SEERDB_CORRUPT},
     {SDB_SCHEME_S0, INDEX, 12, 1, SEERDB_CORRUPT},
     {SDB_SCHEME_S0, INDEX, 16, 1, SEERDB_CORRUPT},

@@ -6,12 +6,13 @@
 int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size,
                    struct sdb_table **out, seerdb_err *err)
 {
-    struct sdb_table *t = sdb_mem_zalloc(sizeof *t);
+    struct sdb_table *t = sdb_mem_aligned(64, sizeof *t);
     int rc;
     if (t == NULL) {
         sdb_file_close(f);
         return sdb_fail_nomem(err, sizeof *t);
     }
+    memset(t, 0, sizeof *t);
     atomic_init(&t->count, 1);
     atomic_init(&t->codec, NULL);
     t->file = f;
@@ -56,15 +57,74 @@ size_t sdb_table_memory(const struct sdb_table *t)
     return sizeof *t + sdb_table_index_memory(&t->index);
 }
 
-int sdb_table_get(struct sdb_table *t, seerdb_slice key, uint64_t ceiling,
+static uint64_t read_count(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void sdb_table_stats(const struct sdb_table *t, struct sdb_table_stats *out)
+{
+    const struct sdb_table_index *x = &t->index;
+    *out = (struct sdb_table_stats){
+        .memory = sdb_table_memory(t),
+        .filter_bytes = x->parts[SDB_PART_FILTER].size,
+        .model_bytes = x->parts[SDB_PART_MODEL].size + sdb_learned_memory(&x->learned),
+        .filter_keys = x->filter.keys,
+        .segments = x->learned.nsegments,
+        .runs = x->learned.nruns,
+        .corrected = read_count(&x->counts.corrected),
+        .filter_negative = read_count(&x->counts.filter_negative),
+        .filter_false = read_count(&x->counts.filter_false),
+        .runs_negative = read_count(&x->counts.runs_negative),
+    };
+}
+
+static uint64_t lookup_hash(struct sdb_lookup *l)
+{
+    if (!l->hashed) {
+        l->hash = sdb_filter_hash(l->key);
+        l->hashed = true;
+    }
+    return l->hash;
+}
+
+void sdb_table_prefetch(const struct sdb_table *t, struct sdb_lookup *key)
+{
+    if (t->index.filter.n > 0)
+        sdb_filter_prefetch(&t->index.filter, lookup_hash(key));
+}
+
+/* Whether filter and model leave it possible that the table has the key. */
+static bool may_have(struct sdb_table *t, struct sdb_lookup *l, uint64_t code)
+{
+    struct sdb_table_index *x = &t->index;
+    if (x->learned.nruns > 0 &&
+        !sdb_learned_has(&x->learned, &x->coder, l->key, code)) {
+        sdb_table_count(&x->counts.runs_negative);
+        return false;
+    }
+    if (x->filter.n > 0 && !sdb_filter_has(&x->filter, lookup_hash(l))) {
+        sdb_table_count(&x->counts.filter_negative);
+        return false;
+    }
+    return true;
+}
+
+int sdb_table_get(struct sdb_table *t, struct sdb_lookup *key, uint64_t ceiling,
                   struct sdb_found *out, seerdb_err *err)
 {
     struct sdb_table_cursor c = {.table = t};
+    uint64_t code = sdb_code(&t->index.coder, key->key);
     struct sdb_record r;
     bool exact;
-    int rc = sdb_table_cursor_locate(&c, key, ceiling, &exact, err);
-    if (rc == 0 && !exact)
+    if (!may_have(t, key, code))
+        return SEERDB_NOTFOUND;
+    int rc = sdb_table_cursor_locate_code(&c, key->key, code, ceiling, &exact, err);
+    if (rc == 0 && !exact) {
         rc = SEERDB_NOTFOUND;
+        if (t->index.filter.n > 0)
+            sdb_table_count(&t->index.counts.filter_false);
+    }
     if (rc != 0) {
         sdb_table_cursor_fini(&c);
         return rc;

@@ -2,9 +2,9 @@
  *
  * table_reader -- open and search one immutable table.
  *
- * Opening reads the footer, properties and fences, which stay in memory; blocks are
- * read, checked and decompressed when touched and the cache does not have them.
- * Counted: ref and unref; the file is closed with the last count.  Any thread.
+ * Opening reads the footer, properties, fences, filter and model, which stay in memory;
+ * blocks are read, checked and decompressed when touched and the cache does not have
+ * them. Counted: ref and unref; the file is closed with the last count.  Any thread.
  * FORMAT.md, "Table". */
 #ifndef SDB_TABLE_TABLE_READER_H
 #define SDB_TABLE_TABLE_READER_H
@@ -25,11 +25,33 @@ void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache);
 struct sdb_table *sdb_table_ref(struct sdb_table *t);
 void sdb_table_unref(struct sdb_table *t); /* accepts NULL */
 
-/* The newest version of key with a number <= ceiling, whatever its kind.  NOTFOUND. */
-int sdb_table_get(struct sdb_table *t, seerdb_slice key, uint64_t ceiling,
+/* A key that is looked for in one table after the other; begin with {.key = key}.  Its
+ * hash is computed once, for the first table that has a filter. */
+struct sdb_lookup {
+    seerdb_slice key; /* borrowed */
+    uint64_t hash;
+    bool hashed;
+};
+
+/* The newest version of the key with a number <= ceiling, whatever its kind. NOTFOUND.
+ */
+int sdb_table_get(struct sdb_table *t, struct sdb_lookup *key, uint64_t ceiling,
                   struct sdb_found *out, seerdb_err *err) SDB_MUST_CHECK;
 
+/* Fetch what a get of this key will read first, for whoever asks several tables. */
+void sdb_table_prefetch(const struct sdb_table *t, struct sdb_lookup *key);
+
 const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *t);
-size_t sdb_table_memory(const struct sdb_table *t); /* bytes held by the index */
+
+/* What is in memory of a table besides blocks, and what it was good for. */
+struct sdb_table_stats {
+    size_t memory; /* all of it */
+    size_t filter_bytes, model_bytes;
+    uint64_t filter_keys, segments, runs;
+    /* Since the open; about right where threads met. */
+    uint64_t corrected, filter_negative, filter_false, runs_negative;
+};
+void sdb_table_stats(const struct sdb_table *t, struct sdb_table_stats *out);
+size_t sdb_table_memory(const struct sdb_table *t);
 
 #endif

@@ -170,7 +170,7 @@ static void expect_get(struct sdb_table *t, const struct list *l, seerdb_slice k
     seerdb_err err = {0};
     bool there =
         model->ops->seek(model, key, &err) == 0 && sdb_slice_equal(model->at.key, key);
-    int rc = sdb_table_get(t, key, ceiling, &found, &err);
+    int rc = table_get(t, key, ceiling, &found, &err);
     if (rc != (there ? 0 : SEERDB_NOTFOUND))
         fail_msg("get of a key of %zu bytes at %" PRIu64 ": %d: %s", key.size, ceiling,
                  rc, err.msg);
@@ -282,7 +282,9 @@ static void every_shape_of_keys_is_found_and_walked(void **state)
         struct sdb_table_writer_options o = options_for(&l);
         o.block_size = 600;
         check_shape(&l, o, shapes[i].scheme, true);
-        o.block_size = 0;
+        o.index = SEERDB_INDEX_BINARY, o.filter_bits = 10;
+        check_shape(&l, o, shapes[i].scheme, true);
+        o.index = SEERDB_INDEX_LEARNED, o.block_size = 0;
         o.compression = 3;
         check_shape(&l, o, 0, false);
         o.smallest = o.largest = (seerdb_slice){"k", 1}; /* most keys have no code */
@@ -309,7 +311,7 @@ static void versions_that_fill_many_blocks_are_found_at_every_ceiling(void **sta
         test_ok(open_made(&m, &t, &err), &err);
         for (uint64_t ceiling = 0; ceiling <= 3003; ceiling++) {
             struct sdb_found f = {0};
-            int rc = sdb_table_get(t, test_slice("middle"), ceiling, &f, &err);
+            int rc = table_get(t, test_slice("middle"), ceiling, &f, &err);
             assert_int_equal(rc, ceiling < 3 ? SEERDB_NOTFOUND : 0);
             if (rc == 0)
                 assert_int_equal(f.number, ceiling > 3000 ? 3000 : ceiling / 3 * 3);
@@ -347,7 +349,7 @@ static void blocks_are_read_once_and_only_when_needed(void **state)
     uint64_t most = 0;
     for (unsigned i = 1; i < l.n; i += 5) {
         before = bytes_read(&m);
-        test_ok(sdb_table_get(t, l.r[i].key, UINT64_MAX, &f, &err), &err);
+        test_ok(table_get(t, l.r[i].key, UINT64_MAX, &f, &err), &err);
         seerdb_pin_unref(f.pin);
         uint64_t got = bytes_read(&m) - before;
         most = got > most ? got : most;
@@ -382,7 +384,7 @@ static void a_found_value_outlives_the_table(void **state)
     struct sdb_table_writer_options o = options_for(&l);
     struct made m = make_table(&o, &l);
     test_ok(open_made(&m, &t, &err), &err);
-    test_ok(sdb_table_get(t, l.r[100].key, UINT64_MAX, &f, &err), &err);
+    test_ok(table_get(t, l.r[100].key, UINT64_MAX, &f, &err), &err);
     test_ok(sdb_table_iter(t, UINT64_MAX, &it, &err), &err);
     sdb_table_unref(t); /* the iterator has its own count */
     test_ok(it->ops->seek(it, l.r[200].key, &err), &err);
@@ -436,7 +438,7 @@ static int read_all(const struct made *m, const struct list *l, seerdb_err *err)
     assert_int_equal(i, l->n);
     for (i = 0; i < l->n; i++) {
         struct sdb_found f = {0};
-        if ((rc = sdb_table_get(t, l->r[i].key, l->r[i].number, &f, err)) < 0)
+        if ((rc = table_get(t, l->r[i].key, l->r[i].number, &f, err)) < 0)
             goto out;
         assert_int_equal(rc, 0);
         assert_int_equal(f.number, l->r[i].number);
@@ -741,7 +743,7 @@ static void *read_in_thread(void *arg)
         struct sdb_found f = {0};
         seerdb_err err = {0};
         struct sdb_table *t = sdb_table_ref(r->t);
-        int rc = sdb_table_get(t, r->l->r[i].key, UINT64_MAX, &f, &err);
+        int rc = table_get(t, r->l->r[i].key, UINT64_MAX, &f, &err);
         if (rc != 0 || !sdb_slice_equal(f.value, r->l->r[i].value))
             atomic_fetch_add(&r->wrong, 1);
         sdb_table_unref(t);

@@ -13,6 +13,8 @@ struct audit {
     struct sdb_table_properties seen;
     struct sdb_buf last_key;
     uint64_t last_number;
+    uint64_t keys;      /* distinct */
+    uint64_t last_code; /* of the last distinct one */
 };
 
 static int fail_audit(const struct audit *a, uint64_t off, const char *what,
@@ -65,6 +67,28 @@ static const char *audit_index(const struct audit *a, uint32_t i, seerdb_slice k
     return NULL;
 }
 
+/* What filter and model say of a key's first record. */
+static const char *audit_key(struct audit *a, seerdb_slice key, uint64_t code,
+                             uint64_t rank)
+{
+    const struct sdb_table_index *x = &a->table->index;
+    bool fresh = a->keys == 0 || code != a->last_code;
+    uint64_t last = (uint64_t)x->n * SDB_BLOCK_SLOTS - 1;
+    a->keys++;
+    a->last_code = code;
+    if (x->filter.n > 0 && !sdb_filter_has(&x->filter, sdb_filter_hash(key)))
+        return "the filter does not have one of its keys";
+    if (x->learned.nruns > 0 && !sdb_learned_has(&x->learned, &x->coder, key, code))
+        return "the model's runs do not have one of its keys";
+    if (fresh && x->learned.nsegments > 0) {
+        uint64_t predicted = sdb_learned_rank(&x->learned, code, last);
+        uint64_t off = predicted > rank ? predicted - rank : rank - predicted;
+        if (off > (uint64_t)x->learned.eps + 1) /* rounding */
+            return "the model's prediction is not within its bound";
+    }
+    return NULL;
+}
+
 static int audit_block(struct audit *a, uint32_t i, uint64_t off,
                        const struct sdb_block *b, seerdb_err *err)
 {
@@ -84,6 +108,8 @@ static int audit_block(struct audit *a, uint32_t i, uint64_t off,
             wrong = "a record is wrongly marked as version of the one before";
         else if (stored != code)
             wrong = "a code is not that of its key";
+        else if (order != 0)
+            wrong = audit_key(a, r.key, code, (uint64_t)i * SDB_BLOCK_SLOTS + s);
         count_seen(a, &r);
         a->last_number = r.number;
         sdb_buf_clear(&a->last_key);
@@ -122,16 +148,21 @@ static int audit_meta(const struct audit *a, seerdb_err *err)
 {
     const struct sdb_table *t = a->table;
     const struct sdb_table_properties *p = &t->index.props, *s = &a->seen;
-    size_t index = SDB_STORED_HEADER + sdb_load_u32(t->index.meta + 8);
-    size_t props = (size_t)sdb_table_align(index);
-    size_t end = props + SDB_STORED_HEADER + sdb_load_u32(t->index.meta + props + 8);
-    int rc;
-    if ((rc = check_zeros(t, t->index.meta_off + index, t->index.meta + index,
-                          props - index, err)) != 0)
-        return rc;
-    if ((rc = check_zeros(t, t->index.meta_off + end, t->index.meta + end,
-                          t->index.meta_size - end, err)) != 0)
-        return rc;
+    size_t props = t->index.parts[SDB_PART_PROPERTIES].off;
+    for (size_t i = 0; i < SDB_PARTS; i++) {
+        size_t end = t->index.parts[i].off + t->index.parts[i].size;
+        size_t padding = (size_t)sdb_table_align(end) - end;
+        int rc =
+            check_zeros(t, t->index.meta_off + end, t->index.meta + end, padding, err);
+        if (rc != 0)
+            return rc;
+    }
+    if ((t->index.filter.n > 0 && t->index.filter.keys != a->keys) ||
+        (t->index.learned.nruns > 0 && sdb_learned_keys(&t->index.learned) != a->keys))
+        return sdb_fail(err, SEERDB_CORRUPT,
+                        "%s: filter or model at %" PRIu64
+                        " do not stand for the %" PRIu64 " keys of the table",
+                        t->file->path, t->index.meta_off, a->keys);
     if (p->records != s->records || p->tombstones != s->tombstones ||
         p->key_bytes != s->key_bytes || p->value_bytes != s->value_bytes ||
         p->min_number != s->min_number || p->max_number != s->max_number ||

@@ -7,6 +7,8 @@
 #include "table/table_writer.h"
 
 #include "os/clock.h"
+#include "table/block.h"
+#include "table/filter.h"
 #include "table/table_format.h"
 
 #include <assert.h>
@@ -29,6 +31,10 @@ struct sdb_table_writer {
     uint64_t out_off;
     struct sdb_buf fences, offsets, sizes, separators; /* as they will be stored */
     uint64_t last_fence, ties;
+    enum seerdb_index index;
+    unsigned filter_bits;
+    struct sdb_buf hashes; /* u64 each: of the distinct keys, for the filter */
+    struct sdb_learned_builder learned;
     struct sdb_buf smallest, last_key;
     uint64_t last_number;
     uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number,
@@ -206,10 +212,29 @@ static void count_record(struct sdb_table_writer *w, const struct sdb_record *r)
     w->last_number = r->number;
 }
 
+/* What the filter and the model need to know of a record that will have this slot of
+ * the block under construction. */
+static void note_record(struct sdb_table_writer *w, const struct sdb_record *r,
+                        bool older)
+{
+    if (w->index == SEERDB_INDEX_LEARNED)
+        sdb_learned_add(&w->learned, &w->coder, r->key, w->block.codes[w->block.n - 1],
+                        w->blocks * SDB_BLOCK_SLOTS + w->block.n - 1, older);
+    if (w->filter_bits > 0 && !older) {
+        uint64_t hash = sdb_filter_hash(r->key);
+        sdb_buf_append(&w->hashes, &hash, sizeof hash);
+    }
+}
+
+static bool is_s2(const struct sdb_table_writer *w)
+{
+    return w->ties >= 2 && w->ties * 1000 > w->blocks;
+}
+
 static int put_index(struct sdb_table_writer *w)
 {
     struct sdb_buf *b = &w->raw;
-    bool s2 = w->ties >= 2 && w->ties * 1000 > w->blocks;
+    bool s2 = is_s2(w);
     int rc;
     if ((rc = sdb_buf_check(&w->fences, &w->err)) != 0 ||
         (rc = sdb_buf_check(&w->offsets, &w->err)) != 0 ||
@@ -230,6 +255,31 @@ static int put_index(struct sdb_table_writer *w)
         sdb_buf_append_slice(b, sdb_buf_slice(&w->separators));
     return put_stored(w, b, b->size - SDB_STORED_HEADER, SDB_CODEC_NONE,
                       SDB_BLOCK_INDEX);
+}
+
+static int put_filter(struct sdb_table_writer *w)
+{
+    struct sdb_buf *b = &w->raw;
+    int rc = sdb_buf_check(&w->hashes, &w->err);
+    if (rc != 0)
+        return rc;
+    sdb_buf_clear(b);
+    sdb_buf_zeros(b, SDB_STORED_HEADER);
+    /* Appended as u64, and the memory of a buffer is aligned for them. */
+    sdb_filter_build(b, (const uint64_t *)(const void *)w->hashes.data,
+                     w->hashes.size / sizeof(uint64_t), (double)w->filter_bits);
+    return put_stored(w, b, b->size - SDB_STORED_HEADER, SDB_CODEC_NONE,
+                      SDB_BLOCK_FILTER);
+}
+
+static int put_model(struct sdb_table_writer *w, struct sdb_learned_worth parts)
+{
+    struct sdb_buf *b = &w->raw;
+    sdb_buf_clear(b);
+    sdb_buf_zeros(b, SDB_STORED_HEADER);
+    sdb_learned_encode(&w->learned, parts, b);
+    return put_stored(w, b, b->size - SDB_STORED_HEADER, SDB_CODEC_NONE,
+                      SDB_BLOCK_MODEL);
 }
 
 static void put_number(struct sdb_buf *b, enum sdb_table_property tag, uint64_t v)
@@ -272,21 +322,46 @@ static int put_header(struct sdb_table_writer *w)
     return put_out(w, (seerdb_slice){p, sizeof p});
 }
 
-/* The last data block, index, properties and footer. */
+/* The parts behind the data, each with its length. */
+static int put_parts(struct sdb_table_writer *w, uint32_t lengths[SDB_PARTS])
+{
+    struct sdb_learned_worth worth = {0};
+    int rc;
+    if (w->index == SEERDB_INDEX_LEARNED)
+        worth = sdb_learned_finish(&w->learned, w->blocks);
+    worth.segments &= !is_s2(w);
+    if ((rc = put_index(w)) != 0)
+        return rc;
+    lengths[SDB_PART_INDEX] = (uint32_t)w->raw.size;
+    if (w->filter_bits > 0 && !worth.runs) {
+        if ((rc = put_filter(w)) != 0)
+            return rc;
+        lengths[SDB_PART_FILTER] = (uint32_t)w->raw.size;
+    }
+    if (worth.segments || worth.runs) {
+        if ((rc = put_model(w, worth)) != 0)
+            return rc;
+        lengths[SDB_PART_MODEL] = (uint32_t)w->raw.size;
+    }
+    if ((rc = put_properties(w)) != 0)
+        return rc;
+    lengths[SDB_PART_PROPERTIES] = (uint32_t)w->raw.size;
+    return 0;
+}
+
+/* The last data block, what follows it, the footer. */
 static int put_rest(struct sdb_table_writer *w)
 {
     uint8_t p[SDB_TABLE_FOOTER] = {0};
+    uint32_t lengths[SDB_PARTS] = {0};
     int rc = sdb_buf_check(&w->smallest, &w->err);
     if (rc != 0 || (w->block.n > 0 && (rc = put_data_block(w)) != 0))
         return rc;
     sdb_store_u64(p, sdb_table_writer_size(w));
-    if ((rc = put_index(w)) != 0)
+    if ((rc = put_parts(w, lengths)) != 0)
         return rc;
-    sdb_store_u32(p + 8, (uint32_t)w->raw.size);
-    sdb_store_u64(p + 16, sdb_table_writer_size(w));
-    if ((rc = put_properties(w)) != 0)
-        return rc;
-    sdb_store_u32(p + 12, (uint32_t)w->raw.size);
+    for (size_t i = 0; i < SDB_PARTS; i++)
+        sdb_store_u32(p + SDB_FOOTER_LENGTHS + 4 * i, lengths[i]);
     memcpy(p + 24, w->id.bytes, sizeof w->id.bytes);
     sdb_store_u32(p + 40, SDB_TABLE_VERSION);
     sdb_store_u64(p + 48, sdb_hash64(p, 48, 0));
@@ -311,6 +386,9 @@ int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_optio
                     : o->block_size > MAX_BLOCK ? MAX_BLOCK
                                                 : o->block_size;
     w->id = o->id;
+    w->index = o->index;
+    w->filter_bits =
+        o->filter_bits < SDB_FILTER_BITS_MAX ? o->filter_bits : SDB_FILTER_BITS_MAX;
     sdb_coder_init(&w->coder, o->smallest, o->largest);
     if (sdb_uuid_is_zero(&w->id) && (rc = sdb_uuid_new(&w->id, err)) != 0)
         goto out;
@@ -345,6 +423,7 @@ void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r
     if (w->block.n == 0)
         begin_block(w, r);
     sdb_block_add(&w->block, &w->coder, r, older);
+    note_record(w, r, older);
     count_record(w, r);
     if (sdb_buf_check(&w->last_key, &w->err) != 0 ||
         sdb_buf_check(&w->block.heap, &w->err) != 0)
@@ -391,6 +470,8 @@ void sdb_table_writer_free(struct sdb_table_writer *w)
     sdb_buf_fini(&w->offsets);
     sdb_buf_fini(&w->sizes);
     sdb_buf_fini(&w->separators);
+    sdb_buf_fini(&w->hashes);
+    sdb_learned_builder_fini(&w->learned);
     sdb_buf_fini(&w->smallest);
     sdb_buf_fini(&w->last_key);
     sdb_codec_free(w->codec);

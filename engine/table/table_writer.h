@@ -2,6 +2,10 @@
  *
  * table_writer -- write one immutable table from records in rising order.
  *
+
+ * The filter needs eight bytes of memory per key until the end.  It is left out where
+ * the model has runs: those know every key.
+ *
  * Life: new, add (many), finish, free; free without finish abandons the file, which the
  * caller then removes.  The first failure sticks: later calls do nothing, finish
  * returns it.  One thread at a time; no locks.  FORMAT.md, "Table". */
@@ -11,7 +15,7 @@
 #include "base/buf.h"
 #include "base/codec.h"
 #include "os/file.h"
-#include "table/block.h"
+#include "table/learned.h"
 
 struct sdb_table_writer;
 
@@ -19,6 +23,8 @@ struct sdb_table_writer_options {
     seerdb_slice smallest, largest; /* every key lies between: sets the coder */
     int compression;                /* 0: none; else the zstd level */
     size_t block_size;              /* target bytes of a block; 0: 16 KiB */
+    unsigned filter_bits;           /* per key; 0: no filter */
+    enum seerdb_index index;        /* whether a model may be written */
     seerdb_uuid id;                 /* of the table; all zeros: random */
 };
 

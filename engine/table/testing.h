@@ -353,6 +353,12 @@ static inline int open_made(const struct made *m, struct sdb_table **out,
     return rc != 0 ? rc : sdb_table_open(f, &m->id, m->size, out, err);
 }
 
+static inline int table_get(struct sdb_table *t, seerdb_slice key, uint64_t ceiling,
+                            struct sdb_found *out, seerdb_err *err)
+{
+    return sdb_table_get(t, &(struct sdb_lookup){.key = key}, ceiling, out, err);
+}
+
 /* All bytes of the table's file, to be freed. */
 static inline uint8_t *made_bytes(const struct made *m)
 {
