@@ -14,7 +14,7 @@ ENGINE := \
   tree/node tree/memtable tree/version tree/run_iter tree/fold \
   db/chain db/state db/payload db/job db/batch db/marked db/read db/flush db/write db/recover db/metrics db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table marker \
+EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table foreground marker \
   txn cursor update funcs module
 
 BUILD ?= build

@@ -232,6 +232,10 @@ int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key
 uint64_t seerdb_batch_mark(const seerdb_batch *batch);
 void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark);
 
+/* Leave out what the batch writes to `tree`, whose creation was undone: nothing of it
+ * is committed, and the batch takes no more of it.  Not while the batch is prepared. */
+void seerdb_batch_forget(seerdb_batch *batch, const seerdb_tree *tree);
+
 /* True iff no write stands (rolled-back ones do not); of `tree`, or NULL: of any. */
 bool seerdb_batch_is_empty(const seerdb_batch *batch, const seerdb_tree *tree);
 
@@ -280,15 +284,21 @@ enum seerdb_marker_state {
                             */
 };
 
+typedef struct seerdb_marker_found {
+    enum seerdb_marker_state state;
+    uint64_t held; /* the newest commit that counts and that the store has; 0: none */
+} seerdb_marker_found;
+
 /* Say that the owner, holding its own write lock, reads `marker` for a tree that the
- * batch is going to write.  Settles what the log left in doubt.  *state (may be NULL)
- * says whether commits were lost; they are given up by this call, durably. BUSY: an
- * earlier commit of the tree is still undecided after wait_ms milliseconds. MISMATCH:
- * the store is ahead of the marker (an older copy of the owner's state), or knows
- * nothing of it. */
+ * batch is going to write.  Settles what the log left in doubt.  *found (may be NULL)
+ * says whether commits were lost; they are given up by this call, and durably once the
+ * owner's decider, which is asked then, has made durable what the marker was read from:
+ * until that has come to pass, each open of the store tells of the loss again.  BUSY:
+ * an earlier commit of the tree is still undecided after wait_ms milliseconds.
+ * MISMATCH: the store is ahead of the marker (an older copy of the owner's state), or
+ * knows nothing of it. */
 int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
-                        unsigned wait_ms, enum seerdb_marker_state *state,
-                        seerdb_err *err);
+                        unsigned wait_ms, seerdb_marker_found *found, seerdb_err *err);
 
 /* The view of a reader that sees `marker` in its owner's snapshot: the tree as of
  * exactly that commit.  Waits up to wait_ms for a commit that is being published. BUSY:
@@ -303,13 +313,22 @@ int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
 int seerdb_tree_accept(seerdb_tree *tree, uint64_t *number, seerdb_err *err);
 
 /* Called by the flush thread before commits of trees of this owner go from the log to
- * tables: make the owner's decisions so far durable.  0, or a failure, with which the
- * flush is put off, however often (seerdb_flush says BUSY).  No locks are held; must
- * not call the engine.  Without a decider the owner's trees stay in the log.  ctx must
- * live until it is unset (decide NULL); unsetting waits for a call in progress. */
+ * tables, and in seerdb_batch_expect when a lost tail is given up: make the owner's
+ * decisions about commits with numbers smaller than `below` durable.  0, or a failure,
+ * with which the flush is put off, however often (seerdb_flush says BUSY).  One call at
+ * a time.  No locks are held; must not call the engine.  Without a decider the owner's
+ * trees stay in the log.  ctx must live until it is unset (decide NULL); unsetting
+ * waits for a call in progress. */
 int seerdb_set_decider(seerdb *db, const seerdb_uuid *owner,
-                       int (*decide)(void *ctx, seerdb_err *err), void *ctx,
-                       seerdb_err *err);
+                       int (*decide)(void *ctx, uint64_t below, seerdb_err *err),
+                       void *ctx, seerdb_err *err);
+
+/* For a decider that cannot do so in the flush thread: who makes the decisions durable
+ * elsewhere asks first which commits those are -- all with numbers smaller than this
+ * that are decided by then -- and afterwards has the flushes that were put off tried
+ * again. */
+uint64_t seerdb_commit_ceiling(seerdb *db);
+void seerdb_retry_flushes(seerdb *db);
 
 /* ---- reading -------------------------------------------------------------- */
 

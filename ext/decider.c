@@ -32,6 +32,10 @@ struct svt_decider {
     ino_t wal_inode;
     int wal_failure;       /* the first errno of a sync of -wal */
     _Atomic bool watching; /* wal_fd is open; a hint, read without the mutex */
+    char *vfs;             /* owned; of a connection that made it foreign; NULL: none */
+    bool stopped;          /* foreign: a sync failed */
+    _Atomic bool foreign, waiting; /* hints without the mutex */
+    uint64_t decided;              /* foreign: below this */
 };
 
 static _Atomic(svt_decider_sync_fn *) replacement;
@@ -110,6 +114,18 @@ static void ask_identity(const char *path, dev_t *device, ino_t *inode)
     *inode = there ? st.st_ino : 0;
 }
 
+/* Once foreign, always: through paths we might sync other files. */
+static int set_foreign(struct svt_decider *d, const char *vfs)
+{
+    if (vfs == NULL || d->vfs != NULL)
+        return SQLITE_OK;
+    if ((d->vfs = sqlite3_mprintf("%s", vfs)) == NULL)
+        return SQLITE_NOMEM;
+    drop_wal(d);
+    atomic_store_explicit(&d->foreign, true, memory_order_relaxed);
+    return SQLITE_OK;
+}
+
 static int set_names(struct svt_decider *d, const struct svt_database *file)
 {
     char *path = sqlite3_mprintf("%s", file->path);
@@ -150,6 +166,8 @@ int svt_decider_new(const seerdb_uuid *owner, const struct svt_database *file,
     d->wal_fd = -1;
     pthread_mutex_init(&d->mutex, NULL);
     int rc = set_names(d, file);
+    if (rc == SQLITE_OK)
+        rc = set_foreign(d, file->vfs);
     if (rc != SQLITE_OK) {
         svt_decider_free(d);
         return rc;
@@ -169,6 +187,7 @@ void svt_decider_free(struct svt_decider *d)
     sqlite3_free(d->wal);
     sqlite3_free(d->journal);
     sqlite3_free(d->dir);
+    sqlite3_free(d->vfs);
     sqlite3_free(d);
 }
 
@@ -204,17 +223,20 @@ int svt_decider_meet(struct svt_decider *d, const struct svt_database *file,
     drop_wal(d);
     rc = set_names(d, file);
 out:
+    if (rc == SQLITE_OK)
+        rc = set_foreign(d, file->vfs);
     pthread_mutex_unlock(&d->mutex);
     return rc;
 }
 
 void svt_decider_watch(struct svt_decider *d)
 {
-    if (svt_decider_is_replaced() ||
+    if (svt_decider_is_replaced() || svt_decider_is_foreign(d) ||
         atomic_load_explicit(&d->watching, memory_order_relaxed))
         return;
     pthread_mutex_lock(&d->mutex);
-    (void)take_wal(d); /* it may not be there: svt_decider_sync asks again */
+    if (d->vfs == NULL)
+        (void)take_wal(d); /* it may not be there: svt_decider_sync asks again */
     pthread_mutex_unlock(&d->mutex);
 }
 
@@ -254,13 +276,58 @@ static int sync_local(struct svt_decider *d, seerdb_err *err)
     return SEERDB_OK;
 }
 
-int svt_decider_sync(void *decider, seerdb_err *err)
+/* Requires: the mutex. */
+static int ask_foreground(struct svt_decider *d, uint64_t below, seerdb_err *err)
+{
+    if (below <= d->decided)
+        return SEERDB_OK;
+    if (d->stopped)
+        return fail(err, SEERDB_IOERR, d->path, "a sync failed");
+    atomic_store_explicit(&d->waiting, true, memory_order_relaxed);
+    return fail(err, SEERDB_BUSY, d->path,
+                "on its VFS only its own connections can sync it: the next transaction "
+                "that writes to the table does");
+}
+
+int svt_decider_sync(void *decider, uint64_t below, seerdb_err *err)
 {
     struct svt_decider *d = decider;
     svt_decider_sync_fn *other = atomic_load(&replacement);
     pthread_mutex_lock(&d->mutex);
-    struct svt_database file = {d->path, d->wal, d->journal};
-    int rc = other != NULL ? other(&file, err) : sync_local(d, err);
+    struct svt_database file = {d->path, d->wal, d->journal, d->vfs};
+    int rc = other != NULL    ? other(&file, err)
+             : d->vfs != NULL ? ask_foreground(d, below, err)
+                              : sync_local(d, err);
     pthread_mutex_unlock(&d->mutex);
     return rc;
+}
+
+bool svt_decider_is_foreign(const struct svt_decider *d)
+{
+    return atomic_load_explicit(&d->foreign, memory_order_relaxed);
+}
+
+void svt_decider_decided(struct svt_decider *d, uint64_t below)
+{
+    pthread_mutex_lock(&d->mutex);
+    if (below > d->decided && !d->stopped)
+        d->decided = below;
+    pthread_mutex_unlock(&d->mutex);
+}
+
+bool svt_decider_is_waiting(const struct svt_decider *d)
+{
+    return atomic_load_explicit(&d->waiting, memory_order_relaxed);
+}
+
+void svt_decider_wait(struct svt_decider *d, bool waiting)
+{
+    atomic_store_explicit(&d->waiting, waiting, memory_order_relaxed);
+}
+
+void svt_decider_stop(struct svt_decider *d)
+{
+    pthread_mutex_lock(&d->mutex);
+    d->stopped = true;
+    pthread_mutex_unlock(&d->mutex);
 }

@@ -8,6 +8,11 @@
  * the engine's flush thread.  It never opens the database file or -shm: closing those
  * would drop SQLite's own locks (POSIX).
  *
+ * A database that any connection reaches through a VFS other than SQLite's own for Unix
+ * is *foreign*: its files may have no paths.  The decider then only says what
+ * connections have made durable themselves (foreground.h), and notes that a flush waits
+ * for that.
+ *
  * One decider for each (store, owner) of the process; handles keeps them for as long as
  * the store is open.  Any thread may call; each decider has its own mutex. */
 #ifndef SVT_DECIDER_H
@@ -20,6 +25,7 @@
 /* The names of a database's files, as sqlite3_filename_... give them. */
 struct svt_database {
     const char *path, *wal, *journal;
+    const char *vfs; /* of a foreign one; NULL: the files have these paths */
 };
 
 struct svt_decider;
@@ -51,8 +57,18 @@ int svt_decider_meet(struct svt_decider *d, const struct svt_database *file,
 /* Take a descriptor on -wal if there is none yet.  Cheap if there is one. */
 void svt_decider_watch(struct svt_decider *d);
 
-/* Make all decisions so far durable.  `decider` is a struct svt_decider: the function
- * is what seerdb_set_decider takes.  IOERR, CANTOPEN (the database is gone). */
-int svt_decider_sync(void *decider, seerdb_err *err);
+/* Make the decisions about commits with numbers smaller than `below` durable; of a
+ * database that is not foreign, all so far.  `decider` is a struct svt_decider: the
+ * function is what seerdb_set_decider takes.  IOERR, CANTOPEN (the database is gone),
+ * BUSY: it is foreign, and nobody has done so yet. */
+int svt_decider_sync(void *decider, uint64_t below, seerdb_err *err);
+
+/* Of foreign databases: a connection has made the decisions about commits with numbers
+ * smaller than `below` durable; does a flush wait for that; a sync has failed. */
+bool svt_decider_is_foreign(const struct svt_decider *d);
+void svt_decider_decided(struct svt_decider *d, uint64_t below);
+bool svt_decider_is_waiting(const struct svt_decider *d);
+void svt_decider_wait(struct svt_decider *d, bool waiting);
+void svt_decider_stop(struct svt_decider *d);
 
 #endif

@@ -25,7 +25,7 @@ static void files_make(struct files *f, const char *name)
     snprintf(f->path, sizeof(f->path), "%s/%s", test_dir, name);
     snprintf(f->wal, sizeof(f->wal), "%s-wal", f->path);
     snprintf(f->journal, sizeof(f->journal), "%s-journal", f->path);
-    f->names = (struct svt_database){f->path, f->wal, f->journal};
+    f->names = (struct svt_database){f->path, f->wal, f->journal, NULL};
     put(f->path);
 }
 
@@ -43,18 +43,18 @@ static void rule_6_a_missing_file_counts_only_beside_its_database(void **state)
     assert_int_equal(svt_decider_new(&owner, &f.names, &d), SQLITE_OK);
     seerdb_uuid id = svt_decider_owner(d);
     assert_memory_equal(&id, &owner, sizeof(id));
-    test_ok(svt_decider_sync(d, &err), &err);
+    test_ok(svt_decider_sync(d, 1, &err), &err);
     put(f.wal);
     put(f.journal);
-    test_ok(svt_decider_sync(d, &err), &err);
+    test_ok(svt_decider_sync(d, 1, &err), &err);
     assert_int_equal(rename(f.path, away), 0);
-    test_ok(svt_decider_sync(d, &err), &err); /* both are there */
+    test_ok(svt_decider_sync(d, 1, &err), &err); /* both are there */
     assert_int_equal(unlink(f.wal), 0);
-    test_fails(svt_decider_sync(d, &err), SEERDB_CANTOPEN, &err);
+    test_fails(svt_decider_sync(d, 1, &err), SEERDB_CANTOPEN, &err);
     put(f.path); /* another file under the name */
-    test_fails(svt_decider_sync(d, &err), SEERDB_CANTOPEN, &err);
+    test_fails(svt_decider_sync(d, 1, &err), SEERDB_CANTOPEN, &err);
     assert_int_equal(rename(away, f.path), 0);
-    test_ok(svt_decider_sync(d, &err), &err);
+    test_ok(svt_decider_sync(d, 1, &err), &err);
     svt_decider_free(d);
     svt_decider_free(NULL);
 }
@@ -68,10 +68,10 @@ static void rule_6_a_failed_sync_stops_flushes_for_good(void **state)
     files_make(&f, "fails");
     assert_int_equal(symlink("/dev/null", f.wal), 0); /* cannot be synced: EINVAL */
     assert_int_equal(svt_decider_new(&owner, &f.names, &d), SQLITE_OK);
-    test_fails(svt_decider_sync(d, &err), SEERDB_IOERR, &err);
+    test_fails(svt_decider_sync(d, 1, &err), SEERDB_IOERR, &err);
     assert_int_equal(unlink(f.wal), 0);
     put(f.wal);
-    test_fails(svt_decider_sync(d, &err), SEERDB_IOERR, &err);
+    test_fails(svt_decider_sync(d, 1, &err), SEERDB_IOERR, &err);
     svt_decider_free(d);
 }
 
@@ -100,7 +100,7 @@ static void rule_6_one_descriptor_is_kept_and_follows_the_wal(void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(unlink(f.wal), 0);
         put(f.wal);
-        test_ok(svt_decider_sync(d, &err), &err);
+        test_ok(svt_decider_sync(d, 1, &err), &err);
         assert_int_equal(descriptors(), before + 1);
     }
     svt_decider_free(d);
@@ -125,10 +125,10 @@ static void rule_18_a_copy_is_told_from_a_move(void **state)
     assert_non_null(strstr(message, copy.path));
     assert_int_equal(rename(f.path, moved.path), 0);
     assert_int_equal(svt_decider_meet(d, &moved.names, "main.t", &message), SQLITE_OK);
-    test_ok(svt_decider_sync(d, &err), &err);
+    test_ok(svt_decider_sync(d, 1, &err), &err);
     assert_int_equal(unlink(moved.path), 0); /* gone: the copy is all there is */
     assert_int_equal(svt_decider_meet(d, &copy.names, "main.t", &message), SQLITE_OK);
-    test_ok(svt_decider_sync(d, &err), &err);
+    test_ok(svt_decider_sync(d, 1, &err), &err);
     sqlite3_free(message);
     svt_decider_free(d);
 }

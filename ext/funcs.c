@@ -2,6 +2,7 @@
 #include "funcs.h"
 
 #include "marker.h"
+#include "txn.h"
 
 #include <string.h>
 
@@ -122,8 +123,11 @@ typedef int command(struct svt_table *t, char **sentence, seerdb_err *err);
 static int flush(struct svt_table *t, char **sentence, seerdb_err *err)
 {
     int rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
-    if (rc == SEERDB_BUSY && svt_marker_settle(t) == SQLITE_OK)
+    uint64_t below = svt_txn_decided_below(t);
+    if (rc == SEERDB_BUSY && svt_marker_settle(t, below) == SQLITE_OK) {
+        *err = (seerdb_err){0};
         rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
+    }
     if (rc == SEERDB_OK)
         *sentence = sqlite3_mprintf("flushed %s: all its committed rows are in sorted "
                                     "tables",

@@ -13,6 +13,8 @@
  * progress handlers. */
 #include "marker.h"
 
+#include "foreground.h"
+
 #define WAIT_SLICE_MS 50
 #define WAIT_SLICES   100 /* 5 seconds */
 
@@ -123,7 +125,7 @@ int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
 {
     struct svt_keyspace *ks = t->ks;
     seerdb_err err = {0};
-    enum seerdb_marker_state state = SEERDB_MARKER_CURRENT;
+    seerdb_marker_found found = {.state = SEERDB_MARKER_CURRENT};
     uint64_t marker = 0;
     int rc = SEERDB_BUSY;
     if (!ks->marked || ks->expected)
@@ -132,16 +134,16 @@ int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
         int again = i == 0 ? read_gated(t, &marker) : read_row(t, &marker);
         if (again != SQLITE_OK)
             return again;
-        rc = seerdb_batch_expect(batch, ks->tree, marker, WAIT_SLICE_MS, &state, &err);
+        rc = seerdb_batch_expect(batch, ks->tree, marker, WAIT_SLICE_MS, &found, &err);
     }
     if (rc != SEERDB_OK)
         return fail(t, rc, &err);
-    if (state == SEERDB_MARKER_BEHIND)
+    if (found.state == SEERDB_MARKER_BEHIND) /* SQLite cuts it after 200 bytes */
         sqlite3_log(SQLITE_WARNING,
-                    "seerdb: %s: the store in %s lost the end of its log: the database "
-                    "stands at commit %llu, which the store does not have any more; "
-                    "writing goes on from what it has",
-                    t->who, ks->store->dir, (unsigned long long)marker);
+                    "seerdb: %s lost its last commits: the database has %llu, the "
+                    "store's log ends at %llu; writing goes on from there: %s",
+                    t->who, (unsigned long long)marker, (unsigned long long)found.held,
+                    ks->store->dir);
     ks->expected = true;
     ks->marker = marker;
     return SQLITE_OK;
@@ -202,21 +204,27 @@ static int settle(struct svt_table *t, void *ctx)
 {
     seerdb_batch *batch = NULL;
     seerdb_err err = {0};
-    (void)ctx;
+    const uint64_t *below = ctx;
+    bool done;
     int rc = seerdb_batch_new(t->ks->store->db, &batch, &err);
     if (rc != SEERDB_OK)
         return svt_table_fail(t, rc, &err);
     rc = svt_marker_expect(t, batch);
     t->ks->expected = false;
+    if (rc == SQLITE_OK)
+        rc = svt_foreground_sync(t, *below, &done);
     seerdb_batch_free(batch);
     return rc;
 }
 
-int svt_marker_settle(struct svt_table *t)
+int svt_marker_settle(struct svt_table *t, uint64_t below)
 {
-    if (!t->ks->marked || t->ks->expected)
+    bool done;
+    if (!t->ks->marked)
         return SQLITE_OK;
-    return locked(t, settle, NULL);
+    if (!t->ks->expected)
+        return locked(t, settle, &below);
+    return svt_foreground_sync(t, below, &done);
 }
 
 static int accept(struct svt_table *t, void *ctx)

@@ -32,8 +32,10 @@ int svt_marker_write(struct svt_table *t, uint64_t marker);
 void svt_marker_remember(struct svt_table *t, uint64_t marker);
 
 /* Take SQLite's write lock for a moment and tell the store the marker, as a writer
- * would: after a crash it may not move commits to tables before. */
-int svt_marker_settle(struct svt_table *t);
+ * would: after a crash it may not move commits to tables before.  Of a foreign database
+ * (decider.h), make the decisions about commits with numbers smaller than `below`
+ * durable, too. */
+int svt_marker_settle(struct svt_table *t, uint64_t below);
 
 /* The tree is the database's again, after the user's word.  Not within a transaction
  * that has written to the table. */

@@ -144,6 +144,37 @@ static void rule_16_a_state_that_was_folded_away_is_refused(void **state)
     test_close(b);
 }
 
+/* As above, but nothing was superseded: the old state is still to be had. */
+static void rule_16_a_state_of_which_nothing_was_folded_stays(void **state)
+{
+    (void)state;
+    sqlite3 *a = test_open("unfolded.db"), *b;
+    test_expect(
+        a,
+        "PRAGMA journal_mode = wal; CREATE TABLE o(k INTEGER PRIMARY KEY, v);"
+        "CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v, history = 0);"
+        "INSERT INTO o VALUES(1, 10), (2, 20); INSERT INTO t VALUES(1, 10), (2, 20)",
+        "wal");
+    b = pair_open("unfolded.db", "wal");
+    test_expect(a, "BEGIN; " PAIR_SUMS, "2|30.0 2|30.0");
+    for (int i = 0; i < 5; i++) {
+        usleep(3000);
+        test_expect(b,
+                    "BEGIN; INSERT INTO o(v) VALUES(1); INSERT INTO t(v) VALUES(1);"
+                    "DELETE FROM t WHERE k = 77; COMMIT",
+                    "");
+        test_expect_part(b, "SELECT seerdb('t', 'flush')", "flushed");
+        test_expect(a, PAIR_SUMS, "2|30.0 2|30.0");
+    }
+    usleep(3000);
+    test_expect(b, "UPDATE t SET v = v + 1 WHERE k = 7; DELETE FROM t WHERE k = 6", "");
+    test_expect_part(b, "SELECT seerdb('t', 'flush')", "flushed");
+    test_expect(a, PAIR_SUMS "; COMMIT", "2|30.0 2|30.0");
+    test_expect(b, PAIR_SUMS, "7|35.0 6|35.0");
+    test_close(a);
+    test_close(b);
+}
+
 static void rule_16_a_statement_keeps_its_state_while_it_runs(void **state)
 {
     struct test_text rows = {.n = 0};
@@ -438,6 +469,7 @@ int main(void)
         cmocka_unit_test(rule_16_the_gate_lets_no_change_pass_in_any_journal_mode),
         cmocka_unit_test(rule_16_the_journal_mode_may_change_under_the_gate),
         cmocka_unit_test(rule_16_a_state_that_was_folded_away_is_refused),
+        cmocka_unit_test(rule_16_a_state_of_which_nothing_was_folded_stays),
         cmocka_unit_test(rule_16_a_statement_keeps_its_state_while_it_runs),
         cmocka_unit_test(rule_16_read_only_connections_read),
         cmocka_unit_test(rule_5_a_writer_waits_for_the_publication),

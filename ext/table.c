@@ -419,11 +419,14 @@ static int check_connection(struct svt_table *t, const char *file)
     return SQLITE_OK;
 }
 
-/* Tell the store which database decides about the trees of `owner`.  On a VFS other
- * than the default one the files have no paths that could be synced from outside of
- * SQLite: there is no decider, and commits stay in the log, unless svt_decider_use
- * gives a way. (SQLITE_FCNTL_JOURNAL_POINTER would be one, in a thread that uses the
- * connection.) */
+/* Are the database's files what their names say to the system? */
+static bool is_foreign(const sqlite3_vfs *vfs)
+{
+    return vfs == NULL || vfs != sqlite3_vfs_find(NULL) ||
+           strncmp(vfs->zName, "unix", 4) != 0;
+}
+
+/* Tell the store which database decides about the trees of `owner`. */
 static int claim(struct svt_table *t, struct svt_store *store, const seerdb_uuid *owner,
                  struct svt_decider **out)
 {
@@ -437,10 +440,12 @@ static int claim(struct svt_table *t, struct svt_store *store, const seerdb_uuid
         return rc;
     sqlite3_file_control(t->conn->db, t->schema_name, SQLITE_FCNTL_VFS_POINTER,
                          (void *)&vfs);
-    if (vfs != sqlite3_vfs_find(NULL) && !svt_decider_is_replaced())
-        return SQLITE_OK;
+    bool foreign = is_foreign(vfs) && !svt_decider_is_replaced();
     struct svt_database database = {file, sqlite3_filename_wal(file),
-                                    sqlite3_filename_journal(file)};
+                                    sqlite3_filename_journal(file),
+                                    !foreign      ? NULL
+                                    : vfs == NULL ? "unknown"
+                                                  : vfs->zName};
     return svt_handles_own(store, owner, &database, t->who, out, &t->base.zErrMsg);
 }
 

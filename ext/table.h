@@ -83,9 +83,8 @@ struct svt_table {
     struct svt_txn *joined;  /* borrowed: SQLite has the object in its transaction */
 
     /* What marker.c knows of the shadow row. */
-    const sqlite3_file
-        *journal;              /* borrowed, never followed: SQLite's journal when ... */
-    bool wal;                  /* ... this was looked at: is it a write-ahead log? */
+    const sqlite3_file *wal; /* borrowed, never followed: SQLite's write-ahead log when
+                                it was last seen in that mode; NULL: look */
     sqlite3_stmt *marker_stmt; /* owned, at rest */
     bool marker_known;         /* as long as version and epoch stay the same: */
     unsigned marker_version;   /* SQLite's: the file was not changed by others */

@@ -118,4 +118,13 @@ static inline void test_expect_part(sqlite3 *db, const char *sql, const char *pa
         fail_msg("%s: \"%s\" is not in \"%s\"", sql, part, got);
 }
 
+/* A number of seerdb_stats. */
+static inline double test_stat(sqlite3 *db, const char *table, const char *name)
+{
+    char sql[160];
+    snprintf(sql, sizeof(sql), "SELECT value FROM seerdb_stats('%s') WHERE name = '%s'",
+             table, name);
+    return atof(test_sql(db, sql));
+}
+
 #endif

@@ -9,6 +9,7 @@
  * names it. */
 #include "txn.h"
 
+#include "foreground.h"
 #include "marker.h"
 
 #include <string.h>
@@ -203,18 +204,23 @@ static bool see_shadow(void *ctx, const struct svt_shadow *s)
     return true;
 }
 
-/* What the shadow rows say now will still be said after a power cut. */
-static bool is_durable(struct svt_table *t)
+/* Will what the shadow rows say now still be said after a power cut? */
+static int ask_durable(struct svt_table *t, uint64_t below, bool *durable)
 {
     seerdb_err err = {0};
-    if (!t->ks->marked)
-        return true;
-    if (t->ks->decider == NULL)
-        return false;
-    if (svt_decider_sync(t->ks->decider, &err) == SEERDB_OK)
-        return true;
-    sqlite3_log(SQLITE_WARNING, "seerdb: dropped tables' space is kept: %s", err.msg);
-    return false;
+    *durable = !t->ks->marked;
+    if (!t->ks->marked || t->ks->decider == NULL)
+        return SQLITE_OK;
+    if (svt_decider_is_foreign(t->ks->decider) && !svt_decider_is_replaced()) {
+        /* The same marker again: then a rollback journal is there to be synced. */
+        int rc = svt_marker_write(t, t->ks->marker);
+        return rc == SQLITE_OK ? svt_foreground_sync(t, below, durable) : rc;
+    }
+    *durable = svt_decider_sync(t->ks->decider, below, &err) == SEERDB_OK;
+    if (!*durable)
+        sqlite3_log(SQLITE_WARNING, "seerdb: dropped tables' space is kept: %s",
+                    err.msg);
+    return SQLITE_OK;
 }
 
 #define LOOK_AGAIN_MS 1000
@@ -229,32 +235,14 @@ static sqlite3_int64 clock_ms(void)
     return now;
 }
 
-/* A failure is no failure of the statement that happened to collect: the tree stays and
- * the next connection tries again. */
-static void collect(struct svt_table *t, struct svt_txn *x)
+/* Drop the trees of the list that no shadow row names. */
+static void drop_unnamed(struct svt_txn *x, const struct ids *l)
 {
-    uint64_t intents = svt_handles_intents(x->store);
-    if (x->looked && x->seen_intents == intents &&
-        (x->look_again_ms == 0 || clock_ms() < x->look_again_ms))
-        return;
-    x->looked = true;
-    x->seen_intents = intents;
-    x->look_again_ms = 0;
-    struct ids l = {.owner = t->owner};
-    size_t dead = 0;
-    if (seerdb_trees(x->store->db, see_tree, &l, NULL) != SEERDB_OK || l.failed ||
-        l.n == 0 ||
-        svt_shadow_each(t->conn->db, t->schema_name, see_shadow, &l) != SQLITE_OK)
-        goto out;
-    for (size_t i = 0; i < l.n; i++)
-        dead += !l.named[i];
-    if (dead == 0 || !is_durable(t))
-        goto out;
-    for (size_t i = 0; i < l.n; i++) {
+    for (size_t i = 0; i < l->n; i++) {
         seerdb_tree *tree = NULL;
         seerdb_err err = {0};
-        if (l.named[i] ||
-            seerdb_tree_open(x->store->db, &l.ids[i], &tree, &err) != SEERDB_OK)
+        if (l->named[i] ||
+            seerdb_tree_open(x->store->db, &l->ids[i], &tree, &err) != SEERDB_OK)
             continue;
         int rc = seerdb_tree_drop(tree, &err);
         if (rc == SEERDB_BUSY) /* not for long */
@@ -263,8 +251,43 @@ static void collect(struct svt_table *t, struct svt_txn *x)
             sqlite3_log(SQLITE_WARNING, "seerdb: a dropped table's space is kept: %s",
                         err.msg);
     }
+}
+
+/* A failure of ours is no failure of the statement that happened to collect: the tree
+ * stays and the next connection tries again.  One of SQLite's is: it may have rolled
+ * back the transaction. */
+static int collect(struct svt_table *t, struct svt_txn *x)
+{
+    uint64_t intents = svt_handles_intents(x->store);
+    if (x->looked && x->seen_intents == intents &&
+        (x->look_again_ms == 0 || clock_ms() < x->look_again_ms))
+        return SQLITE_OK;
+    x->looked = true;
+    x->seen_intents = intents;
+    x->look_again_ms = 0;
+    struct ids l = {.owner = t->owner};
+    size_t dead = 0;
+    bool durable = false;
+    int rc = SQLITE_OK;
+    if (seerdb_trees(x->store->db, see_tree, &l, NULL) != SEERDB_OK || l.failed ||
+        l.n == 0 ||
+        (rc = svt_shadow_each(t->conn->db, t->schema_name, see_shadow, &l)) !=
+            SQLITE_OK)
+        goto out;
+    for (size_t i = 0; i < l.n; i++)
+        dead += !l.named[i];
+    if (dead > 0)
+        rc = ask_durable(t, svt_txn_decided_below(t), &durable);
+    if (durable)
+        drop_unnamed(x, &l);
+    else if (dead > 0)
+        x->look_again_ms = clock_ms() + LOOK_AGAIN_MS;
 out:
+    if (rc != SQLITE_OK && t->base.zErrMsg == NULL)
+        svt_fail(&t->base.zErrMsg, rc, "%s: its shadow rows: %s", t->who,
+                 sqlite3_errmsg(t->conn->db));
     ids_fini(&l);
+    return rc;
 }
 
 static void intend_drop(struct svt_txn *x, const seerdb_uuid *id)
@@ -277,8 +300,19 @@ static void intend_drop(struct svt_txn *x, const seerdb_uuid *id)
     seerdb_tree_close(tree);
 }
 
-/* CREATE undone by ROLLBACK TO calls nobody back: note the intent for trees that no
- * shadow row names when the transaction commits. */
+/* The tree's CREATE was undone: no marker will ever name what was written to it. */
+static void forget(struct svt_txn *x, const seerdb_uuid *id)
+{
+    seerdb_tree *tree = NULL;
+    if (seerdb_tree_open(x->store->db, id, &tree, NULL) != SEERDB_OK)
+        return;
+    seerdb_batch_forget(x->batch, tree);
+    seerdb_tree_close(tree);
+}
+
+/* CREATE undone by ROLLBACK TO calls nobody back: when the transaction commits, leave
+ * out trees that no shadow row names, and note the intent to drop them.
+ * Requires: nothing is prepared. */
 static int disown_undone(struct svt_table *t, struct svt_txn *x)
 {
     int rc = SQLITE_OK;
@@ -287,8 +321,10 @@ static int disown_undone(struct svt_table *t, struct svt_txn *x)
         rc = ids_add(&l, &c->tree)
                  ? svt_shadow_each(t->conn->db, c->schema, see_shadow, &l)
                  : SQLITE_NOMEM;
-        if (rc == SQLITE_OK && !l.named[0])
+        if (rc == SQLITE_OK && !l.named[0]) {
+            forget(x, &c->tree);
             intend_drop(x, &c->tree);
+        }
         ids_fini(&l);
     }
     return rc;
@@ -296,42 +332,13 @@ static int disown_undone(struct svt_table *t, struct svt_txn *x)
 
 /* ---- preparing ------------------------------------------------------------- */
 
-/* SQLite's journal of the schema is another object for each journal mode that matters
- * here: the write-ahead log's lives as long as that mode does, the rollback journal's
- * as long as the connection.  So the PRAGMA, which is compiled whenever it is run, is
- * asked only when the object is not the one it was. */
-static int uses_wal(struct svt_table *t, bool *wal)
-{
-    sqlite3_file *journal = NULL;
-    sqlite3_stmt *stmt = NULL;
-    if (sqlite3_file_control(t->conn->db, t->schema_name, SQLITE_FCNTL_JOURNAL_POINTER,
-                             &journal) != SQLITE_OK)
-        journal = NULL;
-    *wal = t->wal;
-    if (journal != NULL && journal == t->journal)
-        return SQLITE_OK;
-    int rc =
-        svt_prepare(t->conn->db, &stmt, "PRAGMA \"%w\".journal_mode", t->schema_name);
-    if (rc != SQLITE_OK)
-        return rc;
-    *wal = false;
-    if (sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *mode = (const char *)sqlite3_column_text(stmt, 0);
-        *wal = mode != NULL && strcmp(mode, "wal") == 0;
-    }
-    rc = sqlite3_finalize(stmt);
-    t->wal = *wal;
-    t->journal = rc == SQLITE_OK ? journal : NULL;
-    return rc;
-}
-
 /* What sync=auto means for t's schema: what PRAGMA synchronous says.  NORMAL is NORMAL
  * with a write-ahead log only: the other journal modes sync at every commit, and so do
  * we. */
 static int schema_sync(struct svt_table *t, enum seerdb_sync *out)
 {
     sqlite3_stmt *stmt = NULL;
-    bool wal = false;
+    enum svt_journal journal = SVT_JOURNAL_FILE;
     int level = 2;
     /* The value is in the statement: it must be prepared anew (sqlite-facts 24). */
     int rc =
@@ -340,10 +347,10 @@ static int schema_sync(struct svt_table *t, enum seerdb_sync *out)
         level = sqlite3_column_int(stmt, 0);
     sqlite3_finalize(stmt);
     if (rc == SQLITE_OK && level == 1)
-        rc = uses_wal(t, &wal);
-    *out = level == 0          ? SEERDB_SYNC_OFF
-           : level == 1 && wal ? SEERDB_SYNC_NORMAL
-                               : SEERDB_SYNC_FULL;
+        rc = svt_foreground_journal(t, &journal);
+    *out = level == 0                                 ? SEERDB_SYNC_OFF
+           : level == 1 && journal == SVT_JOURNAL_WAL ? SEERDB_SYNC_NORMAL
+                                                      : SEERDB_SYNC_FULL;
     return rc;
 }
 
@@ -456,10 +463,10 @@ int svt_txn_begin(sqlite3_vtab *base)
         rc = join(t, &x);
     if (rc != SQLITE_OK)
         return rc;
-    if (sqlite3_get_autocommit(t->conn->db))
-        collect(t, x);
     touch(x, t->ks);
     rc = svt_marker_expect(t, x->batch);
+    if (rc == SQLITE_OK && sqlite3_get_autocommit(t->conn->db))
+        rc = collect(t, x);
     if (rc != SQLITE_OK && !was_in)
         svt_txn_leave(t); /* SQLite will not call again */
     return rc;
@@ -472,7 +479,11 @@ int svt_txn_sync(sqlite3_vtab *base)
     if (x == NULL || !x->active)
         return SQLITE_OK;
     int rc = prepare_all(t);
-    return rc == SQLITE_OK ? write_marker(t, x) : rc;
+    if (rc == SQLITE_OK)
+        rc = write_marker(t, x);
+    if (rc == SQLITE_OK && t->ks->expected)
+        rc = svt_foreground_help(t, svt_txn_decided_below(t));
+    return rc;
 }
 
 int svt_txn_commit(sqlite3_vtab *base)
@@ -562,6 +573,14 @@ int svt_txn_write(struct svt_table *t, seerdb_batch **out)
     touch(x, t->ks);
     *out = x->batch;
     return svt_marker_expect(t, x->batch);
+}
+
+uint64_t svt_txn_decided_below(struct svt_table *t)
+{
+    struct svt_txn *x = find(t);
+    return x != NULL && x->prepared && x->number != 0
+               ? x->number
+               : seerdb_commit_ceiling(t->ks->store->db);
 }
 
 void svt_txn_note_write(struct svt_table *t, seerdb_batch *batch)

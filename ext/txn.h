@@ -34,6 +34,10 @@ int svt_txn_rollback_to(sqlite3_vtab *base, int n);
  * Requires: t is open. */
 int svt_txn_write(struct svt_table *t, seerdb_batch **out);
 
+/* While SQLite's write lock is held: SQLite has decided about all commits to t's tree
+ * with numbers smaller than this. */
+uint64_t svt_txn_decided_below(struct svt_table *t);
+
 /* Note that the write which is about to happen is the tree's first, if it is. */
 void svt_txn_note_write(struct svt_table *t, seerdb_batch *batch);
 

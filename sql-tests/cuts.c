@@ -16,6 +16,7 @@
  *
  *   - every acknowledged commit, as far as the mode promises that;
  *   - on both sides: all tables are as of one and the same transaction;
+ *   - where a store may be behind, SQLite's log was told so, and nowhere else;
  *   - nothing by half, PRAGMA integrity_check and seerdb('s1', 'verify') pass;
  *   - and writing goes on.
  *
@@ -107,6 +108,29 @@ static bool is_behind(struct rig *g, const struct state *seen, int db)
     return k >= 0;
 }
 
+/* The first writer of a table whose store is behind hears of it, the second does not.
+ */
+static enum outcome check_told(struct rig *g, int db)
+{
+    const char *schema = schema_of(g, 0, db);
+    uint64_t before = g->told, tables = 2;
+    for (int again = 0; again < 2; again++) {
+        if (runf(g, 0, "DELETE FROM %s.s1 WHERE 0; DELETE FROM %s.s2 WHERE 0", schema,
+                 schema) != SQLITE_OK)
+            return wrong(g, BROKEN, "writing to a store that is behind: %s",
+                         sqlite3_errmsg(g->conns[0]));
+        if (again == 0 && (g->told == before || g->told > before + tables))
+            return wrong(g, BROKEN,
+                         "the store of database %d is behind, and the log was told "
+                         "%llu times",
+                         db, (unsigned long long)(g->told - before));
+        if (again == 1 && g->told != before)
+            return wrong(g, BROKEN, "the log was told twice that a store is behind");
+        before = g->told;
+    }
+    return DONE;
+}
+
 /* The sides of databases [from, to) are as of one transaction. */
 static enum outcome check_agreement(struct rig *g, const struct state *seen, int from,
                                     int to)
@@ -120,7 +144,7 @@ static enum outcome check_agreement(struct rig *g, const struct state *seen, int
             return DONE;
     if (g->setup.sync == SYNC_NORMAL && to - from == 1 && is_behind(g, seen, from)) {
         g->behind++;
-        return DONE;
+        return check_told(g, from);
     }
     char where[160] = "";
     for (int db = from; db < to; db++) {
@@ -192,6 +216,8 @@ static enum outcome check(struct rig *g)
         outcome = check_sides(g, &seen);
     if (outcome == DONE)
         outcome = check_damage(g);
+    if (outcome == DONE && g->told > 0 && g->setup.sync != SYNC_NORMAL)
+        outcome = wrong(g, BROKEN, "the log was told that a store is behind");
     g->history[0] = seen;
     g->last = g->current = 0;
     be_certain(g, 0);
@@ -697,7 +723,7 @@ int main(int argc, char **argv)
         else
             return usage();
     }
-    bool ok = true, any = false;
+    bool ok = listen_to_log() == SQLITE_OK, any = false;
     for (int m = 0; m < MODES; m++) {
         if (strcmp(mode, "all") != 0 && strcmp(mode, mode_names[m]) != 0)
             continue;

@@ -57,6 +57,24 @@ bool has_failed_once(struct rig *g)
     return sdb_faultfs_fired(g->fault) > 0;
 }
 
+static struct rig *listener; /* the log is one for the process */
+
+static void hear(void *ctx, int code, const char *message)
+{
+    (void)ctx;
+    (void)code;
+    if (listener == NULL || strstr(message, " lost its last commits: ") == NULL)
+        return;
+    listener->told++;
+    if (listener->trace)
+        fprintf(stderr, "-- %s\n", message);
+}
+
+int listen_to_log(void)
+{
+    return sqlite3_config(SQLITE_CONFIG_LOG, hear, NULL);
+}
+
 /* ---- power ----------------------------------------------------------------------- */
 
 void power_off(struct rig *g)
@@ -152,7 +170,8 @@ int open_conn(struct rig *g, int c)
     static const char *const paths[DBS] = {"/d/a.db", "/d/b.db"};
     const struct setup *s = &g->setup;
     int own = s->ndbs == 1 ? 0 : c;
-    int rc = sqlite3_open(paths[own], &g->conns[c]);
+    int rc = sqlite3_open_v2(paths[own], &g->conns[c],
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "disk");
     if (rc == SQLITE_OK)
         rc = sqlite3_seerdb_init(g->conns[c], NULL, NULL);
     sqlite3_extended_result_codes(g->conns[c], 1);
@@ -212,6 +231,8 @@ static struct setup setup_of(struct rig *g)
     s.page_size = below(r, 2) == 0 ? 1024 : 4096;
     s.cache_pages = below(r, 2) == 0 ? 10 : 500;
     s.checkpoint_pages = below(r, 3) == 0 ? 8 : below(r, 2) == 0 ? 60 : 1000;
+    s.foreign = below(r, 3) == 0;
+    s.shared_store = s.shared_store || s.foreign;
     return s;
 }
 
@@ -272,6 +293,7 @@ static int sync_decisions(const struct svt_database *file, seerdb_err *err)
 
 enum outcome disk_start(struct rig *g, uint64_t disk)
 {
+    listener = g;
     g->disk = disk;
     g->r.state = disk * MODES + g->mode;
     entropy.state = ~g->r.state;
@@ -285,6 +307,7 @@ enum outcome disk_start(struct rig *g, uint64_t disk)
     struct disk_vfs_options options = {
         .characteristics = g->setup.powersafe ? SQLITE_IOCAP_POWERSAFE_OVERWRITE : 0,
         .seed = disk,
+        .not_default = g->setup.foreign,
     };
     g->vfs = disk_vfs_new(g->fault, &options);
     if (g->vfs == NULL)
@@ -292,14 +315,15 @@ enum outcome disk_start(struct rig *g, uint64_t disk)
     sdb_faultfs_observe(g->fault, count_down, g);
     svt_handles_use_fs(g->fault);
     decision_disk = g->fault;
-    svt_decider_use(sync_decisions);
-    sqlite3_randomness(0, NULL); /* SQLite asks the VFS again */
+    svt_decider_use(g->setup.foreign ? NULL : sync_decisions);
+    sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, (int)disk + 1, NULL);
+    sqlite3_randomness(0, NULL); /* SQLite seeds itself again */
     if (g->trace)
         fprintf(stderr,
-                "-- disk %llu: %s, synchronous %d, %d databases%s, %d connections, "
+                "-- disk %llu: %s%s, synchronous %d, %d databases%s, %d connections, "
                 "checkpoint at %d, cache of %d pages of %d\n",
-                (unsigned long long)disk, g->setup.wal ? "WAL" : "DELETE",
-                g->setup.sync, g->setup.ndbs,
+                (unsigned long long)disk, g->setup.foreign ? "foreign, " : "",
+                g->setup.wal ? "WAL" : "DELETE", g->setup.sync, g->setup.ndbs,
                 g->setup.shared_store ? " on one store" : "", g->setup.nconns,
                 g->setup.checkpoint_pages, g->setup.cache_pages, g->setup.page_size);
     return create_tables(g);
@@ -310,6 +334,7 @@ void disk_end(struct rig *g)
     if (g->fault != NULL)
         power_on(g);
     (void)close_conns(g);
+    listener = NULL;
     svt_handles_use_fs(NULL);
     svt_decider_use(NULL);
     disk_vfs_free(g->vfs);

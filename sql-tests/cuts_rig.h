@@ -20,6 +20,7 @@ enum { SYNC_NORMAL = 1, SYNC_FULL, SYNC_EXTRA }; /* PRAGMA synchronous */
 /* How a disk is used, all its life. */
 struct setup {
     bool wal, shared_store, powersafe;
+    bool foreign; /* the VFS is not the default one: connections sync for the store */
     int sync, ndbs, nconns, page_size, cache_pages, checkpoint_pages;
     const char *store_sync; /* the option sync of the tables; NULL: not given */
 };
@@ -65,6 +66,7 @@ struct rig {
     enum verdict verdict;
     char why[600];
     uint64_t behind; /* cuts that left the stores behind, where that is allowed */
+    uint64_t told; /* times that SQLite's log was told of it, since the disk's start */
 };
 
 extern const char *const mode_names[MODES];
@@ -74,6 +76,9 @@ int below(struct sdb_rand *r, int n);
 /* Note what is wrong, unless something was noted before. */
 enum outcome wrong(struct rig *g, enum verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Listen to SQLite's log, before anything else is done with SQLite. */
+int listen_to_log(void);
 
 /* DONE or WRONG. */
 enum outcome disk_start(struct rig *g, uint64_t disk);

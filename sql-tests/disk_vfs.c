@@ -570,7 +570,8 @@ struct disk_vfs *disk_vfs_new(struct sdb_fs *fs, const struct disk_vfs_options *
         .xGetLastError = disk_last_error,
         .xCurrentTimeInt64 = disk_time,
     };
-    if (disk->temps == NULL || sqlite3_vfs_register(&disk->vfs, 1) != SQLITE_OK) {
+    if (disk->temps == NULL ||
+        sqlite3_vfs_register(&disk->vfs, !options->not_default) != SQLITE_OK) {
         sdb_memfs_free(disk->temps);
         free(disk);
         return NULL;

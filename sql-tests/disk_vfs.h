@@ -5,7 +5,8 @@
  *
  *     cc -Iengine ... disk_vfs.c libseerdb.a -lsqlite3
  *
- * Life: new registers it as the default VFS, under the name "disk"; free takes it away.
+ * Life: new registers it under the name "disk", as the default VFS unless it is told
+ * not to; free takes it away.
  * One at a time.  Locks and the shared memory of WAL are those of one process, among
  * all its connections; shared memory goes with the last connection of a database, so
  * that nothing of it is left after a power cut.  Any thread, as SQLite's own.
@@ -20,6 +21,7 @@
 #define DISK_VFS_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sdb_fs;
@@ -30,6 +32,7 @@ struct disk_vfs_options {
                             Unix claims SQLITE_IOCAP_POWERSAFE_OVERWRITE */
     int sector_size;     /* 0: 512 */
     uint64_t seed;
+    bool not_default;
 };
 
 /* NULL: no memory.  fs is borrowed. */

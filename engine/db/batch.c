@@ -92,7 +92,7 @@ static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **
     sdb_lock_db(&b->db->lock);
     sdb_tree_ref(t);
     sdb_unlock_db(&b->db->lock);
-    s->parts[s->nparts] = (struct sdb_batch_part){t, m};
+    s->parts[s->nparts] = (struct sdb_batch_part){.tree = t, .memtable = m};
     *out = &s->parts[s->nparts++];
     return 0;
 }
@@ -117,6 +117,9 @@ static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
                         r->value.size, SEERDB_VALUE_MAX);
     if ((rc = ensure_part(b, t, &part, err)) != 0)
         return rc;
+    if (part->forgotten)
+        return sdb_fail(err, SEERDB_MISUSE, "the creation of the tree %s was undone",
+                        (const char *)t->desc.name.data);
     r->number = b->ordinal + 1;
     if ((rc = sdb_memtable_insert(part->memtable, r, err)) == 0)
         b->ordinal++;
@@ -166,6 +169,8 @@ void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark)
 static bool part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *part)
 {
     struct sdb_iter *it = NULL;
+    if (part->forgotten)
+        return true;
     if (b->scratch->hidden.n == 0)
         return sdb_memtable_records(part->memtable) == 0;
     if (sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it,
@@ -174,6 +179,14 @@ static bool part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *pa
     bool empty = it->ops->first(it, NULL) == SEERDB_NOTFOUND;
     sdb_iter_close(it);
     return empty;
+}
+
+void seerdb_batch_forget(seerdb_batch *batch, const seerdb_tree *tree)
+{
+    assert(batch->phase == SDB_BATCH_OPEN);
+    struct sdb_batch_part *part = sdb_batch_part(batch, tree);
+    if (part != NULL)
+        part->forgotten = true;
 }
 
 bool seerdb_batch_is_empty(const seerdb_batch *batch, const seerdb_tree *tree)

@@ -14,6 +14,7 @@
 struct sdb_batch_part {
     seerdb_tree *tree; /* a counted handle */
     struct sdb_memtable *memtable;
+    bool forgotten; /* nothing in it counts */
 };
 
 struct sdb_scratch {

@@ -395,9 +395,51 @@ static void a_memtable_may_freeze_under_an_undecided_commit(void **state)
     bed_fini(&b);
 }
 
+static void what_is_forgotten_is_not_committed(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    seerdb_tree *t = create_tree((bed_new(&b), b.db), 1), *u = create_tree(b.db, 2);
+    (void)state;
+    seerdb_batch *batch = new_batch(b.db);
+    seerdb_batch_forget(batch, u); /* nothing to forget */
+    add(batch, t, "a=1");
+    add(batch, u, "b=2 c=3");
+    uint64_t mark = seerdb_batch_mark(batch);
+    seerdb_batch_forget(batch, u);
+    assert_true(seerdb_batch_is_empty(batch, u));
+    assert_false(seerdb_batch_is_empty(batch, NULL));
+    test_fails(batch_words(batch, u, "d=4", &err), SEERDB_MISUSE, &err);
+    assert_int_equal(seerdb_batch_mark(batch), mark);
+    add(batch, t, "e=5");
+    seerdb_batch_rollback_to(batch, mark);
+    test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+    add(batch, u, "f=6");
+    seerdb_batch_forget(batch, u);
+    uint64_t number = 1;
+    test_ok(seerdb_prepare(batch, SEERDB_SYNC_OFF, &number, &err), &err);
+    assert_int_equal(number, 0); /* nothing is left */
+    seerdb_commit(batch);
+    expect(t, "a=1");
+    expect(u, "");
+    seerdb_batch_free(batch);
+    seerdb_tree_close(t);
+    seerdb_tree_close(u);
+    bed_close(&b);
+    bed_open_ok(&b);
+    t = open_tree(b.db, 1);
+    u = open_tree(b.db, 2);
+    expect(t, "a=1");
+    expect(u, "");
+    seerdb_tree_close(t);
+    seerdb_tree_close(u);
+    bed_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_forgotten_is_not_committed),
         cmocka_unit_test(a_batch_is_seen_by_its_readers_only),
         cmocka_unit_test(one_commit_has_one_number_for_all_its_trees),
         cmocka_unit_test(marks_nest_and_can_be_returned_to_again_and_again),

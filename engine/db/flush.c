@@ -19,6 +19,7 @@ struct flush {
     uint64_t history_from;
     uint64_t fold_floor;  /* reads below it may miss what this flush folded */
     uint64_t last_number; /* of the commits in it */
+    uint64_t below;       /* its commits have smaller numbers: known when it froze */
     uint64_t file; /* the table's number, kept over retries if it can be; 0: none yet */
 };
 
@@ -60,7 +61,8 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
 {
     struct sdb_fold fold = {.present = true,
                             .bottom = is_bottom(f),
-                            .history_from = f->tree->marked ? f->history_from : 0};
+                            .history_from = f->tree->marked ? f->history_from : 0,
+                            .note_floor = f->tree->marked};
     struct sdb_iter *it = NULL;
     uint64_t newest = 0;
     int rc =
@@ -231,7 +233,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     struct sdb_member *member = NULL;
     bool listed = false;
     if (f->tree->marked) {
-        int decided = sdb_marked_decide(f->tree, err);
+        int decided = sdb_marked_decide(f->tree, f->below, err);
         if (decided != 0)
             return decided;
         sdb_lock_write(&db->write_lock);
@@ -314,6 +316,7 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
                               .log_file = t->active_file};
     f->tree = t;
     f->memtable = t->active; /* takes the writer's count over */
+    f->below = db->next_number;
     sdb_lock_db(&db->lock);
     const struct sdb_read_state *old = t->state;
     if (old->nmemtables + 1 > sizeof all / sizeof all[0]) {

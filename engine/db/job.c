@@ -62,7 +62,6 @@ static void job_failed(seerdb *db, struct sdb_job *job, const seerdb_err *why)
     for (unsigned i = 1; i < job->failures && pause < BACKOFF_LAST_US; i++)
         pause *= 2;
     job->not_before_us = sdb_clock_mono_us() + pause;
-    job->failed_at = db->jobs_failed;
     job->why = *why;
     db->job_err = *why;
     if (!retry && db->bg_err.code == 0) {
@@ -84,12 +83,16 @@ static void unlink_job(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB)
 static void run_job(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB) NO_TSA
 {
     seerdb_err why = {0};
+    uint64_t attempt = ++db->jobs_begun;
+    job->running = true;
     sdb_unlock_db(&db->lock);
     int rc = job->run(job, &why);
     sdb_empty_graveyard(db);
     sdb_lock_db(&db->lock);
+    job->running = false;
     if (rc != 0) {
         job_failed(db, job, &why);
+        job->failed_at = attempt;
     } else {
         unlink_job(db, job);
         db->jobs_done++;
@@ -169,13 +172,13 @@ void sdb_job_submit(seerdb *db, struct sdb_job *job)
 
 int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err)
 {
-    uint64_t failures = db->jobs_failed, last = db->jobs_submitted;
+    uint64_t before = db->jobs_begun, last = db->jobs_submitted;
     for (;;) {
         bool pending = false;
         for (const struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
             bool ours = j->ticket <= last && (group == NULL || j->group == group);
             /* What is not BUSY holds back everybody. */
-            if (j->failed_at > failures && (ours || j->why.code != SEERDB_BUSY))
+            if (j->failed_at > before && (ours || j->why.code != SEERDB_BUSY))
                 return sdb_fail_as(err, &j->why);
             pending = pending || ours;
         }
@@ -195,9 +198,13 @@ void sdb_job_retry(seerdb *db)
 
 bool sdb_job_all_busy(const seerdb *db)
 {
-    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next)
-        if (first_of_group(db, j)->why.code != SEERDB_BUSY)
+    if (db->retry_now)
+        return false;
+    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
+        const struct sdb_job *first = first_of_group(db, j);
+        if (first->running || first->why.code != SEERDB_BUSY)
             return false;
+    }
     return true;
 }
 

@@ -25,8 +25,9 @@ struct sdb_job {
     uint64_t ticket;   /* rising in the order of submission, from 1 */
     unsigned failures;
     uint64_t not_before_us; /* monotonic */
-    uint64_t failed_at;     /* jobs_failed with its last failure; 0: none */
+    uint64_t failed_at;     /* the attempt that failed last, of all jobs'; 0: none */
     seerdb_err why;         /* that failure */
+    bool running;
 };
 
 /* Append a job (owned by the queue from now on) and wake the worker.  If no thread can
@@ -35,14 +36,16 @@ struct sdb_job {
 void sdb_job_submit(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB);
 
 /* Wait for the jobs of the group (NULL: of all) that are queued now; the next failed
- * attempt that keeps one of them ends the wait with its failure. */
+ * attempt that keeps one of them ends the wait with its failure.  One that is under way
+ * already says nothing about how things are now. */
 int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err) REQUIRES(LK_DB)
     SDB_MUST_CHECK;
 
 /* Let every job be tried now, whatever pause it is in. */
 void sdb_job_retry(seerdb *db) REQUIRES(LK_DB);
 
-/* Is every queued job put off by BUSY, its own or of the job before it in its group? */
+/* Is every queued job put off by BUSY, its own or of the job before it in its group?
+ * One that is being tried, or is about to be, is not. */
 bool sdb_job_all_busy(const seerdb *db) REQUIRES(LK_DB);
 
 /* Start the worker for the sake of periodic syncs. */

@@ -7,6 +7,9 @@
 
 #include <assert.h>
 
+/* An owner that names a greater number is damaged: none would be left after it. */
+#define MARKER_MAX (SDB_NUMBER_MAX / 2)
+
 int sdb_marked_logged(seerdb_tree *t, uint64_t number, uint64_t prev, seerdb_err *err)
 {
     return sdb_chain_add(&t->chain, number, prev, err);
@@ -149,8 +152,8 @@ static uint64_t head_of(seerdb_tree *t, uint64_t marker,
     return settled ? t->head : atomic_load_explicit(&t->flushed, memory_order_relaxed);
 }
 
-/* The log lost the marker's commit: note durably that what the store has is what the
- * marker stands for. */
+/* Note durably that what the store has is what the marker stands for, though the
+ * marker's commit is not in the log. */
 static int adopt(seerdb_tree *t, uint64_t marker, seerdb_err *err) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB)
 {
@@ -158,18 +161,23 @@ static int adopt(seerdb_tree *t, uint64_t marker, seerdb_err *err) REQUIRES(LK_W
     struct sdb_edit e = {0};
     uint64_t last = marker > t->adopted ? marker : t->adopted; /* it never falls */
     sdb_lock_install(&db->install_lock); /* and no flush changes the others meanwhile */
+    sdb_lock_db(&db->lock);
+    bool dropped = t->dropped;
+    sdb_unlock_db(&db->lock);
     sdb_edit_tree_numbers(&e, t->desc.id,
                           atomic_load_explicit(&t->flushed, memory_order_relaxed), last,
                           atomic_load_explicit(&t->fold_floor, memory_order_relaxed));
-    int rc = sdb_install(db, &e, err);
+    int rc = dropped ? 0 : sdb_install(db, &e, err);
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);
-    if (rc == 0)
+    if (rc == 0) {
         t->adopted = last;
+        t->adopt_due = 0;
+    }
     return rc;
 }
 
-/* Make the marker the truth of the tree. */
+/* Make the marker the truth of the tree, in memory. */
 static int settle(seerdb_tree *t, uint64_t marker, enum seerdb_marker_state *state,
                   seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
 {
@@ -180,33 +188,104 @@ static int settle(seerdb_tree *t, uint64_t marker, enum seerdb_marker_state *sta
     int rc = resolve(t, marker, &ranges, &n, &verdict, err);
     if (rc != 0)
         return rc;
-    /* Adopted last: once that is durable, nobody says BEHIND again. */
-    if ((rc = set_hidden(t, &(struct sdb_hidden){ranges, n}, err)) != 0 ||
-        (verdict == SDB_CHAIN_BEHIND && (rc = adopt(t, marker, err)) != 0))
+    if (marker > MARKER_MAX) {
+        rc = mismatch(t, SDB_CHAIN_DIVERGED, marker, err);
         goto out;
+    }
+    if ((rc = set_hidden(t, &(struct sdb_hidden){ranges, n}, err)) != 0)
+        goto out;
+    /* Of an older copy of the store, the owner may know numbers that were not yet
+     * reserved when it was made: what is given out now comes after them. */
+    if (marker >= db->next_number)
+        db->next_number = marker + 1;
     t->head = head_of(t, marker, ranges, n);
     sdb_chain_keep(&t->chain, ranges, n);
     /* release: pairs with the load in read.c */
     atomic_store_explicit(&t->last_commit, marker, memory_order_release);
+    if (verdict == SDB_CHAIN_BEHIND) {
+        t->adopt_due = marker;
+        *state = SEERDB_MARKER_BEHIND;
+    }
     /* What was logged above the marker is given up; commits from here on supersede it.
      */
     sdb_lock_db(&db->lock);
     t->settled = true;
     sdb_job_retry(db); /* a flush may have waited for this */
     sdb_unlock_db(&db->lock);
-    if (state != NULL)
-        *state =
-            verdict == SDB_CHAIN_BEHIND ? SEERDB_MARKER_BEHIND : SEERDB_MARKER_CURRENT;
 out:
     sdb_mem_free(ranges);
     return rc;
 }
 
+/* ---- deciders ----------------------------------------------------------------- */
+
+static struct sdb_decider *find_decider(seerdb *db, const seerdb_uuid *owner)
+    REQUIRES(LK_DB)
+{
+    struct sdb_decider *d = db->deciders;
+    while (d != NULL && !sdb_uuid_equal(&d->owner, owner))
+        d = d->next;
+    return d;
+}
+
+/* The owner's decider when no call of it is in progress; NULL: it never had one. */
+static struct sdb_decider *idle_decider(seerdb *db, const seerdb_uuid *owner)
+    REQUIRES(LK_DB)
+{
+    struct sdb_decider *d = find_decider(db, owner);
+    while (d != NULL && d->running) {
+        sdb_cond_wait(&db->progress, &db->lock);
+        d = find_decider(db, owner);
+    }
+    return d;
+}
+
+/* Have the owner make its decisions durable.  BUSY: it cannot, now. */
+static int ask(seerdb_tree *t, uint64_t below, seerdb_err *err)
+    EXCLUDES(LK_WRITE, LK_DB)
+{
+    seerdb *db = t->db;
+    seerdb_err why = {0};
+    sdb_lock_db(&db->lock);
+    struct sdb_decider *d = idle_decider(db, &t->desc.owner);
+    bool can = d != NULL && d->decide != NULL;
+    if (can)
+        d->running = true;
+    sdb_unlock_db(&db->lock);
+    if (!can)
+        return sdb_fail(err, SEERDB_BUSY,
+                        "%s: the table %s stays in the log: its database is not open",
+                        db->dir, (const char *)t->desc.name.data);
+    int rc = d->decide(d->ctx, below, &why);
+    if (rc != 0) /* its disk, not ours: nobody else's flushes wait for it */
+        rc = sdb_fail(err, SEERDB_BUSY, "%s: the table %s stays in the log: %s",
+                      db->dir, (const char *)t->desc.name.data, why.msg);
+    sdb_lock_db(&db->lock);
+    d->running = false;
+    sdb_cond_broadcast(&db->progress);
+    sdb_unlock_db(&db->lock);
+    return rc;
+}
+
+/* As ask(); and what waited for a decision to become durable does. */
+static int ask_and_adopt(seerdb_tree *t, uint64_t below, seerdb_err *err)
+    EXCLUDES(LK_WRITE, LK_DB)
+{
+    int rc = ask(t, below, err);
+    if (rc != 0)
+        return rc;
+    sdb_lock_write(&t->db->write_lock);
+    if (t->adopt_due != 0)
+        rc = adopt(t, t->adopt_due, err);
+    sdb_unlock_write(&t->db->write_lock);
+    return rc;
+}
+
 int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
-                        unsigned wait_ms, enum seerdb_marker_state *state,
-                        seerdb_err *err)
+                        unsigned wait_ms, seerdb_marker_found *found, seerdb_err *err)
 {
     seerdb *db = tree->db;
+    enum seerdb_marker_state state = SEERDB_MARKER_CURRENT;
     int rc = sdb_check_process(db, err);
     if (rc != 0)
         return rc;
@@ -215,8 +294,6 @@ int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
                         "%s: only marked trees of the batch's store "
                         "have a marker",
                         db->dir);
-    if (state != NULL)
-        *state = SEERDB_MARKER_CURRENT;
     sdb_lock_write(&db->write_lock);
     if (tree->undecided != batch)
         rc = sdb_marked_wait(tree, UINT64_MAX, wait_ms, err);
@@ -225,8 +302,15 @@ int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
     sdb_unlock_db(&db->lock);
     if (rc == 0 && (!settled || marker != atomic_load_explicit(&tree->last_commit,
                                                                memory_order_relaxed)))
-        rc = settle(tree, marker, state, err);
+        rc = settle(tree, marker, &state, err);
+    if (found != NULL)
+        *found = (seerdb_marker_found){state, tree->head};
     sdb_unlock_write(&db->write_lock);
+    /* A writer does not wait for an owner who cannot make his decisions durable now:
+     * until he can, a flush waits, and the manifest does not know. */
+    if (rc == 0 && state == SEERDB_MARKER_BEHIND &&
+        (rc = ask_and_adopt(tree, marker + 1, err)) == SEERDB_BUSY)
+        rc = 0;
     return rc;
 }
 
@@ -285,30 +369,15 @@ out:
     return rc;
 }
 
-/* ---- deciders ----------------------------------------------------------------- */
-
-static struct sdb_decider *find_decider(seerdb *db, const seerdb_uuid *owner)
-    REQUIRES(LK_DB)
-{
-    struct sdb_decider *d = db->deciders;
-    while (d != NULL && !sdb_uuid_equal(&d->owner, owner))
-        d = d->next;
-    return d;
-}
-
 int seerdb_set_decider(seerdb *db, const seerdb_uuid *owner,
-                       int (*decide)(void *ctx, seerdb_err *err), void *ctx,
-                       seerdb_err *err)
+                       int (*decide)(void *ctx, uint64_t below, seerdb_err *err),
+                       void *ctx, seerdb_err *err)
 {
     int rc = sdb_check_process(db, err);
     if (rc != 0)
         return rc;
     sdb_lock_db(&db->lock);
-    struct sdb_decider *d = find_decider(db, owner);
-    while (d != NULL && d->running) {
-        sdb_cond_wait(&db->progress, &db->lock);
-        d = find_decider(db, owner);
-    }
+    struct sdb_decider *d = idle_decider(db, owner);
     if (d == NULL && (d = sdb_mem_zalloc(sizeof *d)) != NULL) {
         d->owner = *owner;
         d->next = db->deciders;
@@ -321,6 +390,25 @@ int seerdb_set_decider(seerdb *db, const seerdb_uuid *owner,
     }
     sdb_unlock_db(&db->lock);
     return d != NULL ? 0 : sdb_fail_nomem(err, sizeof *d);
+}
+
+uint64_t seerdb_commit_ceiling(seerdb *db)
+{
+    if (sdb_check_process(db, NULL) != 0)
+        return 0;
+    sdb_lock_write(&db->write_lock);
+    uint64_t ceiling = db->next_number;
+    sdb_unlock_write(&db->write_lock);
+    return ceiling;
+}
+
+void seerdb_retry_flushes(seerdb *db)
+{
+    if (sdb_check_process(db, NULL) != 0)
+        return;
+    sdb_lock_db(&db->lock);
+    sdb_job_retry(db);
+    sdb_unlock_db(&db->lock);
 }
 
 void sdb_deciders_free(seerdb *db) NO_TSA /* the store is closing */
@@ -348,33 +436,20 @@ static bool may_yet_count(seerdb_tree *t) REQUIRES(LK_WRITE, LK_DB)
     return true;
 }
 
-int sdb_marked_decide(seerdb_tree *t, seerdb_err *err)
+int sdb_marked_decide(seerdb_tree *t, uint64_t below, seerdb_err *err)
 {
     seerdb *db = t->db;
     sdb_lock_write(&db->write_lock);
     sdb_lock_db(&db->lock);
-    bool ready = t->dropped || (t->settled && !may_yet_count(t));
-    struct sdb_decider *d = ready ? find_decider(db, &t->desc.owner) : NULL;
-    bool dropped = t->dropped, can = d != NULL && d->decide != NULL && !d->running;
-    if (can)
-        d->running = true;
+    bool dropped = t->dropped, ready = dropped || (t->settled && !may_yet_count(t));
     sdb_unlock_db(&db->lock);
     sdb_unlock_write(&db->write_lock);
     if (dropped)
         return 0;
-    if (!can)
-        return sdb_fail(err, SEERDB_BUSY, "%s: the table %s stays in the log: %s",
-                        db->dir, (const char *)t->desc.name.data,
-                        ready ? "its database is not open"
-                              : "its last commit is not decided yet");
-    seerdb_err why = {0};
-    int rc = d->decide(d->ctx, &why);
-    if (rc != 0) /* its disk, not ours: nobody else's flushes wait for it */
-        rc = sdb_fail(err, SEERDB_BUSY, "%s: the table %s stays in the log: %s",
-                      db->dir, (const char *)t->desc.name.data, why.msg);
-    sdb_lock_db(&db->lock);
-    d->running = false;
-    sdb_cond_broadcast(&db->progress);
-    sdb_unlock_db(&db->lock);
-    return rc;
+    if (!ready)
+        return sdb_fail(err, SEERDB_BUSY,
+                        "%s: the table %s stays in the log: its last commit is not "
+                        "decided yet",
+                        db->dir, (const char *)t->desc.name.data);
+    return ask_and_adopt(t, below, err);
 }

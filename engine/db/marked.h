@@ -35,8 +35,9 @@ int sdb_marked_hidden(seerdb_tree *t, uint64_t marker, struct sdb_hidden_range *
 int sdb_marked_wait(seerdb_tree *t, uint64_t marker, unsigned wait_ms, seerdb_err *err)
     REQUIRES(LK_WRITE) SDB_MUST_CHECK;
 
-/* May commits of the tree go to tables?  Asks the owner's decider.  BUSY: not yet. */
-int sdb_marked_decide(seerdb_tree *t, seerdb_err *err)
+/* May commits of the tree with numbers smaller than `below` go to tables?  Asks the
+ * owner's decider.  BUSY: not yet. */
+int sdb_marked_decide(seerdb_tree *t, uint64_t below, seerdb_err *err)
     EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB) SDB_MUST_CHECK;
 
 void sdb_deciders_free(seerdb *db);

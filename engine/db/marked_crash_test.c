@@ -146,8 +146,9 @@ static void owner_read(struct crash *c, struct owner *o, const char *path)
     o->shown = false;
 }
 
-static int decide(void *ctx, seerdb_err *err)
+static int decide(void *ctx, uint64_t below, seerdb_err *err)
 {
+    (void)below;
     struct owner *o = ctx;
     return sdb_file_sync(o->file, err);
 }
@@ -231,7 +232,7 @@ static void give_up(struct owner *o, uint32_t held)
 static int show(struct crash *c, seerdb_batch *b, unsigned i)
 {
     struct owner *o = &c->owners[i];
-    enum seerdb_marker_state state;
+    seerdb_marker_found found;
     uint32_t held = o->at;
     if (!o->shown)
         held = look(c, i);
@@ -239,12 +240,13 @@ static int show(struct crash *c, seerdb_batch *b, unsigned i)
     bool again = o->commits[o->at].given_up; /* if that was cut off, or was it not? */
     o->commits[o->at].given_up = !same;
     int rc =
-        seerdb_batch_expect(b, o->tree, o->commits[o->at].number, 0, &state, &c->err);
+        seerdb_batch_expect(b, o->tree, o->commits[o->at].number, 0, &found, &c->err);
     if (rc == SEERDB_MISMATCH || rc == SEERDB_BUSY)
         fail_cut(c, "tree %u, marker %" PRIu64 " is refused: %s", i,
                  o->commits[o->at].number, c->err.msg);
     if (rc != 0)
         return rc;
+    enum seerdb_marker_state state = found.state;
     if (o->shown ? state != SEERDB_MARKER_CURRENT
                  : !same && !again && state != SEERDB_MARKER_BEHIND)
         fail_cut(c, "tree %u, marker %" PRIu64 ": the state is %d", i,

@@ -18,8 +18,9 @@ struct life {
     unsigned doubtful_i;
 };
 
-static int decide(void *ctx, seerdb_err *err)
+static int decide(void *ctx, uint64_t below, seerdb_err *err)
 {
+    (void)below;
     (void)ctx;
     (void)err;
     return 0;

@@ -41,8 +41,9 @@ static bool go_on(struct shared *s)
     return !atomic_load_explicit(&s->stop, memory_order_relaxed);
 }
 
-static int decide(void *ctx, seerdb_err *err)
+static int decide(void *ctx, uint64_t below, seerdb_err *err)
 {
+    (void)below;
     (void)ctx;
     (void)err;
     return 0;

@@ -70,6 +70,8 @@ struct seerdb_tree {
                           once settled only those that do not count */
     uint64_t
         adopted GUARDED_BY(LK_WRITE); /* a lost marker that was given up; 0: none */
+    uint64_t adopt_due GUARDED_BY(
+        LK_WRITE); /* one that will be, with the next decision; 0: none */
     uint64_t head GUARDED_BY(
         LK_WRITE); /* the newest commit that counts and that the store has, which the
                       next one names as its predecessor: last_commit, unless that is
@@ -101,7 +103,7 @@ struct sdb_history {
 struct sdb_decider {
     struct sdb_decider *next;
     seerdb_uuid owner;
-    int (*decide)(void *ctx, seerdb_err *err);
+    int (*decide)(void *ctx, uint64_t below, seerdb_err *err);
     void *ctx;
     bool running;
 };
@@ -147,6 +149,7 @@ struct seerdb {
     size_t frozen_bytes GUARDED_BY(LK_DB); /* memtables waiting for their flush */
     uint64_t jobs_submitted GUARDED_BY(LK_DB);
     uint64_t jobs_done GUARDED_BY(LK_DB);
+    uint64_t jobs_begun GUARDED_BY(LK_DB);  /* attempts */
     uint64_t jobs_failed GUARDED_BY(LK_DB); /* attempts */
     seerdb_err job_err GUARDED_BY(
         LK_DB); /* why the job that failed last waits to be retried */

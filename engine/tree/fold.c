@@ -8,7 +8,8 @@
  * At the bottom a tombstone that stays says what the absence of every version says too,
  * unless an older version stays.  So it is held back until one does.  Of several
  * tombstones in a row only the oldest is worth keeping: whoever sees a newer one finds
- * that one without it. */
+ * that one without it.  Nor does a reader at any other number miss a tombstone that was
+ * held back for nothing, so that dropping it does not raise the floor. */
 #include "tree/fold.h"
 
 static int check_kind(enum sdb_kind kind, seerdb_err *err)
@@ -26,11 +27,19 @@ int sdb_fold_visible(enum sdb_kind kind, seerdb_err *err)
     return rc == 0 && kind == SDB_KIND_TOMBSTONE ? SEERDB_NOTFOUND : rc;
 }
 
+/* A version that a newer one follows is dropped: readers between the two miss it. */
+static void raise_floor(struct sdb_fold *f, uint64_t newer)
+{
+    if (f->note_floor && newer > f->floor)
+        f->floor = newer;
+}
+
 int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
                  int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
                  seerdb_err *err)
 {
     size_t unserved = f->nsnapshots;
+    uint64_t newer = 0; /* number of the version before */
     bool newest_stays = f->present, held = false;
     struct sdb_record tombstone = {.kind = SDB_KIND_TOMBSTONE}; /* the one held back */
     for (;;) {
@@ -43,8 +52,9 @@ int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
             stays = true;
         if (f->history_from > 0 && it->at.number >= f->history_from)
             stays = newest_stays = true; /* and so does what a reader before it sees */
-        else if (it->at.number > f->floor)
-            f->floor = it->at.number;
+        if (!stays)
+            raise_floor(f, newer);
+        newer = it->at.number;
         if (stays && f->bottom && it->at.kind == SDB_KIND_TOMBSTONE) {
             tombstone.number = it->at.number;
             held = true;
@@ -56,10 +66,15 @@ int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
             if ((rc = emit(ctx, &it->at)) != 0)
                 return rc;
         }
-        if (unserved == 0 && !newest_stays)
+        bool done = unserved == 0 && !newest_stays;
+        if (done && !f->note_floor)
             return 0;
         rc = it->ops->older(it, err);
         if (rc != 0)
             return rc == SEERDB_NOTFOUND ? 0 : rc;
+        if (done) { /* whatever follows is dropped */
+            raise_floor(f, newer);
+            return 0;
+        }
     }
 }

@@ -23,8 +23,9 @@ struct sdb_fold {
     bool bottom;
     uint64_t history_from; /* versions with this number or a greater one all stay, and
                               the newest below it; 0: no history is kept */
-    uint64_t floor; /* out: the greatest number below history_from seen so far.  A
-                       reader at a number below it may miss what was folded */
+    bool note_floor;       /* keep `floor` */
+    uint64_t floor; /* out: a reader at a number below it may miss a version that was
+                       dropped; it is the number of a version that followed one */
 };
 
 /* Fold the versions of the key `it` stands on (walking it with older()) and call

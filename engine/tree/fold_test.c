@@ -351,6 +351,81 @@ static void reads_are_the_same_and_nothing_superfluous_stays(void **state)
     }
 }
 
+struct floor_case {
+    const char *name;
+    uint64_t history_from;
+    bool bottom;
+    uint64_t floor;
+    const char *in[6];
+};
+
+static void the_floor_rises_with_what_is_dropped_and_with_nothing_else(void **state)
+{
+    static const struct floor_case table[] = {
+        {"one version", 100, false, 0, {"k@7 put a"}},
+        {"one version, at the bottom", 100, true, 0, {"k@7 put a"}},
+        {"a tombstone above the bottom", 100, false, 0, {"k@7 del"}},
+        {"a tombstone that hides nothing", 100, true, 0, {"k@7 del"}},
+        {"a superseded version", 100, false, 7, {"k@7 put b", "k@4 put a"}},
+        {"two", 100, false, 7, {"k@7 put c", "k@4 put b", "k@2 put a"}},
+        {"a deleted version", 100, true, 7, {"k@7 del", "k@4 put a"}},
+        {"superseded within the history", 7, false, 0, {"k@7 put b", "k@4 put a"}},
+        {"all within the history", 1, true, 0, {"k@7 del", "k@4 put a", "k@2 del"}},
+        {"partly", 7, false, 4, {"k@8 put d", "k@7 put c", "k@4 put b", "k@2 put a"}},
+        {"no history is kept", 0, false, 7, {"k@7 put b", "k@4 put a"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct history h;
+        struct kept kept = {.n = 0};
+        seerdb_err err = {0};
+        struct sdb_fold f = {.present = true,
+                             .bottom = table[i].bottom,
+                             .history_from = table[i].history_from,
+                             .note_floor = true};
+        history_of(&h, table[i].in);
+        test_ok(sdb_fold_key(&f, &h.base, keep, &kept, &err), &err);
+        if (f.floor != table[i].floor)
+            fail_msg("%s: the floor is %d", table[i].name, (int)f.floor);
+    }
+}
+
+/* Down to the floor every reader finds what the whole history says, and there is a
+ * reason for a floor. */
+static void readers_above_the_floor_miss_nothing(void **state)
+{
+    (void)state;
+    struct sdb_rand rand = {11};
+    for (int round = 0; round < 50000; round++) {
+        struct history h = {.n = 1 + sdb_rand_below(&rand, 8)};
+        struct kept kept = {.n = 0};
+        seerdb_err err = {0};
+        uint64_t snapshots[2], number = 1;
+        struct sdb_fold f = {.snapshots = snapshots,
+                             .nsnapshots = sdb_rand_below(&rand, 3),
+                             .present = true,
+                             .bottom = sdb_rand_below(&rand, 2) > 0,
+                             .history_from = sdb_rand_below(&rand, 20),
+                             .note_floor = true};
+        for (size_t i = h.n; i-- > 0; number += 1 + sdb_rand_below(&rand, 3))
+            h.v[i] = (struct sdb_record){.key = {"k", 1},
+                                         .number = number,
+                                         .kind = sdb_rand_below(&rand, 2) > 0
+                                                     ? SDB_KIND_VALUE
+                                                     : SDB_KIND_TOMBSTONE};
+        uint64_t at = 0;
+        for (size_t i = 0; i < f.nsnapshots; i++)
+            snapshots[i] = at += sdb_rand_below(&rand, 8);
+        rewind_history(&h);
+        test_ok(sdb_fold_key(&f, &h.base, keep, &kept, &err), &err);
+        for (uint64_t reader = f.floor; reader <= number; reader++)
+            assert_true(read_at(kept.v, kept.n, reader, f.bottom) ==
+                        read_at(h.v, h.n, reader, f.bottom));
+        assert_true(f.floor == 0 || kept.n < h.n);
+        assert_true(f.floor == 0 || f.history_from == 0 || f.floor < f.history_from);
+    }
+}
+
 static void above_the_bottom_each_version_serves_a_reader(void **state)
 {
     (void)state;
@@ -376,6 +451,8 @@ int main(void)
         cmocka_unit_test(kinds_of_the_future_are_refused),
         cmocka_unit_test(failures_end_the_fold),
         cmocka_unit_test(reads_are_the_same_and_nothing_superfluous_stays),
+        cmocka_unit_test(the_floor_rises_with_what_is_dropped_and_with_nothing_else),
+        cmocka_unit_test(readers_above_the_floor_miss_nothing),
         cmocka_unit_test(above_the_bottom_each_version_serves_a_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
