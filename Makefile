@@ -10,9 +10,9 @@ ENGINE := \
   table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
-  log/frame log/wal_recover log/wal log/catalog log/manifest \
+  log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
   tree/node tree/memtable tree/version tree/run_iter tree/fold \
-  db/chain db/state db/payload db/job db/batch db/marked db/read db/flush db/write db/recover db/metrics db/db
+  db/chain db/state db/payload db/job db/batch db/marked db/read db/flush db/aside db/write db/recover db/metrics db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table foreground marker \
   txn cursor update funcs module

@@ -26,7 +26,8 @@ static struct {
     pthread_mutex_t mutex;
     pthread_once_t once;
     struct svt_store *stores;
-    struct sdb_fs *fs; /* borrowed; NULL: the local disk */
+    struct sdb_fs *fs;                         /* borrowed; NULL: the local disk */
+    const struct svt_handles_watcher *watcher; /* borrowed; NULL: none */
 } registry = {.mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
 static void lock(void)
@@ -184,7 +185,11 @@ static int open_new(const struct svt_store_request *request, char *dir,
         goto out;
     if ((rc = take_sync(s, request, message)) != SQLITE_OK)
         goto out;
+    if (registry.watcher != NULL)
+        registry.watcher->opening(registry.watcher->ctx, &options);
     rc = seerdb_open(dir, &options, &s->db, &err);
+    if (rc == 0 && registry.watcher != NULL)
+        registry.watcher->opened(registry.watcher->ctx, s->db);
     rc = svt_errmap_message(message, request->table, rc, &err);
 out:
     if (rc != SQLITE_OK) {
@@ -268,6 +273,8 @@ void svt_handles_close(struct svt_store *store)
             *at = store->next;
         }
         seerdb_err err = {0};
+        if (registry.watcher != NULL)
+            registry.watcher->closing(registry.watcher->ctx, store->db);
         int rc = seerdb_close(store->db, &err);
         if (rc != SEERDB_OK)
             sqlite3_log(svt_errmap_code(rc), "seerdb: closing %s: %s", store->dir,
@@ -345,5 +352,12 @@ void svt_handles_use_fs(struct sdb_fs *fs)
 {
     lock();
     registry.fs = fs;
+    unlock();
+}
+
+void svt_handles_watch(const struct svt_handles_watcher *watcher)
+{
+    lock();
+    registry.watcher = watcher;
     unlock();
 }

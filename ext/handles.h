@@ -71,4 +71,15 @@ uint64_t svt_handles_intents(struct svt_store *store);
  * again.  Paths are then taken as they are.  Requires: no store is open. */
 void svt_handles_use_fs(struct sdb_fs *fs);
 
+/* Tests only: called for every store, under the registry's mutex: with its options
+ * before it is opened, when it is open, and before it is closed.  NULL: nobody is
+ * called.  Borrowed. Requires: no store is open. */
+struct svt_handles_watcher {
+    void (*opening)(void *ctx, seerdb_options *options);
+    void (*opened)(void *ctx, seerdb *db);
+    void (*closing)(void *ctx, seerdb *db);
+    void *ctx;
+};
+void svt_handles_watch(const struct svt_handles_watcher *watcher);
+
 #endif

@@ -38,6 +38,9 @@
 
 enum { MAX_TRANSACTIONS = 40, MAX_DEPTH = 4 };
 
+/* So many cuts must have met the background work that they are about. */
+enum { MEANINGFUL = 20 };
+
 /* ---- comparing ------------------------------------------------------------------- */
 
 static int read_state(struct rig *g, int c, struct state *out, char **why)
@@ -525,8 +528,10 @@ static enum outcome other_action(struct rig *g)
     if (dice < 4) {
         /* BUSY: the last commit logged was rolled back and may yet turn out to count.
          */
+        uint64_t before = flushes_of(g);
         rc =
             runf(g, 0, "SELECT seerdb('%s.s%d', 'flush')", schema, 1 + below(&g->r, 2));
+        g->asked += flushes_of(g) - before;
         rc = (rc & 0xff) == SQLITE_BUSY ? SQLITE_OK : rc;
     } else if (dice < 7 && g->setup.nconns > 1) {
         return g->reading ? end_reader(g) : begin_reader(g);
@@ -657,6 +662,7 @@ static bool run_mode(enum mode mode, const struct order *o)
 {
     uint64_t done = 0, bad = 0, verdicts[BROKEN + 1] = {0}, behind = 0,
              disk = o->seed / GENERATIONS;
+    struct seen seen = {0};
     struct rig *g = malloc(sizeof *g);
     double start = now();
     while (g != NULL && done < o->cuts) {
@@ -672,14 +678,19 @@ static bool run_mode(enum mode mode, const struct order *o)
         if (g->verdict != FINE)
             report(g, ++bad);
         disk_end(g);
+        seen.rotations += g->seen.rotations;
+        seen.flushes += g->seen.flushes - g->asked;
+        seen.asides += g->seen.asides;
         disk++;
         if (outcome == WRONG && done == 0)
             break; /* it did not come to the seed that was asked for */
     }
     bool ok = g != NULL && bad == 0;
+    bool idle = done >= MEANINGFUL && (seen.rotations == 0 || seen.flushes == 0);
     free(g);
-    printf("%s %d - %s: %llu %s", ok ? "ok" : "not ok", (int)mode + 1, mode_names[mode],
-           (unsigned long long)done, mode == ERRORS ? "failures" : "power cuts");
+    printf("%s %d - %s: %llu %s", ok && !idle ? "ok" : "not ok", (int)mode + 1,
+           mode_names[mode], (unsigned long long)done,
+           mode == ERRORS ? "failures" : "power cuts");
     if (!ok)
         printf(": %llu left the two sides disagreeing, %llu reads saw two states, %llu "
                "went "
@@ -689,9 +700,15 @@ static bool run_mode(enum mode mode, const struct order *o)
                (unsigned long long)verdicts[BROKEN]);
     if (behind > 0)
         printf(", %llu left the store behind", (unsigned long long)behind);
-    printf("\n# %.0f/s\n", (double)done / (now() - start));
+    if (idle)
+        printf(": the logs never rotated, or nothing was flushed in the background");
+    printf(
+        "\n# %.0f/s; the logs rotated %llu times, %llu flushes in the background, %llu "
+        "side files\n",
+        (double)done / (now() - start), (unsigned long long)seen.rotations,
+        (unsigned long long)seen.flushes, (unsigned long long)seen.asides);
     fflush(stdout);
-    return ok;
+    return ok && !idle;
 }
 
 static int usage(void)

@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE
 #include "cuts_rig.h"
 
+#include "db/job.h"
 #include "decider.h"
 #include "handles.h"
 #include "module.h"
@@ -85,10 +86,81 @@ void power_off(struct rig *g)
         &(struct sdb_fault){.ops = SDB_FAULT_ALL, .times = UINT64_MAX, .error = EIO});
 }
 
+/* ---- what the stores do by themselves ----------------------------------------------
+ */
+
+/* A write to another log file of the directory than the last: the log has rotated. */
+static void note_log(struct rig *g, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t dir = slash != NULL ? (size_t)(slash - path) : 0, n = strlen(path);
+    if (n < 4 || strcmp(path + n - 4, ".log") != 0 || n >= sizeof g->log_path[0])
+        return;
+    pthread_mutex_lock(&g->watch);
+    char(*at)[sizeof g->log_path[0]] = &g->log_path[0];
+    if ((*at)[0] != '\0' && strncmp(*at, path, dir) != 0)
+        at = &g->log_path[1];
+    g->seen.rotations += (*at)[0] != '\0' && strcmp(*at, path) != 0;
+    memcpy(*at, path, n + 1);
+    pthread_mutex_unlock(&g->watch);
+}
+
+static void opening(void *ctx, seerdb_options *options)
+{
+    struct rig *g = ctx;
+    options->log_file_size = (uint64_t)g->setup.log_file;
+}
+
+/* Smaller than the options allow, so that few transactions fill them. */
+static void opened(void *ctx, seerdb *db) NO_TSA
+{
+    struct rig *g = ctx;
+    sdb_lock_write(&db->write_lock);
+    db->memtable_size = (size_t)g->setup.memtable;
+    db->log_cap = (uint64_t)g->setup.log_cap;
+    sdb_unlock_write(&db->write_lock);
+    g->stores[g->stores[0] != NULL] = db;
+    pthread_mutex_lock(&g->watch);
+    memset(g->log_path, 0, sizeof g->log_path); /* a session's first file is none */
+    pthread_mutex_unlock(&g->watch);
+}
+
+static void closing(void *ctx, seerdb *db)
+{
+    struct rig *g = ctx;
+    g->seen.flushes += atomic_load(&db->counters.flushes);
+    g->seen.asides += atomic_load(&db->counters.asides);
+    for (int i = 0; i < DBS; i++)
+        if (g->stores[i] == db)
+            g->stores[i] = NULL;
+}
+
+uint64_t flushes_of(const struct rig *g)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < DBS; i++)
+        n += g->stores[i] != NULL ? atomic_load(&g->stores[i]->counters.flushes) : 0;
+    return n;
+}
+
+/* Until no job can run: a later statement then finds the same disk each time. */
+static void wait_for_jobs(seerdb *db) NO_TSA
+{
+    sdb_lock_db(&db->lock);
+    while (!sdb_job_all_busy(db) && db->bg_err.code == 0 &&
+           (db->job_err.code == 0 || db->job_err.code == SEERDB_BUSY))
+        sdb_cond_wait(&db->progress, &db->lock);
+    sdb_unlock_db(&db->lock);
+}
+
+/* ---- power --------------------------------------------------------------------------
+ */
+
 /* The last write or sync that passes. */
 static void count_down(void *ctx, enum sdb_fault_op op, const char *path)
 {
     struct rig *g = ctx;
+    note_log(g, path);
     if (g->trace > 1)
         fprintf(stderr, "   %s %s\n", op == SDB_FAULT_SYNC ? "sync" : "write", path);
     if (atomic_load(&g->countdown) <= 0 || atomic_fetch_sub(&g->countdown, 1) != 1)
@@ -143,6 +215,9 @@ void arm_one(struct rig *g)
 int run(struct rig *g, int c, const char *sql)
 {
     int rc = sqlite3_exec(g->conns[c], sql, NULL, NULL, NULL);
+    for (int i = 0; i < DBS && g->setup.calm; i++)
+        if (g->stores[i] != NULL)
+            wait_for_jobs(g->stores[i]);
     if (g->trace)
         fprintf(stderr, "%d> %.150s;%s%s\n", c, sql, rc != SQLITE_OK ? " -- " : "",
                 rc != SQLITE_OK ? sqlite3_errmsg(g->conns[c]) : "");
@@ -233,6 +308,10 @@ static struct setup setup_of(struct rig *g)
     s.checkpoint_pages = below(r, 3) == 0 ? 8 : below(r, 2) == 0 ? 60 : 1000;
     s.foreign = below(r, 3) == 0;
     s.shared_store = s.shared_store || s.foreign;
+    s.log_file = 4096 << below(r, 3);
+    s.log_cap = s.log_file * (1 + below(r, 4));
+    s.memtable = 10000 << below(r, 4);
+    s.calm = below(r, 2) == 0;
     return s;
 }
 
@@ -295,6 +374,7 @@ enum outcome disk_start(struct rig *g, uint64_t disk)
 {
     listener = g;
     g->disk = disk;
+    pthread_mutex_init(&g->watch, NULL);
     g->r.state = disk * MODES + g->mode;
     entropy.state = ~g->r.state;
     sdb_rand_next(&g->r);
@@ -313,6 +393,8 @@ enum outcome disk_start(struct rig *g, uint64_t disk)
     if (g->vfs == NULL)
         return wrong(g, BROKEN, "no memory");
     sdb_faultfs_observe(g->fault, count_down, g);
+    g->watcher = (struct svt_handles_watcher){opening, opened, closing, g};
+    svt_handles_watch(&g->watcher);
     svt_handles_use_fs(g->fault);
     decision_disk = g->fault;
     svt_decider_use(g->setup.foreign ? NULL : sync_decisions);
@@ -336,8 +418,10 @@ void disk_end(struct rig *g)
     (void)close_conns(g);
     listener = NULL;
     svt_handles_use_fs(NULL);
+    svt_handles_watch(NULL);
     svt_decider_use(NULL);
     disk_vfs_free(g->vfs);
     sdb_faultfs_free(g->fault);
     sdb_memfs_free(g->mem);
+    pthread_mutex_destroy(&g->watch);
 }

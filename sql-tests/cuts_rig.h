@@ -10,7 +10,10 @@
 
 #include "cuts_model.h"
 #include "disk_vfs.h"
+#include "handles.h"
+#include "seerdb.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum { GENERATIONS = 8, CONNS = 2, HISTORY = 100 };
@@ -22,6 +25,8 @@ struct setup {
     bool wal, shared_store, powersafe;
     bool foreign; /* the VFS is not the default one: connections sync for the store */
     int sync, ndbs, nconns, page_size, cache_pages, checkpoint_pages;
+    int log_file, memtable, log_cap; /* bytes */
+    bool calm; /* statements wait for background work: the same seed, the same order */
     const char *store_sync; /* the option sync of the tables; NULL: not given */
 };
 
@@ -29,6 +34,13 @@ enum outcome {
     DONE,
     STOPPED, /* the power is off, or a failure was met: no more of this */
     WRONG    /* it was reported */
+};
+
+/* What the stores did of their own accord. */
+struct seen {
+    uint64_t rotations; /* of logs */
+    uint64_t flushes;   /* that nobody had asked for */
+    uint64_t asides;    /* side files */
 };
 
 enum verdict {
@@ -52,6 +64,14 @@ struct rig {
 
     _Atomic int64_t countdown; /* writes and syncs until the power goes; <= 0: never */
     _Atomic bool off;
+
+    seerdb *stores[DBS];    /* open ones */
+    pthread_mutex_t watch;  /* guards the rest up to the blank line */
+    char log_path[DBS][80]; /* where each store wrote its log last */
+    struct seen seen;
+
+    uint64_t asked; /* flushes while a statement asked for some */
+    struct svt_handles_watcher watcher;
 
     struct state history[HISTORY]; /* after each commit that was tried */
     int last;                      /* the newest */
@@ -93,6 +113,8 @@ void power_on(struct rig *g);  /* no operation fails, nothing is armed */
 void cut(struct rig *g);       /* forget what was not synced, power on; all is closed */
 void settle(struct rig *g);    /* names on the disk are synced, as they are in time */
 void arm_one(struct rig *g);   /* one of the next operations will fail, once */
+
+uint64_t flushes_of(const struct rig *g); /* by the stores that are open */
 
 int run(struct rig *g, int c, const char *sql);
 int runf(struct rig *g, int c, const char *format, ...);

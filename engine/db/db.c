@@ -3,6 +3,7 @@
 #include "db/flush.h"
 #include "db/marked.h"
 #include "db/recover.h"
+#include "log/side.h"
 #include "os/clock.h"
 #include "os/memfs.h"
 #include "table/table_verify.h"
@@ -441,8 +442,12 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
         return rc;
     }
     sdb_lock_install(&db->install_lock);
+    uint64_t aside =
+        sdb_catalog_aside(sdb_manifest_catalog(db->manifest), tree->desc.id).file;
     sdb_edit_tree_drop(&e, tree->desc.id);
     rc = sdb_install(db, &e, err);
+    if (rc == 0 && aside != 0)
+        sdb_side_remove(db->fs, db->dir, aside);
     if (rc == 0) {
         sdb_lock_db(&db->lock);
         tree->dropped = true;
@@ -589,7 +594,8 @@ int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,
             continue;
         struct sdb_read_state *s = sdb_read_state_ref(t->state);
         sdb_unlock_db(&db->lock);
-        rc = verify_state(s, report, err);
+        rc = t->damage != NULL ? sdb_fail_as(err, t->damage)
+                               : verify_state(s, report, err);
         sdb_read_state_unref(s);
         sdb_lock_db(&db->lock);
     }

@@ -8,6 +8,7 @@
 
 #include "db/batch.h"
 #include "db/marked.h"
+#include "log/side.h"
 #include "table/table_writer.h"
 #include "tree/fold.h"
 
@@ -20,6 +21,8 @@ struct flush {
     uint64_t fold_floor;  /* reads below it may miss what this flush folded */
     uint64_t last_number; /* of the commits in it */
     uint64_t below;       /* its commits have smaller numbers: known when it froze */
+    uint64_t newest;      /* commit of the tree when it was frozen, counting or not */
+    uint64_t aside;       /* the side file that goes with it; 0: none */
     uint64_t file; /* the table's number, kept over retries if it can be; 0: none yet */
 };
 
@@ -149,8 +152,9 @@ static int publish(struct flush *f, struct sdb_member *member, seerdb_err *err)
     return 0;
 }
 
-/* The tree's numbers after this flush; none of them ever falls. */
-static void note_numbers(const struct flush *f, struct sdb_edit *e) REQUIRES(LK_INSTALL)
+/* The tree's numbers after this flush, none of which ever falls, and whether that was
+ * the last that its side file is there for. */
+static void note_numbers(struct flush *f, struct sdb_edit *e) REQUIRES(LK_INSTALL)
 {
     uint64_t id = f->tree->desc.id, last = f->last_number, floor = f->fold_floor;
     const struct sdb_catalog *c = sdb_manifest_catalog(f->job.db->manifest);
@@ -163,6 +167,10 @@ static void note_numbers(const struct flush *f, struct sdb_edit *e) REQUIRES(LK_
             floor = c->trees[i].fold_floor;
     }
     sdb_edit_tree_numbers(e, id, f->last_number, last, floor);
+    struct sdb_aside_desc aside = sdb_catalog_aside(c, id);
+    f->aside = aside.file != 0 && f->newest >= aside.covered ? aside.file : 0;
+    if (f->aside != 0)
+        sdb_edit_tree_aside(e, id, &(struct sdb_aside_desc){0});
 }
 
 /* List the table in the manifest, then publish it. *listed: the manifest names the
@@ -179,6 +187,7 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
     bool dropped = f->tree->dropped;
     sdb_unlock_db(&db->lock);
     int rc = 0;
+    f->aside = 0;
     uint64_t log_floor = sdb_manifest_catalog(db->manifest)->log_floor;
     if (!dropped) {
         if (member != NULL)
@@ -196,6 +205,7 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
         db->frozen_bytes -= sdb_memtable_bytes(f->memtable);
         f->job.log_file = 0;
         sdb_unlock_db(&db->lock);
+        f->tree->gone = f->newest;
         if (rc != 0) /* the manifest is ahead of us: only reopening is right */
             (void)sdb_break(db, err);
     }
@@ -272,6 +282,8 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
                                  NULL); /* leftovers go at the next open */
             sdb_chain_forget(&f->tree->chain, f->last_number);
             sdb_unlock_write(&db->write_lock);
+            if (f->aside != 0)
+                sdb_side_remove(db->fs, db->dir, f->aside);
             rc = 0;
         }
     }
@@ -315,6 +327,7 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
                               .group = t,
                               .log_file = t->active_file};
     f->tree = t;
+    f->newest = sdb_tree_newest(t);
     f->memtable = t->active; /* takes the writer's count over */
     f->below = db->next_number;
     sdb_lock_db(&db->lock);
@@ -347,6 +360,28 @@ out:
     sdb_memtable_unref(fresh);
     sdb_mem_free(f);
     return rc;
+}
+
+/* The flush that the job is, if it is one of the tree. */
+static struct flush *flush_of(struct sdb_job *job, const seerdb_tree *t)
+{
+    return job->run == flush_run && job->group == t ? (struct flush *)job : NULL;
+}
+
+void sdb_flush_unpin(seerdb_tree *t, uint64_t covered, uint64_t from)
+{
+    seerdb *db = t->db;
+    uint64_t above = sdb_tree_newest(t) > covered ? from : SDB_LOG_FILE_ASIDE;
+    if (t->active_file != 0 && t->active_file < above)
+        t->active_file = above;
+    sdb_lock_db(&db->lock);
+    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
+        const struct flush *f = flush_of(j, t);
+        above = f != NULL && f->newest > covered ? from : SDB_LOG_FILE_ASIDE;
+        if (f != NULL && j->log_file != 0 && j->log_file < above)
+            j->log_file = above;
+    }
+    sdb_unlock_db(&db->lock);
 }
 
 uint64_t sdb_log_floor(seerdb *db, const struct sdb_job *without)
@@ -435,9 +470,11 @@ int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)
         db->log_file_seen = file;
         if (sdb_wal_live_bytes(db->wal) > db->log_cap) {
             seerdb_tree *oldest = pick(db, true, &total);
-            if (oldest != NULL && oldest->active_file < file)
+            /* Not while it would let go of nothing: a memtable before it waits yet. */
+            if (oldest != NULL && oldest->active_file < file &&
+                oldest->active_file <= sdb_log_floor(db, NULL))
                 rc = sdb_freeze(oldest, err);
-            else /* held back by nobody: its commits went to dropped trees, or undone */
+            else /* its commits went to dropped trees, perhaps, or were undone */
                 rc = sdb_log_trim(db, err);
         }
     }

@@ -23,6 +23,12 @@ int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE)
  * the rest; a sixteenth at the least. */
 void sdb_share_memory(seerdb *db) REQUIRES(LK_WRITE) EXCLUDES(LK_DB);
 
+/* A side file has the tree's commits up to `covered`; those above it that are applied
+ * stand in log file `from` or behind it.  Let the log below go, as far as this tree is
+ * concerned. */
+void sdb_flush_unpin(seerdb_tree *t, uint64_t covered, uint64_t from) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB);
+
 /* The oldest log file that memtables, queued flushes and undecided commits need. */
 uint64_t sdb_log_floor(seerdb *db, const struct sdb_job *without) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB);

@@ -198,7 +198,7 @@ void sdb_job_retry(seerdb *db)
 
 bool sdb_job_all_busy(const seerdb *db)
 {
-    if (db->retry_now)
+    if (db->retry_now && db->jobs != NULL)
         return false;
     for (struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
         const struct sdb_job *first = first_of_group(db, j);

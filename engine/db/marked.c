@@ -78,6 +78,8 @@ static int resolve(seerdb_tree *t, uint64_t marker, struct sdb_hidden_range **ra
                    size_t *n, enum sdb_verdict *verdict, seerdb_err *err)
     REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
 {
+    if (t->damage != NULL)
+        return sdb_fail_as(err, t->damage);
     sdb_lock_db(&t->db->lock);
     bool settled = t->settled;
     sdb_unlock_db(&t->db->lock);

@@ -9,6 +9,7 @@
  *     marked_crash_test [seed]   SEERDB_SEED, SEERDB_CRASH_SECONDS (2) do the same */
 #include "testing.h"
 
+#include "db/aside.h"
 #include "os/clock.h"
 #include "table/key.h"
 
@@ -50,7 +51,7 @@ struct owner {
 struct crash {
     struct bed bed;
     struct sdb_rand r;
-    uint64_t seed, cuts, behind;
+    uint64_t seed, cuts, behind, asides;
     uint32_t txn;
     uint32_t synced; /* PREPAREs of txns up to it are on stable storage */
     struct owner owners[NTREES];
@@ -410,6 +411,7 @@ static void open_trees(struct crash *c)
 
 static void close_all(struct crash *c)
 {
+    c->asides += c->bed.db->counters.asides;
     for (unsigned i = 0; i < NTREES; i++)
         test_ok(seerdb_set_decider(c->bed.db, &c->owners[i].id, NULL, NULL, &c->err),
                 &c->err);
@@ -448,6 +450,10 @@ static void recover(struct crash *c)
     for (unsigned i = 0; i < NTREES; i++)
         owner_read(c, &c->owners[i], paths[i]);
     open_trees(c);
+    if (below(c, 2) == 0) /* every file of log is one too many */
+        c->bed.db->log_cap = c->bed.o.log_file_size;
+    if (below(c, 4) == 0)
+        sdb_aside_all(c->bed.db);
     for (unsigned i = 0; i < NTREES; i++)
         if (below(c, 2) == 0)
             (void)look(c, i); /* a reader is first */
@@ -529,7 +535,7 @@ static void after_a_power_cut_the_tree_is_what_its_marker_says(void **state)
 {
     struct crash *c = malloc(sizeof *c);
     uint64_t end = sdb_clock_mono_us() + milliseconds_wanted * 1000, cuts = 0,
-             stores = 0, behind = 0, txns = 0;
+             stores = 0, behind = 0, txns = 0, asides = 0;
     (void)state;
     assert_non_null(c);
     while (sdb_clock_mono_us() < end) {
@@ -545,12 +551,14 @@ static void after_a_power_cut_the_tree_is_what_its_marker_says(void **state)
         }
         cuts += c->cuts;
         behind += c->behind;
+        asides += c->asides;
         txns += c->txn;
         finish(c);
     }
     print_message("%" PRIu64 " power cuts, %" PRIu64 " transactions, %" PRIu64
-                  " times behind\n",
-                  cuts, txns, behind);
+                  " times behind, %" PRIu64 " side files\n",
+                  cuts, txns, behind, asides);
+    assert_true(asides > cuts / 10);
     free(c);
 }
 

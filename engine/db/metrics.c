@@ -61,6 +61,8 @@ static void say_store(seerdb *db, struct lister *l)
     say(l, "flushes", counted(&c->flushes), "count", "memtables written to tables");
     say(l, "flush_failures", counted(&c->flush_failures), "count",
         "flushes that failed");
+    say(l, "asides", counted(&c->asides), "count",
+        "side files written, for tables whose database does not come");
     say(l, "stalls", counted(&c->stalls), "count", "commits that waited for a flush");
     say(l, "stall_time", counted(&c->stall_us) / 1e6, "seconds",
         "time lost to such waits");

@@ -35,7 +35,7 @@ static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
 static int new_view(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
 {
     int rc = sdb_check_process(tree->db, err);
-    if (rc != 0)
+    if (rc != 0 || (tree->damage != NULL && (rc = sdb_fail_as(err, tree->damage)) != 0))
         return rc;
     seerdb_view *v = sdb_mem_zalloc(sizeof *v);
     if (v == NULL)

@@ -9,6 +9,7 @@
  */
 #include "db/recover.h"
 
+#include "db/aside.h"
 #include "db/flush.h"
 #include "db/payload.h"
 #include "db/write.h"
@@ -44,7 +45,8 @@ struct name {
  * the numbers of log files. */
 static struct name parse_name(const char *name)
 {
-    static const char *const ours[] = {".man", ".log", ".free", ".tbl", ".vlg"};
+    static const char *const ours[] = {".man", ".log", ".free",
+                                       ".tbl", ".vlg", ".side"};
     struct name n = {0, ""};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (sdb_numbered_parse(name, ours[i], &n.number) && n.number <= INT32_MAX)
@@ -74,12 +76,22 @@ static bool table_is_listed(const struct sdb_catalog *c, uint64_t number)
     return false;
 }
 
+static bool side_is_listed(const struct sdb_catalog *c, uint64_t number)
+{
+    for (size_t i = 0; i < c->ntrees; i++)
+        if (c->trees[i].aside.file == number)
+            return true;
+    return false;
+}
+
 static bool is_doomed(const struct listing *l, const char *name, const struct name *n)
 {
     if (strcmp(name, "CURRENT.tmp") == 0)
         return true;
     if (strcmp(n->suffix, ".tbl") == 0)
         return !table_is_listed(l->catalog, n->number);
+    if (strcmp(n->suffix, ".side") == 0)
+        return !side_is_listed(l->catalog, n->number);
     return strcmp(n->suffix, ".man") == 0 && n->number != l->manifest;
 }
 
@@ -391,10 +403,11 @@ static void freeze_full(seerdb *db, bool all) NO_TSA
 }
 
 /* Sessions too short for a flush must not pile up log files. */
-static void wait_for_flushes(seerdb *db)
+static void wait_for_jobs(seerdb *db)
 {
     sdb_lock_db(&db->lock);
-    while (db->jobs != NULL && db->jobs_failed == 0 && db->bg_err.code == 0)
+    while (!sdb_job_all_busy(db) && db->bg_err.code == 0 &&
+           (db->job_err.code == 0 || db->job_err.code == SEERDB_BUSY))
         sdb_cond_wait(&db->progress, &db->lock);
     sdb_unlock_db(&db->lock);
 }
@@ -418,7 +431,7 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     l.catalog = c;
     l.manifest = sdb_manifest_file(db->manifest);
     if ((rc = sdb_fs_list(db->fs, db->dir, look_at, &l, err)) != 0 ||
-        (rc = open_trees(db, c, err)) != 0 ||
+        (rc = open_trees(db, c, err)) != 0 || (rc = sdb_aside_load(db, c, err)) != 0 ||
         (rc = replay_log(db, &o, c, &seen, err)) != 0 ||
         (rc = remove_orphans(db, &l, err)) != 0)
         goto out;
@@ -430,8 +443,10 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     if ((rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
         goto out;
     freeze_full(db, seen.nfiles > LOG_FILES_MANY);
-    if (seen.nfiles > LOG_FILES_MOST)
-        wait_for_flushes(db);
+    if (seen.nfiles > LOG_FILES_MOST) {
+        sdb_aside_all(db);
+        wait_for_jobs(db);
+    }
 out:
     sdb_wal_recovery_fini(&seen);
     sdb_buf_fini(&l.doomed);

@@ -154,6 +154,14 @@ uint64_t sdb_history_from(seerdb *db)
     return from;
 }
 
+uint64_t sdb_tree_newest(const seerdb_tree *t)
+{
+    uint64_t newest = atomic_load_explicit(&t->last_commit, memory_order_relaxed);
+    size_t n = t->chain.n;
+    return n > 0 && t->chain.links[n - 1].number > newest ? t->chain.links[n - 1].number
+                                                          : newest;
+}
+
 struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state *s)
 {
     struct sdb_read_state *old = t->state;
@@ -220,6 +228,7 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
     sdb_read_state_unref(t->state);
     sdb_memtable_unref(t->active);
     sdb_chain_fini(&t->chain);
+    sdb_mem_free(t->damage);
     sdb_tree_desc_fini(&t->desc);
     sdb_mem_free(t);
 }

@@ -25,6 +25,9 @@
 
 struct sdb_job;
 
+/* In the place of a log file: the log may go, a side file has the commits. */
+#define SDB_LOG_FILE_ASIDE UINT64_MAX
+
 /* What a reader of a tree pins: its memtables, newest first, and its version. Immutable
  * and counted; replaced whole when a memtable freezes or a flush is installed. */
 struct sdb_read_state {
@@ -54,10 +57,10 @@ struct seerdb_tree {
     struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
 
     struct sdb_memtable *
-        active GUARDED_BY(LK_WRITE); /* counted; state lists it first */
-    uint64_t
-        active_file GUARDED_BY(LK_WRITE); /* log file of its first record; 0: empty */
-    size_t active_bytes GUARDED_BY(LK_WRITE); /* as last looked at */
+        active GUARDED_BY(LK_WRITE);           /* counted; state lists it first */
+    uint64_t active_file GUARDED_BY(LK_WRITE); /* the first log file that it needs; 0:
+                                                  it is empty; or SDB_LOG_FILE_ASIDE */
+    size_t active_bytes GUARDED_BY(LK_WRITE);  /* as last looked at */
     seerdb_batch *
         undecided GUARDED_BY(LK_WRITE); /* the prepared commit holding the slot */
 
@@ -76,6 +79,13 @@ struct seerdb_tree {
         LK_WRITE); /* the newest commit that counts and that the store has, which the
                       next one names as its predecessor: last_commit, unless that is
                       one without a record.  Once settled */
+    uint64_t aside_loaded GUARDED_BY(LK_WRITE); /* recovery took commits up to it from
+                                                   a side file; 0: there was none */
+    uint64_t gone GUARDED_BY(LK_INSTALL);       /* memtables with commits up to it are
+                                                   flushed; see sdb_tree_newest */
+    bool aside_queued GUARDED_BY(LK_DB);        /* a side file is due or being made */
+    seerdb_err *damage; /* owned; immutable after open.  Its side file cannot be read:
+                           why every use of it fails.  NULL: none */
     _Atomic uint64_t fold_floor; /* reads below it may miss folded versions; relaxed,
                                     read under LK_DB together with the state */
 
@@ -87,7 +97,7 @@ struct seerdb_tree {
 /* Counted over the store's life; relaxed. */
 struct sdb_counters {
     _Atomic uint64_t commits, puts, deletes, gets, iterators, flushes, flush_failures,
-        stalls, stall_us;
+        stalls, stall_us, asides;
 };
 
 /* When numbers were given out: a point in time per second of writing. */
@@ -131,6 +141,7 @@ struct seerdb {
     uint64_t file_limit GUARDED_BY(LK_WRITE);   /* file numbers below it are reserved */
     uint64_t
         log_file_seen GUARDED_BY(LK_WRITE); /* when the log's size was last checked */
+    uint64_t aside_file_seen GUARDED_BY(LK_WRITE); /* when side files were last due */
     struct sdb_history history GUARDED_BY(LK_WRITE);
     uint64_t history_us; /* immutable: how long superseded versions stay */
     struct sdb_decider *deciders GUARDED_BY(LK_DB); /* owned */
@@ -177,6 +188,9 @@ int sdb_install(seerdb *db, const struct sdb_edit *e, seerdb_err *err)
 
 /* Make sure that a commit number and some file numbers are reserved. */
 int sdb_reserve(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE) SDB_MUST_CHECK;
+
+/* No commit of the tree that is applied has a greater number. */
+uint64_t sdb_tree_newest(const seerdb_tree *t) REQUIRES(LK_WRITE);
 
 /* Replace the tree's read state; the old one is returned for the caller to unref once
  * unlocked. */

@@ -6,6 +6,7 @@
  * memtable never freezes in the middle of a commit. */
 #include "db/write.h"
 
+#include "db/aside.h"
 #include "db/batch.h"
 #include "db/flush.h"
 #include "db/marked.h"
@@ -209,7 +210,8 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
         sdb_unlock_db(&db->lock);
         bool skip = t == NULL ||
                     p.number <= atomic_load_explicit(&t->flushed, memory_order_relaxed);
-        if (!skip && t->active_file == 0)
+        skip = skip || (mode == SDB_APPLY_LOGGED && p.number <= t->aside_loaded);
+        if (!skip && (t->active_file == 0 || t->active_file == SDB_LOG_FILE_ASIDE))
             t->active_file = file; /* even if we fail: nobody lets the file go */
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             if (skip)
@@ -253,6 +255,7 @@ void seerdb_commit(seerdb_batch *batch)
         for (size_t i = 0; i < batch->nslots; i++)
             /* A failure to freeze is no failure to commit: the next one tries again. */
             (void)!sdb_freeze_where_due(batch->slots[i].tree, NULL);
+        sdb_aside_where_due(db);
         sdb_unlock_write(&db->write_lock);
         if (doubt) { /* flushes may have waited for the end of it */
             sdb_lock_db(&db->lock);

@@ -132,6 +132,13 @@ void sdb_edit_next_tree(struct sdb_edit *e, uint64_t id)
     put_varints(e, SDB_EDIT_NEXT_TREE, &id, 1);
 }
 
+void sdb_edit_tree_aside(struct sdb_edit *e, uint64_t tree,
+                         const struct sdb_aside_desc *aside)
+{
+    put_varints(e, SDB_EDIT_TREE_ASIDE,
+                (uint64_t[]){tree, aside->file, aside->size, aside->covered}, 4);
+}
+
 void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c)
 {
     sdb_edit_store(e, &c->store, c->features);
@@ -145,6 +152,8 @@ void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c)
         sdb_edit_tree_numbers(e, t->id, t->flushed, t->last_commit, t->fold_floor);
         for (size_t k = 0; k < t->ntables; k++)
             sdb_edit_table_add(e, t->id, &t->tables[k]);
+        if (t->aside.file != 0)
+            sdb_edit_tree_aside(e, t->id, &t->aside);
     }
     sdb_edit_next_tree(e, c->next_tree);
 }
@@ -196,6 +205,14 @@ struct sdb_tree_desc *sdb_catalog_tree(struct sdb_catalog *c, uint64_t id)
             return &c->trees[i];
     }
     return NULL;
+}
+
+struct sdb_aside_desc sdb_catalog_aside(const struct sdb_catalog *c, uint64_t tree)
+{
+    for (size_t i = 0; i < c->ntrees; i++)
+        if (c->trees[i].id == tree)
+            return c->trees[i].aside;
+    return (struct sdb_aside_desc){0};
 }
 
 int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *from,
@@ -525,6 +542,27 @@ static int apply_table_remove(struct apply *a)
     return 0;
 }
 
+static int apply_tree_aside(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r);
+    struct sdb_aside_desc d = {.file = sdb_get_varint(&a->r)};
+    d.size = sdb_get_varint(&a->r);
+    d.covered = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "tree aside");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL || (t->features & SDB_TREE_MARKED) == 0)
+        return refuse(a, id, "a side file of a tree that is not there, or not marked");
+    if ((d.file == 0) != (d.size == 0) || (d.file == 0) != (d.covered == 0))
+        return refuse(a, id, "a side file by half");
+    if (d.file == 0 ? t->aside.file == 0 : d.file <= t->aside.file)
+        return refuse(a, d.file, "a side file that is there already, or never was");
+    if (d.file != 0 && d.covered < t->aside.covered)
+        return refuse(a, id, "a side file that covers less than the one before");
+    t->aside = d;
+    return 0;
+}
+
 static int apply_field(struct apply *a, uint64_t tag)
 {
     switch (tag) {
@@ -548,6 +586,8 @@ static int apply_field(struct apply *a, uint64_t tag)
         return apply_table_remove(a);
     case SDB_EDIT_NEXT_TREE:
         return apply_next_tree(a);
+    case SDB_EDIT_TREE_ASIDE:
+        return apply_tree_aside(a);
     default:
         return sdb_fail(a->err, SEERDB_NEWER, "%s: edit: unknown tag %" PRIu64,
                         a->where, tag);

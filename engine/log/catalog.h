@@ -36,6 +36,12 @@ struct sdb_table_desc {
     size_t nvlogs;
 };
 
+/* A file that holds a tree's commits in place of the log; all zeros: there is none. */
+struct sdb_aside_desc {
+    uint64_t file, size; /* number: "<number>.side"; bytes */
+    uint64_t covered;    /* commits up to it are there, or in tables */
+};
+
 struct sdb_tree_desc {
     uint64_t id; /* the store's short name for it, used in the log; from 1 */
     seerdb_uuid uuid, owner;
@@ -52,6 +58,7 @@ struct sdb_tree_desc {
     uint64_t fold_floor; /* reads below this number may miss folded versions */
     struct sdb_table_desc *tables; /* owned; in order of arrival, newest last */
     size_t ntables;
+    struct sdb_aside_desc aside; /* its side file */
     uint64_t max_file; /* the largest file number that tables had; not on disk */
 };
 
@@ -76,8 +83,9 @@ enum sdb_edit_kind {                        /* tags on disk */
                      SDB_EDIT_TREE_NUMBERS = 7, /* flushed, last_commit, fold_floor */
                      SDB_EDIT_TABLE_ADD = 8,
                      SDB_EDIT_TABLE_REMOVE = 9,
-                     SDB_EDIT_NEXT_TREE = 10 /* next_tree; in snapshots: ids of dropped
+                     SDB_EDIT_NEXT_TREE = 10, /* next_tree; in snapshots: ids of dropped
                                                 trees stay used */
+                     SDB_EDIT_TREE_ASIDE = 12
 };
 
 /* An edit is the bytes it will have in the manifest; build it with these.  Sticky. */
@@ -98,6 +106,8 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
                         const struct sdb_table_desc *t);
 void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file);
 void sdb_edit_next_tree(struct sdb_edit *e, uint64_t id);
+void sdb_edit_tree_aside(struct sdb_edit *e, uint64_t tree,
+                         const struct sdb_aside_desc *aside);
 /* All that builds c from nothing. */
 void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c);
 void sdb_edit_fini(struct sdb_edit *e);
@@ -110,6 +120,8 @@ int sdb_catalog_apply(struct sdb_catalog *c, seerdb_slice edit, const char *wher
 void sdb_catalog_fini(struct sdb_catalog *c);
 struct sdb_tree_desc *sdb_catalog_tree(struct sdb_catalog *c,
                                        uint64_t id); /* or NULL */
+/* The tree's side file; all zeros also when there is no such tree. */
+struct sdb_aside_desc sdb_catalog_aside(const struct sdb_catalog *c, uint64_t tree);
 
 int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *from,
                         seerdb_err *err) SDB_MUST_CHECK;

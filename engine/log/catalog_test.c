@@ -64,6 +64,7 @@ enum example {
     ADD,
     REMOVE,
     NEXT,
+    ASIDE, /* of a marked tree, which the example's is not */
     N
 };
 
@@ -102,6 +103,9 @@ static void build(struct sdb_edit *e, enum example which)
     case NEXT:
         sdb_edit_next_tree(e, 9);
         break;
+    case ASIDE:
+        sdb_edit_tree_aside(e, 3, &(struct sdb_aside_desc){18, 4096, 131});
+        break;
     default:
         fail();
     }
@@ -125,6 +129,7 @@ static const char *const examples[N] = {
             "80 20 01 00 00 00 c8 01 05 e8 07 d0 0f 07 82 01 01 61 02 7a 7a 00",
     [REMOVE] = "09 02 03 11",
     [NEXT] = "0a 01 09",
+    [ASIDE] = "0c 06 03 12 80 20 83 01",
 };
 
 static void edits_have_the_bytes_of_the_format(void **state)
@@ -165,7 +170,7 @@ static void an_edit_is_applied_field_by_field(void **state)
     struct sdb_edit e;
     start(&c, &e);
     for (int i = 0; i < N; i++) {
-        if (i != DROP && i != REMOVE)
+        if (i != DROP && i != REMOVE && i != ASIDE)
             build(&e, (enum example)i);
     }
     test_ok(apply(&c, &e, &err), &err);
@@ -259,6 +264,56 @@ static void a_snapshot_builds_the_same_catalog(void **state)
     sdb_table_desc_fini(&d);
     sdb_tree_desc_fini(&t);
     sdb_edit_fini(&again);
+    sdb_catalog_fini(&copy);
+    finish(&c, &e);
+}
+
+static void a_tree_has_the_last_side_file_that_it_was_given(void **state)
+{
+    (void)state;
+    static const struct {
+        struct sdb_aside_desc d;
+        int rc;
+        uint64_t file; /* afterwards */
+    } cases[] = {
+        {{0, 0, 0}, SEERDB_CORRUPT, 0}, /* there is none to take away */
+        {{18, 0, 131}, SEERDB_CORRUPT, 0},
+        {{18, 4096, 0}, SEERDB_CORRUPT, 0},
+        {{0, 4096, 131}, SEERDB_CORRUPT, 0},
+        {{18, 4096, 131}, 0, 18},
+        {{18, 4096, 131}, SEERDB_CORRUPT, 18},
+        {{17, 4096, 132}, SEERDB_CORRUPT, 18},
+        {{19, 4096, 130}, SEERDB_CORRUPT, 18},
+        {{19, 100, 131}, 0, 19},
+        {{0, 0, 0}, 0, 0},
+        {{20, 4096, 1}, 0, 20},
+    };
+    seerdb_err err = {0};
+    struct sdb_catalog c, copy = {0};
+    struct sdb_edit e;
+    struct sdb_tree_desc t = example_tree();
+    start(&c, &e);
+    t.features = SDB_TREE_MARKED;
+    sdb_edit_store(&e, &uuid, 0);
+    sdb_edit_tree(&e, &t);
+    test_ok(apply(&c, &e, &err), &err);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sdb_buf_clear(&e.bytes);
+        sdb_edit_tree_aside(&e, 3, &cases[i].d);
+        int rc = apply(&c, &e, &err);
+        if (rc != cases[i].rc)
+            fail_msg("case %zu answers %d: %s", i, rc, err.msg);
+        err = (seerdb_err){0};
+        assert_int_equal(sdb_catalog_aside(&c, 3).file, cases[i].file);
+    }
+    assert_int_equal(sdb_catalog_aside(&c, 4).file, 0);
+    sdb_buf_clear(&e.bytes);
+    sdb_edit_snapshot(&e, &c);
+    test_ok(apply(&copy, &e, &err), &err);
+    assert_int_equal(sdb_catalog_aside(&copy, 3).file, 20);
+    assert_int_equal(sdb_catalog_aside(&copy, 3).size, 4096);
+    assert_int_equal(sdb_catalog_aside(&copy, 3).covered, 1);
+    sdb_tree_desc_fini(&t);
     sdb_catalog_fini(&copy);
     finish(&c, &e);
 }
@@ -368,6 +423,11 @@ static void an_edit_that_contradicts_the_catalog_is_corrupt(void **state)
         case 20:
             sdb_edit_next_tree(&e, 3);
             break;
+        case 21:
+        case 22: /* of no tree, of one that is not marked */
+            sdb_edit_tree_aside(&e, i == 21 ? 4 : 3,
+                                &(struct sdb_aside_desc){18, 4096, 131});
+            break;
         default:
             done = true;
         }
@@ -411,7 +471,7 @@ static void no_cut_or_flipped_edit_does_more_than_fail(void **state)
     struct sdb_edit e;
     start(&c, &e);
     for (int i = 0; i < N; i++) {
-        if (i != DROP)
+        if (i != DROP && i != ASIDE)
             build(&e, (enum example)i);
     }
     for (size_t n = 0; n < e.bytes.size; n++) {
@@ -453,7 +513,7 @@ static void random_bytes_are_refused_without_harm(void **state)
         struct sdb_catalog c = {0};
         for (size_t k = 0; k < sizeof bytes; k++)
             bytes[k] = (uint8_t)sdb_rand_next(&r);
-        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, 10));
+        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, SDB_EDIT_TREE_ASIDE));
         bytes[1] = (uint8_t)sdb_rand_below(&r, 63);
         int rc =
             sdb_catalog_apply(&c, (seerdb_slice){bytes, 2u + bytes[1]}, "here", &err);
@@ -512,6 +572,7 @@ int main(void)
         cmocka_unit_test(edits_have_the_bytes_of_the_format),
         cmocka_unit_test(an_edit_is_applied_field_by_field),
         cmocka_unit_test(a_snapshot_builds_the_same_catalog),
+        cmocka_unit_test(a_tree_has_the_last_side_file_that_it_was_given),
         cmocka_unit_test(an_edit_that_contradicts_the_catalog_is_corrupt),
         cmocka_unit_test(what_a_newer_version_wrote_is_newer),
         cmocka_unit_test(no_cut_or_flipped_edit_does_more_than_fail),

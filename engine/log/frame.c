@@ -175,7 +175,7 @@ int sdb_log_header_decode(seerdb_slice bytes, const char *path,
         return sdb_fail(err, SEERDB_NEWER,
                         "%s: format version %" PRIu32 ", known here is %d", path,
                         version, FILE_VERSION);
-    if (kind != SDB_FILE_LOG && kind != SDB_FILE_MANIFEST)
+    if (kind < SDB_FILE_LOG || kind > SDB_FILE_SIDE)
         return sdb_fail(err, SEERDB_CORRUPT, "%s: file kind %" PRIu32 " at offset 12",
                         path, kind);
     *h = (struct sdb_log_header){.kind = (enum sdb_file_kind)kind,

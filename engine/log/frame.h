@@ -19,7 +19,7 @@
 #define SDB_LOG_FILE_HEADER 64
 #define SDB_LOG_SECTOR      512
 
-enum sdb_file_kind { SDB_FILE_LOG = 1, SDB_FILE_MANIFEST = 2 }; /* in the file header */
+enum sdb_file_kind { SDB_FILE_LOG = 1, SDB_FILE_MANIFEST = 2, SDB_FILE_SIDE = 3 };
 
 enum sdb_outcome {
     SDB_OUTCOME_NONE = 0,

@@ -265,7 +265,7 @@ static void a_file_header_of_another_version_is_newer(void **state)
     test_fails(sdb_log_header_decode(sdb_buf_slice(&b), "f", &got, &err), SEERDB_NEWER,
                &err);
     sdb_store_u32(b.data + 8, 1);
-    sdb_store_u32(b.data + 12, 3); /* an unknown kind */
+    sdb_store_u32(b.data + 12, 4); /* an unknown kind */
     sdb_store_u64(b.data + 56, sdb_hash64(b.data, 56, 0));
     test_fails(sdb_log_header_decode(sdb_buf_slice(&b), "f", &got, &err),
                SEERDB_CORRUPT, &err);

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of durability: log synced, side file synced, directory synced, manifest
+ * record synced; then the log's floor rises and the side file before goes.  A crash
+ * between any two leaves the commits in the log, in the side file, or in both; recovery
+ * reads the side file first and skips in the log what it covers.
+ *
+ * A new side file has all that its tree has in memory, and takes the place of the one
+ * before: a tree that nobody connects does not grow, so that there is nothing to merge.
+ * The log pays for it, being let grow by half its cap between two.
+ *
+ * The chain of a settled tree lists only commits that do not count.  Those that do need
+ * no list: each builds upon the one before, and all have records. */
+#include "db/aside.h"
+
+#include "db/batch.h"
+#include "db/flush.h"
+#include "log/side.h"
+#include "table/merge_iter.h"
+
+#include <stdlib.h>
+
+#define PUT_OFF_TIMES                                                                  \
+    3u /* how often a flush fails for its owner's sake before that                     \
+          counts; once, when the log is over its cap */
+
+struct aside {
+    struct sdb_job job; /* first member */
+    seerdb_tree *tree;  /* a counted handle */
+};
+
+/* What goes to the side file: the tree at an instant. */
+struct content {
+    struct sdb_read_state *state; /* counted */
+    struct sdb_chain chain;       /* owned: a copy, all links once gathered */
+    bool settled;
+    uint64_t flushed, head;
+    uint64_t covered; /* 0: nothing to do */
+    uint64_t from;    /* commits above stand in this log file or behind it */
+};
+
+static void content_fini(struct content *c)
+{
+    sdb_read_state_unref(c->state);
+    sdb_chain_fini(&c->chain);
+}
+
+/* ---- what is due -------------------------------------------------------------- */
+
+/* The first log file that the tree needs; 0 or SDB_LOG_FILE_ASIDE: none. */
+static uint64_t pin_of(const seerdb_tree *t) REQUIRES(LK_WRITE, LK_DB)
+{
+    uint64_t file = t->active_file;
+    for (const struct sdb_job *j = t->db->jobs; j != NULL; j = j->next)
+        if (j->group == t && j->log_file != 0 && (file == 0 || j->log_file < file))
+            file = j->log_file;
+    return file;
+}
+
+/* Does nobody decide about the tree's commits?  Its flush was put off `times`, if it
+ * was asked. */
+static bool is_left_alone(const seerdb_tree *t, unsigned times) REQUIRES(LK_DB)
+{
+    if (!t->marked || t->dropped || t->damage != NULL)
+        return false;
+    if (!t->settled)
+        return true;
+    for (const struct sdb_job *j = t->db->jobs; j != NULL; j = j->next)
+        if (j->group == t)
+            return j->why.code == SEERDB_BUSY && j->failures >= times;
+    return false;
+}
+
+static void aside_free(struct sdb_job *job)
+{
+    struct aside *a = (struct aside *)job;
+    sdb_lock_db(&job->db->lock);
+    a->tree->aside_queued = false;
+    sdb_unlock_db(&job->db->lock);
+    sdb_tree_unref(a->tree);
+    sdb_mem_free(a);
+}
+
+static int aside_run(struct sdb_job *job, seerdb_err *err);
+
+/* Queue a job for every tree that is left alone and needs a log file before `file`. */
+static void queue_where_due(seerdb *db, uint64_t file, unsigned times)
+    REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+{
+    sdb_lock_db(&db->lock);
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next) {
+        uint64_t pin = pin_of(t);
+        struct aside *a;
+        if (pin == 0 || pin >= file || t->aside_queued || !is_left_alone(t, times) ||
+            (a = sdb_mem_zalloc(sizeof *a)) == NULL)
+            continue;
+        a->job = (struct sdb_job){.run = aside_run, .free = aside_free, .db = db};
+        a->tree = t;
+        sdb_tree_ref(t);
+        t->aside_queued = true;
+        sdb_job_submit(db, &a->job);
+    }
+    sdb_unlock_db(&db->lock);
+}
+
+void sdb_aside_where_due(seerdb *db)
+{
+    uint64_t file = sdb_wal_current_file(db->wal);
+    if (file == db->aside_file_seen)
+        return;
+    db->aside_file_seen = file;
+    uint64_t bytes = sdb_wal_live_bytes(db->wal);
+    if (bytes > db->log_cap / 2)
+        queue_where_due(db, file, bytes > db->log_cap ? 1 : PUT_OFF_TIMES);
+}
+
+void sdb_aside_all(seerdb *db)
+{
+    sdb_lock_write(&db->write_lock);
+    queue_where_due(db, SDB_LOG_FILE_ASIDE, 1);
+    sdb_unlock_write(&db->write_lock);
+}
+
+/* ---- making a side file --------------------------------------------------------- */
+
+static int copy_chain(const struct sdb_chain *from, struct sdb_chain *to,
+                      seerdb_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < from->n && rc == 0; i++)
+        rc = sdb_chain_add(to, from->links[i].number, from->links[i].prev, err);
+    return rc;
+}
+
+/* Note what the tree is now, if it is still left alone. */
+static int look(seerdb_tree *t, struct content *c, seerdb_err *err)
+    EXCLUDES(LK_WRITE, LK_DB)
+{
+    seerdb *db = t->db;
+    sdb_lock_write(&db->write_lock);
+    int rc = copy_chain(&t->chain, &c->chain, err);
+    c->from = sdb_wal_current_file(db->wal);
+    if (c->from == 0)
+        c->from = atomic_load_explicit(&db->next_file, memory_order_relaxed);
+    if (t->undecided != NULL && sdb_wal_file_of(t->undecided->position) < c->from)
+        c->from = sdb_wal_file_of(t->undecided->position);
+    sdb_lock_db(&db->lock);
+    uint64_t pin = pin_of(t);
+    c->state = sdb_read_state_ref(t->state);
+    c->settled = t->settled;
+    c->head = t->head;
+    c->flushed = atomic_load_explicit(&t->flushed, memory_order_relaxed);
+    if (rc == 0 && pin != 0 && pin != SDB_LOG_FILE_ASIDE && is_left_alone(t, 1)) {
+        uint64_t last = c->chain.n > 0 ? c->chain.links[c->chain.n - 1].number : 0;
+        c->covered = c->settled && c->head > last ? c->head : last;
+    }
+    sdb_unlock_db(&db->lock);
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
+/* All that the memtables hold up to what is covered, hidden or not. */
+static int open_records(const struct content *c, struct sdb_iter **out, seerdb_err *err)
+{
+    size_t n = 0;
+    int rc = 0;
+    struct sdb_iter **sources = sdb_array_new(c->state->nmemtables, sizeof *sources);
+    if (sources == NULL)
+        return sdb_fail_nomem(err, c->state->nmemtables * sizeof *sources);
+    for (; n < c->state->nmemtables && rc == 0; n++)
+        rc = sdb_memtable_iter(c->state->memtables[n], c->covered, NULL, 0, &sources[n],
+                               err);
+    if (rc == 0) {
+        rc = sdb_merge_iter(sources, n, out, err);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            sdb_iter_close(sources[i]);
+    }
+    sdb_mem_free(sources);
+    return rc;
+}
+
+/* A growing array of links, in any order. */
+static int add_link(struct sdb_chain *c, uint64_t number, seerdb_err *err)
+{
+    if (c->n == c->capacity) {
+        size_t capacity = c->capacity * 2 + 64;
+        struct sdb_link *links = sdb_array_grow(c->links, capacity, sizeof *links);
+        if (links == NULL)
+            return sdb_fail_nomem(err, capacity * sizeof *links);
+        c->links = links;
+        c->capacity = capacity;
+    }
+    c->links[c->n++] = (struct sdb_link){number, 0};
+    return 0;
+}
+
+static int compare_links(const void *a, const void *b)
+{
+    uint64_t x = ((const struct sdb_link *)a)->number,
+             y = ((const struct sdb_link *)b)->number;
+    return (x > y) - (x < y);
+}
+
+/* Sort and drop what is there twice. */
+static void sort_links(struct sdb_chain *c)
+{
+    size_t kept = 0;
+    if (c->n > 1)
+        qsort(c->links, c->n, sizeof *c->links, compare_links);
+    for (size_t i = 0; i < c->n; i++)
+        if (kept == 0 || c->links[kept - 1].number != c->links[i].number)
+            c->links[kept++] = c->links[i];
+    c->n = kept;
+}
+
+/* The numbers of all records. */
+static int list_numbers(const struct content *c, struct sdb_chain *all, seerdb_err *err)
+{
+    struct sdb_iter *it = NULL;
+    size_t sorted_at = 4096; /* so that overwriting a key does not take memory */
+    int rc = open_records(c, &it, err);
+    if (rc == 0)
+        rc = it->ops->first(it, err);
+    while (rc == 0) {
+        if ((rc = add_link(all, it->at.number, err)) != 0)
+            break;
+        if (all->n == sorted_at) {
+            sort_links(all);
+            sorted_at = all->n * 2 + 4096;
+        }
+        if ((rc = it->ops->older(it, err)) == SEERDB_NOTFOUND)
+            rc = it->ops->next(it, err);
+    }
+    sdb_iter_close(it);
+    sort_links(all);
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+/* Add to the chain of a settled tree the commits that count. */
+static int complete_chain(struct content *c, seerdb_err *err)
+{
+    struct sdb_chain all = {0};
+    uint64_t counts = c->flushed; /* the last one that does */
+    size_t k = 0;
+    int rc = list_numbers(c, &all, err);
+    if (rc != 0)
+        goto out;
+    for (size_t i = 0; i < all.n; i++) {
+        struct sdb_link *l = &all.links[i];
+        while (k < c->chain.n && c->chain.links[k].number < l->number)
+            k++;
+        if (k < c->chain.n && c->chain.links[k].number == l->number) {
+            l->prev = c->chain.links[k].prev;
+        } else {
+            l->prev = counts;
+            counts = l->number;
+        }
+    }
+    sdb_chain_fini(&c->chain);
+    c->chain = all;
+    return 0;
+out:
+    sdb_chain_fini(&all);
+    return rc;
+}
+
+/* Versions of the key that `it` stands on, oldest first.  Their bytes are memtables',
+ * which the content counts. */
+static int write_key(struct sdb_side_writer *w, struct sdb_iter *it,
+                     struct sdb_buf *versions, seerdb_err *err)
+{
+    int rc;
+    sdb_buf_clear(versions);
+    do
+        sdb_buf_append(versions, &it->at, sizeof it->at);
+    while ((rc = it->ops->older(it, err)) == 0);
+    if (rc != SEERDB_NOTFOUND || (rc = sdb_buf_check(versions, err)) != 0)
+        return rc;
+    for (size_t at = versions->size; at > 0;) {
+        struct sdb_record r;
+        at -= sizeof r;
+        memcpy(&r, versions->data + at, sizeof r);
+        sdb_side_writer_record(w, &r);
+    }
+    return 0;
+}
+
+static int write_content(struct sdb_side_writer *w, const struct content *c,
+                         seerdb_err *err)
+{
+    struct sdb_buf versions = {0};
+    struct sdb_iter *it = NULL;
+    for (size_t i = 0; i < c->chain.n; i++)
+        sdb_side_writer_link(w, c->chain.links[i].number, c->chain.links[i].prev);
+    int rc = open_records(c, &it, err);
+    if (rc == 0)
+        for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))
+            if ((rc = write_key(w, it, &versions, err)) != 0)
+                break;
+    sdb_iter_close(it);
+    sdb_buf_fini(&versions);
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+/* Write the side file and make it durable. */
+static int write_file(seerdb_tree *t, uint64_t number, struct content *c,
+                      struct sdb_aside_desc *out, seerdb_err *err)
+{
+    seerdb *db = t->db;
+    struct sdb_side_options o = {db->fs, db->dir, db->id, t->desc.id};
+    struct sdb_side_writer *w = NULL;
+    int rc = c->settled ? complete_chain(c, err) : 0;
+    if (rc == 0 && (rc = sdb_side_writer_new(&o, number, &w, err)) == 0 &&
+        (rc = write_content(w, c, err)) == 0 &&
+        (rc = sdb_side_writer_finish(w, c->covered, out, err)) == 0)
+        rc = sdb_fs_sync_dir(db->fs, db->dir, err);
+    sdb_side_writer_free(w);
+    return rc;
+}
+
+/* Name the side file in the manifest in place of the one before.  *useless: the number
+ * of the file that is not needed, which may be the new one. */
+static int install(seerdb_tree *t, const struct sdb_aside_desc *desc, uint64_t *useless,
+                   seerdb_err *err) EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB)
+{
+    seerdb *db = t->db;
+    struct sdb_edit e = {0};
+    int rc = 0;
+    sdb_lock_install(&db->install_lock);
+    sdb_lock_db(&db->lock);
+    bool dropped = t->dropped;
+    sdb_unlock_db(&db->lock);
+    *useless = desc->file;
+    if (!dropped && desc->covered > t->gone) {
+        uint64_t before =
+            sdb_catalog_aside(sdb_manifest_catalog(db->manifest), t->desc.id).file;
+        sdb_edit_tree_aside(&e, t->desc.id, desc);
+        if ((rc = sdb_install(db, &e, err)) == 0)
+            *useless = before;
+    }
+    sdb_unlock_install(&db->install_lock);
+    sdb_edit_fini(&e);
+    return rc;
+}
+
+static int reserve_file(seerdb *db, uint64_t *number, seerdb_err *err)
+{
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_reserve(db, err);
+    sdb_unlock_write(&db->write_lock);
+    if (rc == 0)
+        *number = atomic_fetch_add_explicit(&db->next_file, 1, memory_order_relaxed);
+    return rc;
+}
+
+static int make(seerdb_tree *t, struct content *c, seerdb_err *err)
+{
+    seerdb *db = t->db;
+    struct sdb_aside_desc desc;
+    uint64_t number = 0, useless = 0;
+    int rc = reserve_file(db, &number, err);
+    if (rc != 0)
+        return rc;
+    useless = number;
+    /* As for a flush: what came before these commits must not be lost without them. */
+    if ((rc = sdb_wal_sync(db->wal, sdb_wal_end(db->wal), err)) == 0 &&
+        (rc = write_file(t, number, c, &desc, err)) == 0 &&
+        (rc = install(t, &desc, &useless, err)) == 0 && useless != number) {
+        atomic_fetch_add_explicit(&db->counters.asides, 1, memory_order_relaxed);
+        sdb_lock_write(&db->write_lock);
+        sdb_flush_unpin(t, c->covered, c->from);
+        (void)!sdb_log_trim(db, NULL); /* the next one lets go of more */
+        sdb_unlock_write(&db->write_lock);
+    }
+    /* Of a store that broke, the manifest may name the file: the next open knows. */
+    if (useless != 0 && !atomic_load_explicit(&db->broken, memory_order_acquire))
+        sdb_side_remove(db->fs, db->dir, useless);
+    return rc;
+}
+
+static int aside_run(struct sdb_job *job, seerdb_err *err)
+{
+    seerdb_tree *t = ((struct aside *)job)->tree;
+    struct content c = {0};
+    seerdb_err why = {0};
+    int rc = look(t, &c, &why);
+    if (rc == 0 && c.covered > 0)
+        rc = make(t, &c, &why);
+    content_fini(&c);
+    /* Nothing is lost but room in the log: flushes need not wait for this. */
+    return rc == 0 ? 0
+                   : sdb_fail(err, SEERDB_BUSY, "%s: the table %s stays in the log: %s",
+                              job->db->dir, (const char *)t->desc.name.data, why.msg);
+}
+
+/* ---- recovery ------------------------------------------------------------------ */
+
+struct loading {
+    seerdb_tree *t;
+    uint64_t flushed;
+};
+
+static int load_link(void *ctx, uint64_t number, uint64_t prev, seerdb_err *err) NO_TSA
+{
+    struct loading *l = ctx;
+    return number > l->flushed ? sdb_chain_add(&l->t->chain, number, prev, err) : 0;
+}
+
+static int load_record(void *ctx, const struct sdb_record *r, seerdb_err *err) NO_TSA
+{
+    struct loading *l = ctx;
+    const struct sdb_chain *c = &l->t->chain;
+    if (r->number <= l->flushed)
+        return 0;
+    const struct sdb_link key = {r->number, 0};
+    if (c->n == 0 ||
+        bsearch(&key, c->links, c->n, sizeof *c->links, compare_links) == NULL)
+        return sdb_fail(err, SEERDB_CORRUPT,
+                        "a side file of the table %s: a record of commit %" PRIu64
+                        ", which has no link",
+                        (const char *)l->t->desc.name.data, r->number);
+    return sdb_memtable_insert(l->t->active, r, err);
+}
+
+/* The store is not shared yet. */
+static int load_tree(seerdb_tree *t, const struct sdb_aside_desc *desc, seerdb_err *err)
+    NO_TSA
+{
+    seerdb *db = t->db;
+    struct loading l = {t, atomic_load_explicit(&t->flushed, memory_order_relaxed)};
+    struct sdb_side_options o = {db->fs, db->dir, db->id, t->desc.id};
+    struct sdb_side_taker taker = {load_link, load_record, &l};
+    seerdb_err why = {0};
+    int rc = sdb_side_read(&o, desc, &taker, &why);
+    if (rc == SEERDB_CORRUPT || rc == SEERDB_NEWER) {
+        if ((t->damage = sdb_mem_zalloc(sizeof *t->damage)) == NULL)
+            return sdb_fail_nomem(err, sizeof *t->damage);
+        *t->damage = why; /* others can still be used, and this one dropped */
+    } else if (rc != 0) {
+        return sdb_fail_as(err, &why);
+    }
+    t->aside_loaded = desc->covered;
+    if (t->chain.n > 0) {
+        t->head = t->chain.links[t->chain.n - 1].number;
+        t->active_file = SDB_LOG_FILE_ASIDE;
+        atomic_store_explicit(&t->last_commit, t->head, memory_order_release);
+    }
+    return 0;
+}
+
+int sdb_aside_load(seerdb *db, const struct sdb_catalog *c, seerdb_err *err) NO_TSA
+{
+    int rc = 0;
+    for (size_t i = 0; i < c->ntrees && rc == 0; i++) {
+        if (c->trees[i].aside.file == 0)
+            continue;
+        sdb_lock_db(&db->lock);
+        seerdb_tree *t = sdb_tree_by_id(db, c->trees[i].id);
+        sdb_unlock_db(&db->lock);
+        rc = load_tree(t, &c->trees[i].aside, err);
+    }
+    return rc;
+}

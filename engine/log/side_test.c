@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "log/side.h"
+
+#include "os/faultfs.h"
+#include "os/memfs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static const seerdb_uuid store = {{0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+                                   0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}};
+
+struct rig {
+    struct sdb_fs *mem, *fs; /* owned: memory, and the faults in front of it */
+    struct sdb_side_options o;
+    struct sdb_aside_desc desc;
+};
+
+static void rig_init(struct rig *g)
+{
+    seerdb_err err = {0};
+    *g = (struct rig){.mem = sdb_memfs_new(true)};
+    g->fs = sdb_faultfs_new(g->mem);
+    assert_non_null(g->fs);
+    test_ok(sdb_fs_mkdir(g->fs, "s", &err), &err);
+    g->o = (struct sdb_side_options){g->fs, "s", store, 3};
+}
+
+static void rig_fini(struct rig *g)
+{
+    sdb_faultfs_free(g->fs);
+    sdb_memfs_free(g->mem);
+}
+
+static struct sdb_record record_of(const char *key, uint64_t number, const char *value)
+{
+    struct sdb_record r = {.key = test_slice(key), .number = number};
+    r.kind = value != NULL ? SDB_KIND_VALUE : SDB_KIND_TOMBSTONE;
+    if (value != NULL)
+        r.value = test_slice(value);
+    return r;
+}
+
+/* The example of FORMAT.md. */
+static int write_example(struct rig *g, seerdb_err *err)
+{
+    struct sdb_side_writer *w = NULL;
+    struct sdb_record one = record_of("a", 130, "1"), two = record_of("a", 131, NULL);
+    int rc = sdb_side_writer_new(&g->o, 18, &w, err);
+    if (rc != 0)
+        return rc;
+    sdb_side_writer_link(w, 130, 120);
+    sdb_side_writer_link(w, 131, 130);
+    sdb_side_writer_record(w, &one);
+    sdb_side_writer_record(w, &two);
+    rc = sdb_side_writer_finish(w, 131, &g->desc, err);
+    sdb_side_writer_free(w);
+    return rc;
+}
+
+/* What was read, in words. */
+struct got {
+    char text[400];
+    int fail_at; /* answer NOMEM to that item; 0: never */
+    int items;
+};
+
+static int take(struct got *got, const char *word, seerdb_err *err)
+{
+    size_t n = strlen(got->text);
+    if (++got->items == got->fail_at)
+        return sdb_fail(err, SEERDB_NOMEM, "as told");
+    snprintf(got->text + n, sizeof got->text - n, "%s%s", n > 0 ? " " : "", word);
+    return 0;
+}
+
+static int take_link(void *ctx, uint64_t number, uint64_t prev, seerdb_err *err)
+{
+    char word[64];
+    snprintf(word, sizeof word, "%" PRIu64 "<%" PRIu64, prev, number);
+    return take(ctx, word, err);
+}
+
+static int take_record(void *ctx, const struct sdb_record *r, seerdb_err *err)
+{
+    char word[64];
+    snprintf(word, sizeof word, "%.*s@%" PRIu64 "%s%.*s", (int)r->key.size,
+             (const char *)r->key.data, r->number,
+             r->kind == SDB_KIND_TOMBSTONE ? "-" : "=", (int)r->value.size,
+             r->value.size > 0 ? (const char *)r->value.data : "");
+    return take(ctx, word, err);
+}
+
+static int read_back(struct rig *g, struct got *got, seerdb_err *err)
+{
+    got->text[0] = '\0';
+    got->items = 0;
+    struct sdb_side_taker taker = {take_link, take_record, got};
+    return sdb_side_read(&g->o, &g->desc, &taker, err);
+}
+
+static void the_file_has_the_bytes_of_the_format(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct rig g;
+    struct sdb_file *f = NULL;
+    struct sdb_buf bytes = {0};
+    rig_init(&g);
+    test_ok(write_example(&g, &err), &err);
+    test_ok(sdb_fs_open(g.mem, "s/000018.side", SDB_READ, SDB_FOR_OTHER, &f, &err),
+            &err);
+    test_ok(sdb_file_read_all(f, &bytes, &err), &err);
+    test_hex_equal(sdb_buf_slice(&bytes),
+                   "53 45 45 52 4c 4f 47 31 01 00 00 00 03 00 00 00"
+                   "00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+                   "12 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+                   "00 00 00 00 00 00 00 00 9d 9c 2e 36 20 91 37 37"
+                   "a0 d1 c6 ce 1d e2 ae 2d 07 00 00 00 02 00 00 00"
+                   "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+                   "7c ae d1 8c dc 46 5f 71 82 01 78 83 01 82 01 00"
+                   "a5 91 23 3d 64 bc 9b ba 0c 00 00 00 01 00 00 00"
+                   "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+                   "a4 07 56 f0 a0 d9 50 76 82 01 01 01 61 01 31 83"
+                   "01 02 01 61 00 00 00 00 20 7a 18 94 a7 ff 99 95"
+                   "05 00 00 00 03 00 00 00 00 00 00 00 00 00 00 00"
+                   "00 00 00 00 00 00 00 00 cd 31 36 69 42 f2 40 cc"
+                   "03 83 01 02 02 00 00 00");
+    assert_int_equal(g.desc.file, 18);
+    assert_int_equal(g.desc.size, bytes.size);
+    assert_int_equal(g.desc.covered, 131);
+    sdb_buf_fini(&bytes);
+    sdb_file_close(f);
+    rig_fini(&g);
+}
+
+static void what_was_written_is_read(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct rig g;
+    struct got got = {0};
+    rig_init(&g);
+    test_ok(write_example(&g, &err), &err);
+    test_ok(read_back(&g, &got, &err), &err);
+    assert_string_equal(got.text, "120<130 130<131 a@130=1 a@131-");
+    for (got.fail_at = 1; got.fail_at <= 4; got.fail_at++)
+        test_fails(read_back(&g, &got, &err), SEERDB_NOMEM, &err);
+    rig_fini(&g);
+}
+
+/* Records of every size, some larger than a frame is meant to be. */
+static void large_content_takes_many_frames(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct rig g;
+    struct sdb_side_writer *w = NULL;
+    char *big = calloc(1, 300000), key[16];
+    uint64_t expected = 0;
+    rig_init(&g);
+    test_ok(sdb_side_writer_new(&g.o, 5, &w, &err), &err);
+    for (uint64_t i = 1; i <= 100000; i++)
+        sdb_side_writer_link(w, i, i - 1);
+    for (unsigned i = 0; i < 300; i++) {
+        struct sdb_record r = {.number = i + 1, .kind = SDB_KIND_VALUE};
+        snprintf(key, sizeof key, "%06u", i);
+        r.key = test_slice(key);
+        r.value = (seerdb_slice){big, i * 1000u};
+        expected += r.value.size;
+        sdb_side_writer_record(w, &r);
+    }
+    test_ok(sdb_side_writer_finish(w, 100000, &g.desc, &err), &err);
+    sdb_side_writer_free(w);
+    struct got got = {0};
+    test_ok(read_back(&g, &got, &err), &err);
+    assert_int_equal(got.items, 100300);
+    assert_true(g.desc.size > expected && g.desc.size < expected + 1000000);
+    free(big);
+    rig_fini(&g);
+}
+
+static void a_flipped_bit_or_missing_bytes_are_found(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct rig g;
+    struct got got = {0};
+    rig_init(&g);
+    test_ok(write_example(&g, &err), &err);
+    for (uint64_t at = 0; at < g.desc.size; at++) {
+        unsigned bit = (unsigned)(at % 8);
+        assert_int_equal(sdb_memfs_flip(g.mem, "s/000018.side", at, bit), 0);
+        int rc = read_back(&g, &got, &err);
+        if (rc != SEERDB_CORRUPT)
+            fail_msg("byte %u flipped: %d %s", (unsigned)at, rc, err.msg);
+        assert_non_null(strstr(err.msg, "000018.side"));
+        err = (seerdb_err){0};
+        assert_int_equal(sdb_memfs_flip(g.mem, "s/000018.side", at, bit), 0);
+    }
+    struct sdb_file *f = NULL;
+    uint64_t whole = g.desc.size;
+    test_ok(sdb_fs_open(g.mem, "s/000018.side", SDB_READWRITE, SDB_FOR_OTHER, &f, &err),
+            &err);
+    for (uint64_t size = whole; size-- > 0;) {
+        test_ok(sdb_file_truncate(f, size, &err), &err);
+        test_fails(read_back(&g, &got, &err), SEERDB_CORRUPT, &err);
+        g.desc.size = size; /* nor does a manifest that agrees make it whole */
+        test_fails(read_back(&g, &got, &err), SEERDB_CORRUPT, &err);
+        g.desc.size = whole;
+    }
+    sdb_file_close(f);
+    sdb_side_remove(g.fs, "s", 18);
+    test_fails(read_back(&g, &got, &err), SEERDB_CORRUPT, &err);
+    sdb_side_remove(g.fs, "s", 18); /* again is nothing */
+    rig_fini(&g);
+}
+
+static void a_file_that_is_not_the_one_described_is_corrupt(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    for (int i = 0; i < 5; i++) {
+        struct rig g;
+        struct got got = {0};
+        rig_init(&g);
+        test_ok(write_example(&g, &err), &err);
+        if (i == 0)
+            g.o.tree = 4;
+        else if (i == 1)
+            g.o.store.bytes[0] ^= 1;
+        else if (i == 2)
+            g.desc.covered = 132;
+        else if (i == 3)
+            g.desc.covered = 130;
+        else
+            g.desc.size += 8;
+        test_fails(read_back(&g, &got, &err), SEERDB_CORRUPT, &err);
+        rig_fini(&g);
+    }
+}
+
+/* Each is well-formed bytes that break a rule of the format. */
+static void content_out_of_order_is_corrupt(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t links[2], records[2];
+        const char *keys[2];
+        bool link_after;
+    } cases[] = {
+        {{130, 130}, {0}, {NULL}, false}, /* a link twice */
+        {{131, 130}, {0}, {NULL}, false}, /* falling */
+        {{130, 132}, {0}, {NULL}, false}, /* above what is covered */
+        {{130, 131}, {131, 130}, {"a", "a"}, false},
+        {{130, 131}, {130, 130}, {"a", "a"}, false},
+        {{130, 131}, {130, 131}, {"b", "a"}, false},
+        {{130, 131}, {130, 132}, {"a", "b"}, false},
+        {{130, 0}, {130, 0}, {"a", NULL}, true}, /* links behind records */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seerdb_err err = {0};
+        struct rig g;
+        struct got got = {0};
+        struct sdb_side_writer *w = NULL;
+        rig_init(&g);
+        test_ok(sdb_side_writer_new(&g.o, 18, &w, &err), &err);
+        for (size_t k = 0; k < 2 && cases[i].links[k] != 0; k++)
+            sdb_side_writer_link(w, cases[i].links[k], 7);
+        for (size_t k = 0; k < 2 && cases[i].keys[k] != NULL; k++) {
+            struct sdb_record r = record_of(cases[i].keys[k], cases[i].records[k], "v");
+            sdb_side_writer_record(w, &r);
+        }
+        if (cases[i].link_after)
+            sdb_side_writer_link(w, 131, 130);
+        test_ok(sdb_side_writer_finish(w, 131, &g.desc, &err), &err);
+        sdb_side_writer_free(w);
+        int rc = read_back(&g, &got, &err);
+        if (rc != SEERDB_CORRUPT)
+            fail_msg("case %zu answers %d", i, rc);
+        rig_fini(&g);
+    }
+}
+
+static void every_operation_may_fail(void **state)
+{
+    (void)state;
+    for (uint64_t after = 0;; after++) {
+        seerdb_err err = {0};
+        struct rig g;
+        struct got got = {0};
+        rig_init(&g);
+        struct sdb_fault fault = {SDB_FAULT_ALL, NULL, after, 1, ENOSPC, true};
+        sdb_faultfs_arm(g.fs, &fault);
+        int rc = write_example(&g, &err);
+        if (rc == 0)
+            rc = read_back(&g, &got, &err);
+        bool fired = sdb_faultfs_fired(g.fs) > 0;
+        if (fired)
+            test_fails(rc, SEERDB_FULL, &err);
+        else
+            test_ok(rc, &err);
+        rig_fini(&g);
+        if (!fired)
+            break;
+        assert_true(after < 100);
+    }
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    for (int64_t after = 0;; after++) {
+        seerdb_err err = {0};
+        struct rig g;
+        struct got got = {0};
+        rig_init(&g);
+        sdb_mem_fail_after(after);
+        int rc = write_example(&g, &err);
+        if (rc == 0)
+            rc = read_back(&g, &got, &err);
+        sdb_side_remove(g.fs, "s", 19);
+        sdb_mem_fail_after(-1);
+        if (rc != 0)
+            test_fails(rc, SEERDB_NOMEM, &err);
+        rig_fini(&g);
+        if (rc == 0)
+            break;
+        assert_true(after < 100);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_file_has_the_bytes_of_the_format),
+        cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(large_content_takes_many_frames),
+        cmocka_unit_test(a_flipped_bit_or_missing_bytes_are_found),
+        cmocka_unit_test(a_file_that_is_not_the_one_described_is_corrupt),
+        cmocka_unit_test(content_out_of_order_is_corrupt),
+        cmocka_unit_test(every_operation_may_fail),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
