@@ -271,11 +271,13 @@ bench-micro: $(BENCHES) $(BUILD)/sql-tests/commit_bench $(BUILD)/seerdb.so ## si
 	$(BUILD)/sql-tests/commit_bench --extension $(EXTENSION)
 
 FUZZ_TIME ?= 60
-fuzz: ## run every fuzz program under libFuzzer for FUZZ_TIME seconds (clang)
+fuzz: $(FUZZERS) ## run every fuzz program under libFuzzer for FUZZ_TIME seconds (clang)
 	$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)/fuzz CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" SAN=address $(BUILD)/fuzz/libseerdb.a
 	$(foreach f,$(wildcard engine/*/*_fuzz.c),clang -O1 -g $(filter-out -MMD -MP,$(OUR_CFLAGS)) $(SAN_address) \
 	  -fsanitize=fuzzer -o $(BUILD)/fuzz/$(basename $(notdir $f)) $f $(BUILD)/fuzz/libseerdb.a $(OUR_LIBS) && \
-	  mkdir -p $(BUILD)/fuzz/corpus && $(BUILD)/fuzz/$(basename $(notdir $f)) -max_total_time=$(FUZZ_TIME) -max_len=100000 $(BUILD)/fuzz/corpus;)
+	  mkdir -p $(BUILD)/fuzz/corpus-$(basename $(notdir $f)) && \
+	  $(BUILD)/$(basename $f) -w $(BUILD)/fuzz/corpus-$(basename $(notdir $f)) && \
+	  $(BUILD)/fuzz/$(basename $(notdir $f)) -max_total_time=$(FUZZ_TIME) -max_len=100000 -malloc_limit_mb=8192 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus-$(basename $(notdir $f)) &&) true
 
 soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: minutes
 	$(BUILD)/sql-tests/cuts --cuts 5000

@@ -4,6 +4,7 @@
  *
  *   x_fuzz                  mutations of its own seeds, the same on every run
  *   x_fuzz -n N             N of each
+ *   x_fuzz -w DIR           write its seeds there, for libFuzzer to begin with
  *   x_fuzz FILE...          replay inputs that libFuzzer wrote */
 #include "fuzz.h"
 
@@ -94,13 +95,33 @@ static int replay(const char *path)
     return 0;
 }
 
+static int write_seed(const char *dir, unsigned i)
+{
+    char path[4096];
+    uint8_t *seed = NULL;
+    size_t size = sdb_fuzz_seed(i, &seed);
+    snprintf(path, sizeof path, "%s/seed%u", dir, i);
+    FILE *f = fopen(path, "wb");
+    bool fine = f != NULL && fputc(1, f) == 1 && fwrite(seed, 1, size, f) == size;
+    if (f != NULL && fclose(f) != 0)
+        fine = false;
+    if (!fine)
+        perror(path);
+    free(seed);
+    return !fine;
+}
+
 int main(int argc, char **argv)
 {
     unsigned long n = 400;
     int bad = 0;
     if (argc > 2 && strcmp(argv[1], "-n") == 0)
         n = strtoul(argv[2], NULL, 10);
-    else if (argc > 1) {
+    else if (argc > 2 && strcmp(argv[1], "-w") == 0) {
+        for (unsigned i = 0; i < sdb_fuzz_seeds(); i++)
+            bad |= write_seed(argv[2], i);
+        return bad;
+    } else if (argc > 1) {
         for (int i = 1; i < argc; i++)
             bad |= replay(argv[i]);
         return bad;

@@ -330,6 +330,22 @@ int seerdb_set_decider(seerdb *db, const seerdb_uuid *owner,
 uint64_t seerdb_commit_ceiling(seerdb *db);
 void seerdb_retry_flushes(seerdb *db);
 
+/* Where an owner was when it last said so.  The engine only keeps it, with the trees of
+ * the owner: it lets the owner tell a copy of itself, which must not share them. */
+#define SEERDB_PATH_MAX 4096
+typedef struct seerdb_owner_place {
+    uint64_t device, inode;             /* of its file */
+    uint64_t store_device, store_inode; /* of the store's directory at that time */
+    char path[SEERDB_PATH_MAX + 1];     /* of its file; not empty */
+} seerdb_owner_place;
+
+/* NOTFOUND: nothing was noted (no message). */
+int seerdb_owner_get_place(seerdb *db, const seerdb_uuid *owner,
+                           seerdb_owner_place *out, seerdb_err *err);
+/* Durable when it returns. */
+int seerdb_owner_set_place(seerdb *db, const seerdb_uuid *owner,
+                           const seerdb_owner_place *place, seerdb_err *err);
+
 /* ---- reading -------------------------------------------------------------- */
 
 /* The tree as of its last commit.  Holds memory and files: close it soon.  Of a marked

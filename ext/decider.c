@@ -35,7 +35,7 @@ struct svt_decider {
     char *vfs;             /* owned; of a connection that made it foreign; NULL: none */
     bool stopped;          /* foreign: a sync failed */
     _Atomic bool foreign, waiting; /* hints without the mutex */
-    uint64_t decided;              /* foreign: below this */
+    uint64_t decided, wanted;      /* foreign: below this; flushes wait for this */
 };
 
 static _Atomic(svt_decider_sync_fn *) replacement;
@@ -196,6 +196,34 @@ seerdb_uuid svt_decider_owner(const struct svt_decider *d)
     return d->owner;
 }
 
+bool svt_decider_place(const struct svt_database *file, const char *store_dir,
+                       seerdb_owner_place *out)
+{
+    struct stat st, store;
+    size_t n = strlen(file->path);
+    memset(out, 0, sizeof(*out));
+    if (n == 0 || n > SEERDB_PATH_MAX || stat(file->path, &st) != 0 ||
+        stat(store_dir, &store) != 0)
+        return false;
+    out->device = (uint64_t)st.st_dev;
+    out->inode = (uint64_t)st.st_ino;
+    out->store_device = (uint64_t)store.st_dev;
+    out->store_inode = (uint64_t)store.st_ino;
+    memcpy(out->path, file->path, n);
+    return true;
+}
+
+bool svt_decider_is_copy(const seerdb_owner_place *last, const seerdb_owner_place *now)
+{
+    struct stat st;
+    if (last->store_device != now->store_device ||
+        last->store_inode != now->store_inode || strcmp(last->path, now->path) == 0 ||
+        (last->device == now->device && last->inode == now->inode))
+        return false;
+    return stat(last->path, &st) == 0 && (uint64_t)st.st_dev == last->device &&
+           (uint64_t)st.st_ino == last->inode;
+}
+
 int svt_decider_meet(struct svt_decider *d, const struct svt_database *file,
                      const char *who, char **message)
 {
@@ -283,6 +311,8 @@ static int ask_foreground(struct svt_decider *d, uint64_t below, seerdb_err *err
         return SEERDB_OK;
     if (d->stopped)
         return fail(err, SEERDB_IOERR, d->path, "a sync failed");
+    if (below > d->wanted)
+        d->wanted = below;
     atomic_store_explicit(&d->waiting, true, memory_order_relaxed);
     return fail(err, SEERDB_BUSY, d->path,
                 "on its VFS only its own connections can sync it: the next transaction "
@@ -312,6 +342,8 @@ void svt_decider_decided(struct svt_decider *d, uint64_t below)
     pthread_mutex_lock(&d->mutex);
     if (below > d->decided && !d->stopped)
         d->decided = below;
+    if (d->wanted <= d->decided)
+        atomic_store_explicit(&d->waiting, false, memory_order_relaxed);
     pthread_mutex_unlock(&d->mutex);
 }
 
@@ -320,14 +352,10 @@ bool svt_decider_is_waiting(const struct svt_decider *d)
     return atomic_load_explicit(&d->waiting, memory_order_relaxed);
 }
 
-void svt_decider_wait(struct svt_decider *d, bool waiting)
-{
-    atomic_store_explicit(&d->waiting, waiting, memory_order_relaxed);
-}
-
 void svt_decider_stop(struct svt_decider *d)
 {
     pthread_mutex_lock(&d->mutex);
     d->stopped = true;
+    atomic_store_explicit(&d->waiting, false, memory_order_relaxed);
     pthread_mutex_unlock(&d->mutex);
 }

@@ -47,6 +47,16 @@ void svt_decider_free(struct svt_decider *d); /* accepts NULL */
 
 seerdb_uuid svt_decider_owner(const struct svt_decider *d);
 
+/* Where a database file is, and the store that it was met with: what is kept in the
+ * store about its owner.  False: the system does not know the file. */
+bool svt_decider_place(const struct svt_database *file, const char *store_dir,
+                       seerdb_owner_place *out);
+
+/* `now` claims trees whose owner was last at `last`.  Is `last` still there, and
+ * another file?  Then `now` is a copy: unless the store was copied or moved too, which
+ * takes its owner along. */
+bool svt_decider_is_copy(const seerdb_owner_place *last, const seerdb_owner_place *now);
+
 /* A connection reaches the owner's trees through `file`.  SQLITE_OK if that is the
  * database that d knows, maybe under a new name, or its successor: the known one is
  * gone. SQLITE_ERROR with *message: the known one is still there, this one is a copy.
@@ -68,7 +78,6 @@ int svt_decider_sync(void *decider, uint64_t below, seerdb_err *err);
 bool svt_decider_is_foreign(const struct svt_decider *d);
 void svt_decider_decided(struct svt_decider *d, uint64_t below);
 bool svt_decider_is_waiting(const struct svt_decider *d);
-void svt_decider_wait(struct svt_decider *d, bool waiting);
 void svt_decider_stop(struct svt_decider *d);
 
 #endif

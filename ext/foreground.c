@@ -104,13 +104,8 @@ int svt_foreground_sync(struct svt_table *t, uint64_t below, bool *done)
 
 int svt_foreground_help(struct svt_table *t, uint64_t below)
 {
-    struct svt_decider *d = t->ks->decider;
-    bool done = false;
-    if (d == NULL || !svt_decider_is_waiting(d))
+    bool done;
+    if (t->ks->decider == NULL || !svt_decider_is_waiting(t->ks->decider))
         return SQLITE_OK;
-    svt_decider_wait(d, false); /* first: what begins to wait now is not served */
-    int rc = svt_foreground_sync(t, below, &done);
-    if (!done)
-        svt_decider_wait(d, true);
-    return rc;
+    return svt_foreground_sync(t, below, &done);
 }

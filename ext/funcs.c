@@ -199,7 +199,8 @@ static int run_command(struct svt_conn *conn, const char *name, const char *what
     int rc = find_table(conn, name, &t, text);
     if (rc != SQLITE_OK)
         return rc;
-    if ((rc = svt_table_open(t)) != SQLITE_OK) {
+    rc = commands[i].run == accept ? svt_table_take_over(t) : svt_table_open(t);
+    if (rc != SQLITE_OK) {
         *text = t->base.zErrMsg;
         t->base.zErrMsg = NULL;
         return rc;

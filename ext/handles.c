@@ -294,8 +294,7 @@ enum svt_sync svt_handles_sync(const struct svt_store *store)
 }
 
 /* Requires: the mutex. */
-static int owner_add(struct svt_store *store, const seerdb_uuid *owner,
-                     const struct svt_database *file, const char *who,
+static int owner_add(struct svt_store *store, const struct svt_claim *claim,
                      struct svt_owner **out, char **message)
 {
     seerdb_err err = {0};
@@ -303,10 +302,11 @@ static int owner_add(struct svt_store *store, const seerdb_uuid *owner,
     if (o == NULL)
         return SQLITE_NOMEM;
     *o = (struct svt_owner){.next = store->owners};
-    int rc = svt_decider_new(owner, file, &o->decider);
+    int rc = svt_decider_new(&claim->owner, &claim->file, &o->decider);
     if (rc == SQLITE_OK) {
-        rc = seerdb_set_decider(store->db, owner, svt_decider_sync, o->decider, &err);
-        rc = svt_errmap_message(message, who, rc, &err);
+        rc = seerdb_set_decider(store->db, &claim->owner, svt_decider_sync, o->decider,
+                                &err);
+        rc = svt_errmap_message(message, claim->who, rc, &err);
     }
     if (rc != SQLITE_OK) {
         svt_decider_free(o->decider);
@@ -317,25 +317,71 @@ static int owner_add(struct svt_store *store, const seerdb_uuid *owner,
     return SQLITE_OK;
 }
 
-int svt_handles_own(struct svt_store *store, const seerdb_uuid *owner,
-                    const struct svt_database *file, const char *who,
+/* What the store remembers of the owner's file, from earlier times. */
+static int check_place(struct svt_store *store, const struct svt_claim *claim,
+                       char **message)
+{
+    seerdb_owner_place last, now;
+    seerdb_err err = {0};
+    if (claim->take_over || !svt_decider_place(&claim->file, store->dir, &now))
+        return SQLITE_OK;
+    int rc = seerdb_owner_get_place(store->db, &claim->owner, &last, &err);
+    if (rc == SEERDB_NOTFOUND)
+        return SQLITE_OK;
+    if (rc != SEERDB_OK)
+        return svt_errmap_message(message, claim->who, rc, &err);
+    if (!svt_decider_is_copy(&last, &now))
+        return SQLITE_OK;
+    return svt_fail(
+        message, SQLITE_ERROR,
+        "%s: its rows in %s belong to the database %s, which is still there: "
+        "%s is a copy of it, which cannot share them. Use that one, or drop "
+        "the table here, or let this one take the rows over by SELECT "
+        "seerdb('%s', 'accept')",
+        claim->who, store->dir, last.path, claim->file.path, claim->who);
+}
+
+int svt_handles_own(struct svt_store *store, const struct svt_claim *claim,
                     struct svt_decider **out, char **message)
 {
-    int rc = SQLITE_OK;
     lock();
     struct svt_owner *o = store->owners;
     for (; o != NULL; o = o->next) {
         seerdb_uuid id = svt_decider_owner(o->decider);
-        if (memcmp(id.bytes, owner->bytes, sizeof(id.bytes)) == 0)
+        if (memcmp(id.bytes, claim->owner.bytes, sizeof(id.bytes)) == 0)
             break;
     }
-    if (o != NULL)
-        rc = svt_decider_meet(o->decider, file, who, message);
-    else
-        rc = owner_add(store, owner, file, who, &o, message);
+    int rc = check_place(store, claim, message);
+    if (rc == SQLITE_OK && o != NULL)
+        rc = svt_decider_meet(o->decider, &claim->file, claim->who, message);
+    else if (rc == SQLITE_OK)
+        rc = owner_add(store, claim, &o, message);
     unlock();
     *out = rc == SQLITE_OK ? o->decider : NULL;
     return rc;
+}
+
+static bool same_place(const seerdb_owner_place *a, const seerdb_owner_place *b)
+{
+    return a->device == b->device && a->inode == b->inode &&
+           a->store_device == b->store_device && a->store_inode == b->store_inode &&
+           strcmp(a->path, b->path) == 0;
+}
+
+void svt_handles_note_place(struct svt_store *store, const struct svt_claim *claim)
+{
+    seerdb_owner_place last, now;
+    seerdb_err err = {0};
+    if (store->in_memory || !svt_decider_place(&claim->file, store->dir, &now))
+        return;
+    int rc = seerdb_owner_get_place(store->db, &claim->owner, &last, &err);
+    if (rc == SEERDB_OK && same_place(&last, &now))
+        return;
+    if (rc == SEERDB_OK || rc == SEERDB_NOTFOUND)
+        rc = seerdb_owner_set_place(store->db, &claim->owner, &now, &err);
+    if (rc != SEERDB_OK)
+        sqlite3_log(svt_errmap_code(rc), "seerdb: %s: its place is not noted: %s",
+                    claim->who, err.msg);
 }
 
 void svt_handles_note_intent(struct svt_store *store)

@@ -55,12 +55,24 @@ void svt_handles_close(struct svt_store *store); /* one count less; accepts NULL
 /* How commits to the store are synced, as its tables say. */
 enum svt_sync svt_handles_sync(const struct svt_store *store);
 
-/* A connection reaches the trees of `owner` through the database `file`: from now on
- * the store has the database's decider.  *out is borrowed and lives as long as the
- * store. SQLITE_OK or a failure with *message: the trees belong to another file. */
-int svt_handles_own(struct svt_store *store, const seerdb_uuid *owner,
-                    const struct svt_database *file, const char *who,
+/* Who claims the trees of an owner. */
+struct svt_claim {
+    seerdb_uuid owner;
+    struct svt_database file;
+    const char *who; /* "main.t" */
+    bool take_over;  /* even if the store knows another file as the owner */
+};
+
+/* A connection reaches the trees of an owner through a database file: from now on the
+ * store has the database's decider.  *out is borrowed and lives as long as the store.
+ * SQLITE_OK or a failure with *message: the trees belong to another file. */
+int svt_handles_own(struct svt_store *store, const struct svt_claim *claim,
                     struct svt_decider **out, char **message);
+
+/* Have the store remember where the owner's file is, if it does not know yet.
+ * Requires: SQLite's write lock on it.  A failure is logged: nothing depends on it but
+ * the recognition of copies. */
+void svt_handles_note_place(struct svt_store *store, const struct svt_claim *claim);
 
 /* Note that a tree of the store may be waiting for collection, and how many times that
  * was noted: who has seen that number need not look again. */

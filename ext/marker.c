@@ -144,6 +144,7 @@ int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
                     "store's log ends at %llu; writing goes on from there: %s",
                     t->who, (unsigned long long)marker, (unsigned long long)found.held,
                     ks->store->dir);
+    svt_table_note_place(t);
     ks->expected = true;
     ks->marker = marker;
     return SQLITE_OK;
@@ -232,7 +233,11 @@ static int accept(struct svt_table *t, void *ctx)
     uint64_t *number = ctx;
     seerdb_err err = {0};
     int rc = seerdb_tree_accept(t->ks->tree, number, &err);
-    return rc == SEERDB_OK ? svt_marker_write(t, *number) : svt_table_fail(t, rc, &err);
+    if (rc != SEERDB_OK)
+        return svt_table_fail(t, rc, &err);
+    t->ks->placed = false;
+    svt_table_note_place(t);
+    return svt_marker_write(t, *number);
 }
 
 int svt_marker_accept(struct svt_table *t, uint64_t *number)

@@ -426,30 +426,41 @@ static bool is_foreign(const sqlite3_vfs *vfs)
            strncmp(vfs->zName, "unix", 4) != 0;
 }
 
-/* Tell the store which database decides about the trees of `owner`. */
-static int claim(struct svt_table *t, struct svt_store *store, const seerdb_uuid *owner,
-                 struct svt_decider **out)
+/* t's connection as the owner's; false: there is no file. */
+static bool claim_of(struct svt_table *t, const struct svt_store *store,
+                     const seerdb_uuid *owner, struct svt_claim *out)
 {
     sqlite3_vfs *vfs = NULL;
     const char *file = file_of(t->conn, t->schema_name);
-    *out = NULL;
     if (store->in_memory || file == NULL || *file == 0)
-        return SQLITE_OK;
-    int rc = check_connection(t, file);
-    if (rc != SQLITE_OK)
-        return rc;
+        return false;
     sqlite3_file_control(t->conn->db, t->schema_name, SQLITE_FCNTL_VFS_POINTER,
                          (void *)&vfs);
     bool foreign = is_foreign(vfs) && !svt_decider_is_replaced();
-    struct svt_database database = {file, sqlite3_filename_wal(file),
-                                    sqlite3_filename_journal(file),
-                                    !foreign      ? NULL
-                                    : vfs == NULL ? "unknown"
-                                                  : vfs->zName};
-    return svt_handles_own(store, owner, &database, t->who, out, &t->base.zErrMsg);
+    *out = (struct svt_claim){.owner = *owner,
+                              .file = {file, sqlite3_filename_wal(file),
+                                       sqlite3_filename_journal(file),
+                                       !foreign      ? NULL
+                                       : vfs == NULL ? "unknown"
+                                                     : vfs->zName},
+                              .who = t->who};
+    return true;
 }
 
-int svt_table_open(struct svt_table *t)
+/* Tell the store which database decides about the trees of `owner`. */
+static int claim(struct svt_table *t, struct svt_store *store, const seerdb_uuid *owner,
+                 bool take_over, struct svt_decider **out)
+{
+    struct svt_claim c;
+    *out = NULL;
+    if (!claim_of(t, store, owner, &c))
+        return SQLITE_OK;
+    int rc = check_connection(t, c.file.path);
+    c.take_over = take_over;
+    return rc == SQLITE_OK ? svt_handles_own(store, &c, out, &t->base.zErrMsg) : rc;
+}
+
+static int open_as(struct svt_table *t, bool take_over)
 {
     if (t->ks != NULL)
         return SQLITE_OK;
@@ -463,7 +474,7 @@ int svt_table_open(struct svt_table *t)
     if (rc == SQLITE_OK)
         rc = store_open(t, false, &store);
     if (rc == SQLITE_OK)
-        rc = claim(t, store, &shadow.owner, &decider);
+        rc = claim(t, store, &shadow.owner, take_over, &decider);
     if (rc == SQLITE_OK)
         rc = open_tree(t, store, &shadow);
     if (rc == SQLITE_OK) {
@@ -473,6 +484,26 @@ int svt_table_open(struct svt_table *t)
     svt_handles_close(store);
     svt_handles_close(first);
     return rc;
+}
+
+int svt_table_open(struct svt_table *t)
+{
+    return open_as(t, false);
+}
+
+int svt_table_take_over(struct svt_table *t)
+{
+    return open_as(t, true);
+}
+
+void svt_table_note_place(struct svt_table *t)
+{
+    struct svt_claim c;
+    if (t->ks->placed)
+        return;
+    if (claim_of(t, t->ks->store, &t->owner, &c))
+        svt_handles_note_place(t->ks->store, &c);
+    t->ks->placed = true;
 }
 
 /* ---- creation -------------------------------------------------------------- */
@@ -619,9 +650,11 @@ int svt_table_create(struct svt_table *t)
     if (rc == SQLITE_OK)
         rc = owner_of_schema(t, store);
     if (rc == SQLITE_OK)
-        rc = claim(t, store, &t->owner, &decider);
+        rc = claim(t, store, &t->owner, false, &decider);
     if (rc == SQLITE_OK)
         rc = create_tree(t, store, decider);
+    if (rc == SQLITE_OK)
+        svt_table_note_place(t);
     svt_handles_close(store);
     svt_handles_close(first);
     return rc;

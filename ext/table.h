@@ -48,6 +48,7 @@ struct svt_keyspace {
 
     bool marked;                 /* its commits count as far as the shadow row says */
     struct svt_decider *decider; /* borrowed from store; NULL: none */
+    bool placed;                 /* the store knows where its database is */
 
     /* The view that running statements share: of the marker view_marker.  It is closed
      * with the last of `readers` cursors. */
@@ -106,6 +107,13 @@ void svt_table_free(struct svt_table *t);
 /* Open store and tree if they are not; every use begins here.  A failure's sentence is
  * in t->base.zErrMsg. */
 int svt_table_open(struct svt_table *t);
+
+/* The same, although the store may know another database file as the owner of t's
+ * rows: on the user's word. */
+int svt_table_take_over(struct svt_table *t);
+
+/* Have the store remember the database's place.  Requires: SQLite's write lock. */
+void svt_table_note_place(struct svt_table *t);
 
 /* Make the shadow table, the store if it is missing, and the tree.  On failure nothing
  * is left but what SQLite rolls back. */

@@ -56,6 +56,8 @@ SELECT tbl, sum(value) FILTER (WHERE name = 'model_runs') AS runs,
  FROM seerdb_stats WHERE tbl IN ('main.dense', 'main.hashed', 'main.plain') GROUP BY tbl ORDER BY tbl;
 SELECT tbl, name, value > 0 FROM seerdb_stats WHERE tbl IN ('main.dense', 'main.hashed', 'main.plain')
  AND name IN ('model_negatives', 'filter_negatives', 'filter_memory') ORDER BY tbl, name;
+SELECT CAST(8 * sum(value) FILTER (WHERE name = 'filter_memory') / sum(value) FILTER (WHERE name = 'filter_keys') AS INTEGER) AS bits
+ FROM seerdb_stats('hashed');
 SELECT seerdb('dense', 'verify') LIKE '%no damage', seerdb('hashed', 'verify') LIKE '%no damage', seerdb('plain', 'verify') LIKE '%no damage';
 -- reopen
 .nullvalue NULL

@@ -425,6 +425,57 @@ int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err)
     return rc;
 }
 
+int seerdb_owner_get_place(seerdb *db, const seerdb_uuid *owner,
+                           seerdb_owner_place *out, seerdb_err *err)
+{
+    int rc = sdb_check_process(db, err);
+    if (rc != 0)
+        return rc;
+    sdb_lock_install(&db->install_lock);
+    const struct sdb_owner_desc *o =
+        sdb_catalog_owner(sdb_manifest_catalog(db->manifest), owner);
+    if (o != NULL) {
+        *out = (seerdb_owner_place){.device = o->device,
+                                    .inode = o->inode,
+                                    .store_device = o->store_device,
+                                    .store_inode = o->store_inode};
+        memcpy(out->path, o->path.data, o->path.size); /* at most SEERDB_PATH_MAX */
+    }
+    sdb_unlock_install(&db->install_lock);
+    return o != NULL ? 0 : SEERDB_NOTFOUND;
+}
+
+int seerdb_owner_set_place(seerdb *db, const seerdb_uuid *owner,
+                           const seerdb_owner_place *place, seerdb_err *err)
+{
+    struct sdb_edit e = {0};
+    int rc;
+    if ((rc = sdb_check_process(db, err)) != 0 ||
+        (rc = sdb_check_writable(db, err)) != 0)
+        return rc;
+    struct sdb_owner_desc o = {.owner = *owner,
+                               .device = place->device,
+                               .inode = place->inode,
+                               .store_device = place->store_device,
+                               .store_inode = place->store_inode};
+    const char *end = memchr(place->path, 0, sizeof place->path);
+    size_t n = end != NULL ? (size_t)(end - place->path) : sizeof place->path;
+    if (n == 0 || n > SEERDB_PATH_MAX)
+        return sdb_fail(err, SEERDB_MISUSE, "%s: an owner's path of %zu bytes", db->dir,
+                        n);
+    sdb_buf_append(&o.path, place->path, n);
+    sdb_edit_owner(&e, &o);
+    if ((rc = sdb_buf_check(&o.path, err)) == 0 &&
+        (rc = sdb_buf_check(&e.bytes, err)) == 0) {
+        sdb_lock_install(&db->install_lock);
+        rc = sdb_install(db, &e, err);
+        sdb_unlock_install(&db->install_lock);
+    }
+    sdb_buf_fini(&o.path);
+    sdb_edit_fini(&e);
+    return rc;
+}
+
 /* Take the tree out of the manifest, then let its tables and memtables go. */
 static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
 {

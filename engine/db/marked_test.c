@@ -288,7 +288,7 @@ static void old_markers_are_served_for_a_while(void **state)
     uint64_t folded = o->marker;
     for (int i = 0; i < 3; i++) { /* a moment passes, other commits go by */
         sdb_clock_sleep_us(3000);
-        put(o, "other", "x");
+        put(o, i == 0 ? "a" : i == 1 ? "b" : "c", "x");
     }
     test_ok(seerdb_flush(o->db, o->tree, &err), &err);
     test_fails(seerdb_view_open_at(o->tree, old, 0, &view, &err), SEERDB_GONE, &err);
@@ -331,6 +331,33 @@ static void rule_14_a_reader_waits_for_a_publication_but_not_for_ever(void **sta
     sdb_thread_join(&thread);
     assert_int_equal(w.rc, 0);
     o->marker = number;
+    owner_free(o);
+}
+
+static void the_place_of_an_owner_is_kept(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    seerdb_owner_place place = {1, 2, 3, 4, "/d/a.db"}, got;
+    struct owner *o = owner_new(0);
+    assert_int_equal(seerdb_owner_get_place(o->db, &o->id, &got, &err),
+                     SEERDB_NOTFOUND);
+    test_ok(seerdb_owner_set_place(o->db, &o->id, &place, &err), &err);
+    place.inode = 5;
+    test_ok(seerdb_owner_set_place(o->db, &o->id, &place, &err), &err);
+    reopen(o);
+    test_ok(seerdb_owner_get_place(o->db, &o->id, &got, &err), &err);
+    assert_int_equal(got.device, 1);
+    assert_int_equal(got.inode, 5);
+    assert_int_equal(got.store_device, 3);
+    assert_int_equal(got.store_inode, 4);
+    assert_string_equal(got.path, "/d/a.db");
+    seerdb_uuid other = {{77}};
+    assert_int_equal(seerdb_owner_get_place(o->db, &other, &got, &err),
+                     SEERDB_NOTFOUND);
+    place.path[0] = '\0';
+    test_fails(seerdb_owner_set_place(o->db, &o->id, &place, &err), SEERDB_MISUSE,
+               &err);
     owner_free(o);
 }
 
@@ -474,6 +501,7 @@ int main(void)
         cmocka_unit_test(what_is_in_doubt_is_not_accepted),
         cmocka_unit_test(old_markers_are_served_for_a_while),
         cmocka_unit_test(rule_14_a_reader_waits_for_a_publication_but_not_for_ever),
+        cmocka_unit_test(the_place_of_an_owner_is_kept),
         cmocka_unit_test(marked_and_unmarked_trees_do_not_mix),
         cmocka_unit_test(whatever_happens_a_marker_names_one_state),
     };

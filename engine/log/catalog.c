@@ -139,6 +139,27 @@ void sdb_edit_tree_aside(struct sdb_edit *e, uint64_t tree,
                 (uint64_t[]){tree, aside->file, aside->size, aside->covered}, 4);
 }
 
+void sdb_edit_owner(struct sdb_edit *e, const struct sdb_owner_desc *o)
+{
+    struct sdb_buf *b = &e->bytes;
+    size_t start = begin_field(e, SDB_EDIT_OWNER);
+    sdb_buf_append(b, o->owner.bytes, sizeof o->owner.bytes);
+    sdb_put_varint(b, o->device);
+    sdb_put_varint(b, o->inode);
+    sdb_put_varint(b, o->store_device);
+    sdb_put_varint(b, o->store_inode);
+    sdb_put_slice(b, sdb_buf_slice(&o->path));
+    end_field(e, start);
+}
+
+static bool has_trees(const struct sdb_catalog *c, const seerdb_uuid *owner)
+{
+    for (size_t i = 0; i < c->ntrees; i++)
+        if (memcmp(&c->trees[i].owner, owner, sizeof *owner) == 0)
+            return true;
+    return false;
+}
+
 void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c)
 {
     sdb_edit_store(e, &c->store, c->features);
@@ -155,6 +176,9 @@ void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c)
         if (t->aside.file != 0)
             sdb_edit_tree_aside(e, t->id, &t->aside);
     }
+    for (size_t i = 0; i < c->nowners; i++)
+        if (has_trees(c, &c->owners[i].owner))
+            sdb_edit_owner(e, &c->owners[i]);
     sdb_edit_next_tree(e, c->next_tree);
 }
 
@@ -195,6 +219,9 @@ void sdb_catalog_fini(struct sdb_catalog *c)
     for (size_t i = 0; i < c->ntrees; i++)
         sdb_tree_desc_fini(&c->trees[i]);
     sdb_mem_free(c->trees);
+    for (size_t i = 0; i < c->nowners; i++)
+        sdb_buf_fini(&c->owners[i].path);
+    sdb_mem_free(c->owners);
     *c = (struct sdb_catalog){0};
 }
 
@@ -213,6 +240,15 @@ struct sdb_aside_desc sdb_catalog_aside(const struct sdb_catalog *c, uint64_t tr
         if (c->trees[i].id == tree)
             return c->trees[i].aside;
     return (struct sdb_aside_desc){0};
+}
+
+const struct sdb_owner_desc *sdb_catalog_owner(const struct sdb_catalog *c,
+                                               const seerdb_uuid *owner)
+{
+    for (size_t i = 0; i < c->nowners; i++)
+        if (memcmp(&c->owners[i].owner, owner, sizeof *owner) == 0)
+            return &c->owners[i];
+    return NULL;
 }
 
 int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *from,
@@ -434,6 +470,41 @@ static int apply_tree_numbers(struct apply *a)
     return 0;
 }
 
+static int apply_owner(struct apply *a)
+{
+    struct sdb_catalog *c = a->c;
+    struct sdb_owner_desc o = {.owner = get_uuid(&a->r)};
+    size_t i = 0;
+    int rc;
+    o.device = sdb_get_varint(&a->r);
+    o.inode = sdb_get_varint(&a->r);
+    o.store_device = sdb_get_varint(&a->r);
+    o.store_inode = sdb_get_varint(&a->r);
+    seerdb_slice path = sdb_get_slice(&a->r);
+    if (!sdb_reader_done(&a->r) || path.size == 0 || path.size > SEERDB_PATH_MAX ||
+        memchr(path.data, 0, path.size) != NULL)
+        return malformed(a, "owner");
+    sdb_buf_append_slice(&o.path, path);
+    if ((rc = sdb_buf_check(&o.path, a->err)) != 0)
+        return rc;
+    while (i < c->nowners && memcmp(&c->owners[i].owner, &o.owner, sizeof o.owner) != 0)
+        i++;
+    if (i == c->nowners) {
+        struct sdb_owner_desc *owners =
+            sdb_array_grow(c->owners, c->nowners + 1, sizeof *owners);
+        if (owners == NULL) {
+            sdb_buf_fini(&o.path);
+            return sdb_fail_nomem(a->err, (c->nowners + 1) * sizeof *owners);
+        }
+        c->owners = owners;
+        c->nowners++;
+    } else {
+        sdb_buf_fini(&c->owners[i].path);
+    }
+    c->owners[i] = o;
+    return 0;
+}
+
 /* The index of the table, or ntables. */
 static size_t find_table(const struct sdb_tree_desc *t, uint64_t file)
 {
@@ -588,6 +659,8 @@ static int apply_field(struct apply *a, uint64_t tag)
         return apply_next_tree(a);
     case SDB_EDIT_TREE_ASIDE:
         return apply_tree_aside(a);
+    case SDB_EDIT_OWNER:
+        return apply_owner(a);
     default:
         return sdb_fail(a->err, SEERDB_NEWER, "%s: edit: unknown tag %" PRIu64,
                         a->where, tag);

@@ -62,6 +62,13 @@ struct sdb_tree_desc {
     uint64_t max_file; /* the largest file number that tables had; not on disk */
 };
 
+/* Where the owner of trees was last; opaque to the engine. */
+struct sdb_owner_desc {
+    seerdb_uuid owner;
+    uint64_t device, inode, store_device, store_inode;
+    struct sdb_buf path; /* owned */
+};
+
 struct sdb_catalog {
     seerdb_uuid store;
     uint64_t features;
@@ -71,6 +78,8 @@ struct sdb_catalog {
     uint64_t next_tree;          /* tree ids below it were used */
     struct sdb_tree_desc *trees; /* owned; in order of creation */
     size_t ntrees;
+    struct sdb_owner_desc *owners; /* owned */
+    size_t nowners;
 };
 
 enum sdb_edit_kind {                        /* tags on disk */
@@ -85,7 +94,8 @@ enum sdb_edit_kind {                        /* tags on disk */
                      SDB_EDIT_TABLE_REMOVE = 9,
                      SDB_EDIT_NEXT_TREE = 10, /* next_tree; in snapshots: ids of dropped
                                                 trees stay used */
-                     SDB_EDIT_TREE_ASIDE = 12
+                     SDB_EDIT_TREE_ASIDE = 12,
+                     SDB_EDIT_OWNER = 16 /* where an owner is */
 };
 
 /* An edit is the bytes it will have in the manifest; build it with these.  Sticky. */
@@ -108,6 +118,7 @@ void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file);
 void sdb_edit_next_tree(struct sdb_edit *e, uint64_t id);
 void sdb_edit_tree_aside(struct sdb_edit *e, uint64_t tree,
                          const struct sdb_aside_desc *aside);
+void sdb_edit_owner(struct sdb_edit *e, const struct sdb_owner_desc *o);
 /* All that builds c from nothing. */
 void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c);
 void sdb_edit_fini(struct sdb_edit *e);
@@ -122,6 +133,8 @@ struct sdb_tree_desc *sdb_catalog_tree(struct sdb_catalog *c,
                                        uint64_t id); /* or NULL */
 /* The tree's side file; all zeros also when there is no such tree. */
 struct sdb_aside_desc sdb_catalog_aside(const struct sdb_catalog *c, uint64_t tree);
+const struct sdb_owner_desc *sdb_catalog_owner(const struct sdb_catalog *c,
+                                               const seerdb_uuid *owner); /* or NULL */
 
 int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *from,
                         seerdb_err *err) SDB_MUST_CHECK;

@@ -65,6 +65,7 @@ enum example {
     REMOVE,
     NEXT,
     ASIDE, /* of a marked tree, which the example's is not */
+    OWNER,
     N
 };
 
@@ -106,6 +107,17 @@ static void build(struct sdb_edit *e, enum example which)
     case ASIDE:
         sdb_edit_tree_aside(e, 3, &(struct sdb_aside_desc){18, 4096, 131});
         break;
+    case OWNER: {
+        struct sdb_owner_desc o = {.owner = owner,
+                                   .device = 2049,
+                                   .inode = 1311,
+                                   .store_device = 2049,
+                                   .store_inode = 70000};
+        sdb_buf_append(&o.path, "/d/a.db", 7);
+        sdb_edit_owner(e, &o);
+        sdb_buf_fini(&o.path);
+        break;
+    }
     default:
         fail();
     }
@@ -130,6 +142,8 @@ static const char *const examples[N] = {
     [REMOVE] = "09 02 03 11",
     [NEXT] = "0a 01 09",
     [ASIDE] = "0c 06 03 12 80 20 83 01",
+    [OWNER] = "10 21 a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af 81 10 9f 0a 81 10"
+              "f0 a2 04 07 2f 64 2f 61 2e 64 62",
 };
 
 static void edits_have_the_bytes_of_the_format(void **state)
@@ -316,6 +330,73 @@ static void a_tree_has_the_last_side_file_that_it_was_given(void **state)
     sdb_tree_desc_fini(&t);
     sdb_catalog_fini(&copy);
     finish(&c, &e);
+}
+
+static void add_owner(struct sdb_edit *e, const seerdb_uuid *id, uint64_t inode,
+                      const char *path, size_t size)
+{
+    struct sdb_owner_desc o = {.owner = *id, .device = 1, .inode = inode};
+    sdb_buf_append(&o.path, path, size);
+    sdb_edit_owner(e, &o);
+    sdb_buf_fini(&o.path);
+}
+
+static void the_newest_place_of_an_owner_counts_while_it_has_trees(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_catalog c, copy = {0};
+    struct sdb_edit e;
+    const seerdb_uuid stranger = {{7}};
+    start(&c, &e);
+    build(&e, TREE);
+    build(&e, OWNER);
+    add_owner(&e, &stranger, 5, "/s", 2);
+    add_owner(&e, &owner, 6, "/d/moved.db", 11);
+    test_ok(apply(&c, &e, &err), &err);
+    assert_int_equal(c.nowners, 2);
+    const struct sdb_owner_desc *o = sdb_catalog_owner(&c, &owner);
+    assert_non_null(o);
+    assert_int_equal(o->inode, 6);
+    assert_int_equal(o->store_inode, 0);
+    test_slice_equal(sdb_buf_slice(&o->path), test_slice("/d/moved.db"));
+    sdb_buf_clear(&e.bytes);
+    sdb_edit_snapshot(&e, &c);
+    test_ok(apply(&copy, &e, &err), &err);
+    assert_null(sdb_catalog_owner(&copy, &stranger));
+    o = sdb_catalog_owner(&copy, &owner);
+    assert_non_null(o);
+    assert_int_equal(o->inode, 6);
+    test_slice_equal(sdb_buf_slice(&o->path), test_slice("/d/moved.db"));
+    sdb_catalog_fini(&copy);
+    finish(&c, &e);
+}
+
+static void a_place_has_a_path(void **state)
+{
+    (void)state;
+    static char path[SEERDB_PATH_MAX + 1];
+    static const struct {
+        size_t size;
+        bool zero, good;
+    } cases[] = {{0, false, false},
+                 {1, false, true},
+                 {2, true, false},
+                 {SEERDB_PATH_MAX, false, true},
+                 {SEERDB_PATH_MAX + 1, false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        seerdb_err err = {0};
+        struct sdb_catalog c;
+        struct sdb_edit e;
+        start(&c, &e);
+        memset(path, 'p', sizeof path);
+        if (cases[i].zero)
+            path[0] = '\0';
+        add_owner(&e, &owner, 1, path, cases[i].size);
+        int rc = apply(&c, &e, &err);
+        assert_int_equal(rc, cases[i].good ? 0 : SEERDB_CORRUPT);
+        finish(&c, &e);
+    }
 }
 
 /* ---- refusing ------------------------------------------------------------- */
@@ -513,7 +594,7 @@ static void random_bytes_are_refused_without_harm(void **state)
         struct sdb_catalog c = {0};
         for (size_t k = 0; k < sizeof bytes; k++)
             bytes[k] = (uint8_t)sdb_rand_next(&r);
-        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, SDB_EDIT_TREE_ASIDE));
+        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, SDB_EDIT_OWNER));
         bytes[1] = (uint8_t)sdb_rand_below(&r, 63);
         int rc =
             sdb_catalog_apply(&c, (seerdb_slice){bytes, 2u + bytes[1]}, "here", &err);
@@ -566,13 +647,33 @@ static void every_allocation_may_fail(void **state)
     sdb_edit_fini(&whole);
 }
 
+static void a_tree_with_an_index_unknown_here_is_newer(void **state)
+{
+    (void)state;
+    for (uint32_t index = 0; index <= 2; index++) {
+        struct sdb_catalog c = {0};
+        struct sdb_edit e = {0};
+        struct sdb_tree_desc t = example_tree();
+        seerdb_err err = {0};
+        t.index = index;
+        sdb_edit_tree(&e, &t);
+        test_fails(apply(&c, &e, &err), index > 1 ? SEERDB_NEWER : 0, &err);
+        sdb_tree_desc_fini(&t);
+        sdb_edit_fini(&e);
+        sdb_catalog_fini(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tree_with_an_index_unknown_here_is_newer),
         cmocka_unit_test(edits_have_the_bytes_of_the_format),
         cmocka_unit_test(an_edit_is_applied_field_by_field),
         cmocka_unit_test(a_snapshot_builds_the_same_catalog),
         cmocka_unit_test(a_tree_has_the_last_side_file_that_it_was_given),
+        cmocka_unit_test(the_newest_place_of_an_owner_counts_while_it_has_trees),
+        cmocka_unit_test(a_place_has_a_path),
         cmocka_unit_test(an_edit_that_contradicts_the_catalog_is_corrupt),
         cmocka_unit_test(what_a_newer_version_wrote_is_newer),
         cmocka_unit_test(no_cut_or_flipped_edit_does_more_than_fail),

@@ -283,15 +283,17 @@ static void a_key_of_another_size_or_prefix_is_in_no_run(void **state)
     seerdb_err err = {0};
     (void)state;
     sdb_coder_set(&c, test_slice("k"));
-    sdb_learned_add(&b, &c, test_slice("k1"), sdb_code(&c, test_slice("k1")), 0, false);
-    sdb_learned_add(&b, &c, test_slice("k2"), sdb_code(&c, test_slice("k2")), 1, false);
+    /* Keys outside the prefix have the code of the first one. */
+    seerdb_slice first = {"k\0", 2}, second = test_slice("k1");
+    sdb_learned_add(&b, &c, first, sdb_code(&c, first), 0, false);
+    sdb_learned_add(&b, &c, second, sdb_code(&c, second), 1, false);
     sdb_learned_encode(&b, sdb_learned_finish(&b, 1), &out);
     test_ok(sdb_learned_parse(&l, sdb_buf_slice(&out), 1, 2, &err), &err);
     static const struct {
         const char *key;
         size_t size;
         bool in;
-    } cases[] = {{"k1", 2, true},  {"k2", 2, true},    {"k3", 2, false},
+    } cases[] = {{"k\0", 2, true}, {"k1", 2, true},    {"k3", 2, false},
                  {"k0", 2, false}, {"k1\0", 3, false}, {"k", 1, false},
                  {"j1", 2, false}, {"l1", 2, false},   {"", 0, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -329,24 +331,28 @@ static void a_model_that_does_not_beat_the_fences_is_worth_nothing(void **state)
     unsigned worthy = 0, worthless = 0;
     (void)state;
     for (unsigned shape = 0; shape < SHAPES; shape++) {
-        for (unsigned scale = 1; scale <= 16; scale += 15) {
-            struct sdb_learned l = {0};
+        for (unsigned blocks = 1; blocks <= 4; blocks++) {
+            /* 313, 5008, 80,128 and 1.3 million blocks: 3, 4, 5 and 6 steps. */
+            static const uint64_t most[] = {1, 1, 256, 4096};
+            struct sdb_learned_builder b = {0};
+            uint64_t scale = UINT64_C(1) << 4 * (blocks - 1);
+            uint8_t key[8];
             make(&p, &r, (enum shape)shape, MOST, 64);
             for (unsigned i = 0; i < p.n; i++)
-                p.ranks[i] = (uint64_t)i * scale;
-            struct sdb_learned_worth worth = build(&p, false, &out, &l);
-            /* 313 blocks are three steps of a search: none is left for the segments.
-             * 5000 are four: one is. */
-            assert_int_equal(nblocks(&p), scale == 1 ? 313 : 5000);
-            assert_int_equal(worth.segments, l.nsegments <= scale);
-            worthy += worth.segments;
-            worthless += !worth.segments;
-            sdb_learned_fini(&l);
+                sdb_learned_add(&b, &no_prefix, key_of(p.codes[i], key), p.codes[i], i,
+                                p.older[i]);
+            bool worth = sdb_learned_finish(&b, 313 * scale).segments;
+            if (worth != (b.nsegments <= most[blocks - 1]))
+                fail_msg("shape %u: %u segments for 313 * %u blocks", shape,
+                         b.nsegments, (unsigned)scale);
+            worthy += worth;
+            worthless += !worth;
+            sdb_learned_builder_fini(&b);
         }
     }
     assert_true(worthy > 2 && worthless > 2);
     struct sdb_learned l = {0};
-    make(&p, &r, DENSE, 256 * 64, 64); /* too small to matter */
+    make(&p, &r, DENSE, 256 * 64, 64); /* 256 blocks: too small to matter */
     for (unsigned i = 0; i < p.n; i++)
         p.ranks[i] = i;
     assert_false(build(&p, false, &out, &l).segments);
@@ -430,6 +436,11 @@ static void what_is_no_model_is_refused(void **state)
         sdb_buf_fini(&out);
     }
     struct sdb_buf out = {0};
+    encode_example(&out);
+    sdb_store_u64(out.data + 80 + 8, sdb_load_u64(out.data + 80) + (UINT64_C(2) << 48));
+    assert_int_equal(sdb_learned_parse(&l, sdb_buf_slice(&out), 200, 4, &err), 1);
+    sdb_learned_fini(&l); /* a run began where the one before ends */
+    sdb_buf_clear(&out);
     encode_example(&out);
     out.data[70] = 0xf0; /* infinite */
     out.data[71] = 0x7f;

@@ -365,13 +365,15 @@ void sdb_table_index_search(struct sdb_table_index *x, uint64_t code, seerdb_sli
                             uint32_t *lo, uint32_t *hi)
 {
     if (x->separators == NULL) {
-        *hi = *lo = search_fences(x, code);
-        if (*lo < x->n && sdb_table_index_fence(x, *lo) == code)
-            ++*hi;
-        if (*hi<x->n && * hi> * lo && sdb_table_index_fence(x, *hi) == code)
-            *hi = code == UINT64_MAX
+        uint32_t first = search_fences(x, code), end = first;
+        if (end < x->n && sdb_table_index_fence(x, end) == code)
+            end++;
+        if (end > first && end < x->n && sdb_table_index_fence(x, end) == code)
+            end = code == UINT64_MAX
                       ? x->n
                       : (uint32_t)sdb_search16_first(&x->search, code + 1);
+        *lo = first;
+        *hi = end;
     } else {
         *hi = *lo = search_separators(x, key, false);
         if (*lo < x->n && sdb_slice_equal(x->separators[*lo], key))

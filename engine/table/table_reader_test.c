@@ -709,6 +709,7 @@ static void running_out_of_memory_is_survived(void **state)
     struct sdb_table_writer_options o = options_for(&l);
     o.block_size = 250;
     o.compression = 3;
+    o.filter_bits = 10;
     struct made m = make_table(&o, &l);
     for (int64_t n = 0;; n++) {
         seerdb_err err = {0};

@@ -225,6 +225,7 @@ static void running_out_of_memory_fails_the_table(void **state)
         seerdb_err err = {0};
         o.compression = 1;
         o.block_size = 100;
+        o.filter_bits = 10;
         sdb_mem_fail_after(n);
         int rc = write_table(fs, "t", &o, &l, &sum, &err);
         sdb_mem_fail_after(-1);
