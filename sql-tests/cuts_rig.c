@@ -147,7 +147,7 @@ uint64_t flushes_of(const struct rig *g)
 static void wait_for_jobs(seerdb *db) NO_TSA
 {
     sdb_lock_db(&db->lock);
-    while (!sdb_job_all_busy(db) && db->bg_err.code == 0 &&
+    while (db->jobs != NULL && !sdb_job_all_busy(db) && db->bg_err.code == 0 &&
            (db->job_err.code == 0 || db->job_err.code == SEERDB_BUSY))
         sdb_cond_wait(&db->progress, &db->lock);
     sdb_unlock_db(&db->lock);

@@ -41,7 +41,7 @@ static inline int decide(void *ctx, uint64_t below, seerdb_err *err)
 static inline void wait_for_jobs(seerdb *db) NO_TSA
 {
     sdb_lock_db(&db->lock);
-    while (!sdb_job_all_busy(db))
+    while (db->jobs != NULL && !sdb_job_all_busy(db))
         sdb_cond_wait(&db->progress, &db->lock);
     sdb_unlock_db(&db->lock);
 }

@@ -44,6 +44,7 @@ int sdb_marked_hide(seerdb_tree *t, uint64_t number, uint64_t prev, seerdb_err *
     int rc = sdb_marked_logged(t, number, prev, err);
     if (rc != 0)
         return rc;
+    t->shown = 0;
     struct sdb_hidden_range *ranges = sdb_array_new(t->chain.n, sizeof *ranges);
     if (ranges == NULL)
         return sdb_fail_nomem(err, t->chain.n * sizeof *ranges);
@@ -305,6 +306,8 @@ int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
     if (rc == 0 && (!settled || marker != atomic_load_explicit(&tree->last_commit,
                                                                memory_order_relaxed)))
         rc = settle(tree, marker, &state, err);
+    if (rc == 0 && sdb_marked_in_doubt(tree))
+        tree->shown = db->next_number;
     if (found != NULL)
         *found = (seerdb_marker_found){state, tree->head};
     sdb_unlock_write(&db->write_lock);
@@ -422,18 +425,18 @@ void sdb_deciders_free(seerdb *db) NO_TSA /* the store is closing */
     }
 }
 
-/* May the last commit logged yet turn out to count?  Not once its owner has committed
- * something later to any tree: a tree that nobody writes again must not keep the log.
- */
+/* May the last commit logged yet turn out to count?  An owner that reported a rollback
+ * may have kept the commit, and not know it before it looks again.  What it shows under
+ * its write lock is its state, and when it commits on top of that, to any tree, the
+ * other state is gone: a tree that nobody writes again need not keep the log. */
 static bool may_yet_count(seerdb_tree *t) REQUIRES(LK_WRITE, LK_DB)
 {
     if (!sdb_marked_in_doubt(t))
         return false;
-    uint64_t doubtful = t->chain.links[t->chain.n - 1].number;
-    for (seerdb_tree *o = t->db->trees; o != NULL; o = o->next)
+    for (seerdb_tree *o = t->db->trees; o != NULL && t->shown != 0; o = o->next)
         if (o->marked && o->settled && !o->dropped &&
             sdb_uuid_equal(&o->desc.owner, &t->desc.owner) &&
-            atomic_load_explicit(&o->last_commit, memory_order_relaxed) > doubtful)
+            atomic_load_explicit(&o->last_commit, memory_order_relaxed) >= t->shown)
             return false;
     return true;
 }

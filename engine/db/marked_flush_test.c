@@ -35,6 +35,52 @@ static double test_stat(seerdb *db, seerdb_tree *tree, const char *name)
     return s.value;
 }
 
+/* COMMIT of both trees, which the owner keeps although it reports a rollback, as SQLite
+ * does with the first of two database files when the second one fails. */
+static uint64_t put_both_and_roll_back(struct owner *o, seerdb_tree *second)
+{
+    seerdb_err err = {0};
+    uint64_t number;
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err), &err);
+    test_ok(seerdb_batch_expect(o->batch, second, 0, 0, NULL, &err), &err);
+    test_ok(seerdb_batch_put(o->batch, o->tree, test_slice("a"), test_slice("1"), &err),
+            &err);
+    test_ok(seerdb_batch_put(o->batch, second, test_slice("c"), test_slice("3"), &err),
+            &err);
+    test_ok(seerdb_prepare(o->batch, SEERDB_SYNC_FULL, &number, &err), &err);
+    test_ok(seerdb_rollback(o->batch, &err), &err);
+    return number;
+}
+
+static void rule_1_what_one_tree_shows_decides_for_no_other(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct owner *o = owner_new(0);
+    seerdb_tree *second = NULL, *first = o->tree;
+    seerdb_tree_options options = {
+        .id = {{3}}, .owner = o->id, .name = "second", .marked = true};
+    test_ok(seerdb_tree_create(o->db, &options, &second, &err), &err);
+    uint64_t kept = put_both_and_roll_back(o, second);
+    o->marker = kept;
+    put(o, "b", "2"); /* shows that the first tree's commit was kept */
+    test_fails(seerdb_flush(o->db, second, &err), SEERDB_BUSY, &err);
+    o->tree = second;
+    expect_at(o, kept, "c", "3");
+    /* Under its lock the owner shows that the second tree's was not: its next commit,
+     * to whatever tree, makes that final. */
+    test_ok(seerdb_batch_expect(o->batch, second, 0, 0, NULL, &err), &err);
+    test_fails(seerdb_flush(o->db, second, &err), SEERDB_BUSY, &err);
+    o->tree = first;
+    put(o, "b", "4");
+    test_ok(seerdb_flush(o->db, second, &err), &err);
+    o->tree = second;
+    expect_at(o, 0, "c", NULL);
+    o->tree = first;
+    seerdb_tree_close(second);
+    owner_free(o);
+}
+
 static void rule_6_a_flush_follows_the_decision(void **state)
 {
     (void)state;
@@ -145,24 +191,34 @@ static void writers_wait_for_a_flush_that_is_under_way_at_last(void **state)
 }
 
 /* The table may never be written again: the owner's other commits end the doubt. */
-static void rule_1_any_later_commit_of_the_owner_ends_the_doubt(void **state)
+static void commit_to(struct owner *o, seerdb_tree *tree, uint64_t *marker)
+{
+    seerdb_err err = {0};
+    test_ok(seerdb_batch_expect(o->batch, tree, *marker, 0, NULL, &err), &err);
+    test_ok(seerdb_batch_put(o->batch, tree, test_slice("a"), test_slice("b"), &err),
+            &err);
+    test_ok(seerdb_prepare(o->batch, SEERDB_SYNC_FULL, marker, &err), &err);
+    test_fails(seerdb_flush(o->db, o->tree, &err), SEERDB_BUSY, &err);
+    seerdb_commit(o->batch);
+}
+
+static void
+rule_1_any_commit_after_the_owner_showed_its_marker_ends_the_doubt(void **state)
 {
     (void)state;
     seerdb_err err = {0};
     seerdb_tree *sister;
-    uint64_t number;
+    uint64_t marker = 0;
     struct owner *o = owner_new(0);
     seerdb_tree_options options = {.owner = o->id, .name = "sister", .marked = true};
     test_ok(seerdb_tree_create(o->db, &options, &sister, &err), &err);
     put(o, "k", "one");
     put_and_roll_back(o, "k", "doubtful");
     test_fails(seerdb_flush(o->db, o->tree, &err), SEERDB_BUSY, &err);
-    test_ok(seerdb_batch_expect(o->batch, sister, 0, 0, NULL, &err), &err);
-    test_ok(seerdb_batch_put(o->batch, sister, test_slice("a"), test_slice("b"), &err),
-            &err);
-    test_ok(seerdb_prepare(o->batch, SEERDB_SYNC_FULL, &number, &err), &err);
+    commit_to(o, sister, &marker);
     test_fails(seerdb_flush(o->db, o->tree, &err), SEERDB_BUSY, &err);
-    seerdb_commit(o->batch);
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err), &err);
+    commit_to(o, sister, &marker);
     test_ok(seerdb_flush(o->db, o->tree, &err), &err);
     expect_at(o, o->marker, "k", "one");
     put(o, "j", "two");
@@ -225,12 +281,14 @@ static void nothing_is_flushed_before_a_marker_is_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rule_1_what_one_tree_shows_decides_for_no_other),
         cmocka_unit_test(rule_6_a_flush_follows_the_decision),
         cmocka_unit_test(
             rule_6_a_flush_does_not_pass_doubt_while_the_next_is_undecided),
         cmocka_unit_test(rule_6_a_flush_asks_for_the_commits_that_it_writes),
         cmocka_unit_test(writers_wait_for_a_flush_that_is_under_way_at_last),
-        cmocka_unit_test(rule_1_any_later_commit_of_the_owner_ends_the_doubt),
+        cmocka_unit_test(
+            rule_1_any_commit_after_the_owner_showed_its_marker_ends_the_doubt),
         cmocka_unit_test(a_flush_waits_for_nobody_elses_decision),
         cmocka_unit_test(nothing_is_flushed_before_a_marker_is_shown),
     };

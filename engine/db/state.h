@@ -75,6 +75,9 @@ struct seerdb_tree {
         adopted GUARDED_BY(LK_WRITE); /* a lost marker that was given up; 0: none */
     uint64_t adopt_due GUARDED_BY(
         LK_WRITE); /* one that will be, with the next decision; 0: none */
+    uint64_t shown GUARDED_BY(
+        LK_WRITE); /* the next number when the owner last showed a marker other than the
+                      last commit logged, which was rolled back; 0: not since then */
     uint64_t head GUARDED_BY(
         LK_WRITE); /* the newest commit that counts and that the store has, which the
                       next one names as its predecessor: last_commit, unless that is
