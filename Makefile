@@ -5,17 +5,18 @@
 # module includes only modules listed above it.
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
-  os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs \
+  os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs os/aheadfs \
   table/key table/keycode table/iter table/vec table/search16 table/block table/filter \
   table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
-  tree/node tree/memtable tree/version tree/run_iter tree/fold \
-  db/chain db/state db/payload db/job db/batch db/marked db/read db/flush db/aside db/write db/recover db/metrics db/db
+  tree/node tree/memtable tree/version tree/picker tree/run_iter tree/fold \
+  db/chain db/state db/events db/debt db/payload db/job db/batch db/marked db/read db/flush db/aside db/pressure \
+  db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table foreground marker \
-  txn cursor update funcs module
+  txn cursor update funcs inspect module
 
 BUILD ?= build
 CC ?= cc

@@ -102,6 +102,10 @@ typedef struct seerdb_options {
     size_t log_file_size; /* bytes of one log file; 0: chosen from memory_limit */
     unsigned history_ms;  /* how long superseded versions in marked trees stay for
                              readers  that began before; 0: 10 seconds */
+    struct { /* bytes; 0: chosen from memory_limit.  For tests of small stores: of a
+                memtable, of a table, of what level 0 passes down at a time */
+        size_t memtable, table, batch;
+    } sizes;
     struct sdb_fs *fs; /* borrowed; the file layer (os/file.h); NULL: the local one */
 } seerdb_options;
 
@@ -127,6 +131,16 @@ seerdb_uuid seerdb_id(const seerdb *db);
  * flush is tried again by itself. */
 int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err);
 
+/* Merge all tables of `tree` (NULL: of every tree) into one sorted run, after a flush,
+ * and wait.  BUSY: as of seerdb_flush, or compaction is paused.  INTERRUPTED: it was
+ * paused, or the store is being closed. */
+int seerdb_compact(seerdb *db, seerdb_tree *tree, seerdb_err *err);
+
+/* Stop background compaction, also in the middle of one, and let it go on.  Flushes
+ * are not concerned.  Of this process only: the next open knows nothing of it. */
+int seerdb_pause(seerdb *db, seerdb_err *err);
+int seerdb_continue(seerdb *db, seerdb_err *err);
+
 /* What seerdb_verify looked at. */
 typedef struct seerdb_verify_report {
     uint64_t tables, blocks, records, bytes;
@@ -150,12 +164,58 @@ int seerdb_stats(seerdb *db, seerdb_tree *tree,
                  bool (*each)(void *ctx, const seerdb_stat *stat), void *ctx,
                  seerdb_err *err);
 
+/* A level of a tree's sorted tables: 0 is where flushes go, the bottom is the last. */
+typedef struct seerdb_level {
+    uint32_t level, runs, tables;
+    uint64_t bytes, records, tombstones;
+    uint64_t target; /* bytes it may have before it is compacted; 0: no such bound */
+    double score;    /* from 1 on it waits for a compaction */
+} seerdb_level;
+
+typedef struct seerdb_file {
+    uint64_t file; /* "<file>.tbl" */
+    uint32_t level;
+    uint64_t run, bytes, records, tombstones, key_bytes, value_bytes, min_commit,
+        max_commit;
+} seerdb_file;
+
+/* Call `each` for every level of the tree, and for every one of its tables, newest
+ * first.  Stop early when each returns false. */
+int seerdb_levels(seerdb_tree *tree, bool (*each)(void *ctx, const seerdb_level *level),
+                  void *ctx, seerdb_err *err);
+int seerdb_files(seerdb_tree *tree, bool (*each)(void *ctx, const seerdb_file *file),
+                 void *ctx, seerdb_err *err);
+
+/* Something that happened in the background. */
+typedef struct seerdb_event {
+    uint64_t time_us;  /* when it ended: microseconds since 1970 */
+    const char *event; /* static: "flush", "compaction", "move", "cancelled", "stall",
+                          "error" */
+    bool of_store;     /* not of one tree */
+    uint64_t duration_us, bytes_in, bytes_out;
+    const char *detail; /* borrowed until each returns */
+} seerdb_event;
+
+/* Call `each` for the last events (at most 256, oldest first) of `tree`, and of the
+ * store as a whole; NULL: for all. */
+int seerdb_events(seerdb *db, seerdb_tree *tree,
+                  bool (*each)(void *ctx, const seerdb_event *event), void *ctx,
+                  seerdb_err *err);
+
 /* ---- trees ---------------------------------------------------------------- */
 
 /* How tables of a tree are searched. */
 enum seerdb_index {
     SEERDB_INDEX_LEARNED = 0, /* by a model of the keys, where one is worth having */
     SEERDB_INDEX_BINARY = 1   /* by a search tree alone */
+};
+
+/* How many sorted runs a level may have: the fewer, the cheaper reads, the more, the
+ * cheaper writes. */
+enum seerdb_compaction {
+    SEERDB_LEVELED, /* one: the default */
+    SEERDB_LAZY,    /* several, but one at the bottom, where nearly all the data is */
+    SEERDB_TIERED   /* several everywhere */
 };
 
 /* What a tree keeps for ever in the manifest.  Slices are copied. */
@@ -168,8 +228,9 @@ typedef struct seerdb_tree_options {
     int compression;         /* 0: none; otherwise a zstd level from 1 to 19 */
     unsigned filter_bits;    /* per key, 0 to 20: filters of its tables; 0: none */
     enum seerdb_index index; /* of its tables */
-    bool marked;             /* commits count as far as an outside marker says: below */
-    seerdb_slice app;        /* opaque to the engine, at most 64 KiB */
+    enum seerdb_compaction compaction;
+    bool marked;      /* commits count as far as an outside marker says: below */
+    seerdb_slice app; /* opaque to the engine, at most 64 KiB */
 } seerdb_tree_options;
 
 /* Make a new tree; durable when this returns.  *out is a counted handle. */

@@ -43,6 +43,7 @@ struct svt_options {
     enum seerdb_index index;
     unsigned filter_bits; /* per key; default 10 */
     enum svt_insert insert;
+    enum seerdb_compaction compaction;
 };
 
 struct svt_schema {

@@ -55,10 +55,8 @@ static int find_in_schema(void *ctx, const char *schema)
     return rc;
 }
 
-/* The live table of that name, connecting to it if need be.  `name` is "t" or
- * "schema.t"; SQLITE_ERROR with *message if there is none. */
-static int find_table(struct svt_conn *conn, const char *name, struct svt_table **out,
-                      char **message)
+int svt_funcs_find_table(struct svt_conn *conn, const char *name,
+                         struct svt_table **out, char **message)
 {
     struct name_search s = {.conn = conn, .name = name};
     int rc = each_schema(conn, find_in_schema, &s);
@@ -105,10 +103,8 @@ static int walk_schema(void *ctx, const char *schema)
     return rc;
 }
 
-/* Connect to every seerdb table of the connection and call `each` for it.  Stops at the
- * first result that is not SQLITE_OK, and returns it. */
-static int each_table(struct svt_conn *conn,
-                      int (*each)(void *ctx, struct svt_table *t), void *ctx)
+int svt_funcs_each_table(struct svt_conn *conn,
+                         int (*each)(void *ctx, struct svt_table *t), void *ctx)
 {
     struct table_walk w = {.conn = conn, .each = each, .ctx = ctx};
     return each_schema(conn, walk_schema, &w);
@@ -148,6 +144,37 @@ static int verify(struct svt_table *t, char **sentence, seerdb_err *err)
     return rc;
 }
 
+static int compact(struct svt_table *t, char **sentence, seerdb_err *err)
+{
+    int rc = flush(t, sentence, err); /* it may have to settle the marker first */
+    sqlite3_free(*sentence);
+    *sentence = NULL;
+    if (rc == SEERDB_OK)
+        rc = seerdb_compact(t->ks->store->db, t->ks->tree, err);
+    if (rc == SEERDB_OK)
+        *sentence =
+            sqlite3_mprintf("compacted %s: its rows are in one sorted run", t->who);
+    return rc;
+}
+
+static int pause_compaction(struct svt_table *t, char **sentence, seerdb_err *err)
+{
+    int rc = seerdb_pause(t->ks->store->db, err);
+    if (rc == SEERDB_OK)
+        *sentence =
+            sqlite3_mprintf("paused compaction of all tables in %s", t->ks->store->dir);
+    return rc;
+}
+
+static int continue_compaction(struct svt_table *t, char **sentence, seerdb_err *err)
+{
+    int rc = seerdb_continue(t->ks->store->db, err);
+    if (rc == SEERDB_OK)
+        *sentence = sqlite3_mprintf("compaction of the tables in %s goes on",
+                                    t->ks->store->dir);
+    return rc;
+}
+
 static int accept(struct svt_table *t, char **sentence, seerdb_err *err)
 {
     uint64_t number = 0;
@@ -164,9 +191,14 @@ static int accept(struct svt_table *t, char **sentence, seerdb_err *err)
 static const struct {
     const char *name;
     command *run;
-} commands[] = {{"flush", flush}, {"verify", verify}, {"accept", accept}};
+} commands[] = {{"flush", flush},
+                {"compact", compact},
+                {"pause", pause_compaction},
+                {"continue", continue_compaction},
+                {"verify", verify},
+                {"accept", accept}};
 
-#define COMMAND_LIST "flush, verify, accept"
+#define COMMAND_LIST "flush, compact, pause, continue, verify, accept"
 
 static void answer(sqlite3_context *ctx, int rc, char *text)
 {
@@ -196,7 +228,7 @@ static int run_command(struct svt_conn *conn, const char *name, const char *what
         return svt_fail(text, SQLITE_ERROR,
                         "seerdb: unknown command '%s': the commands are " COMMAND_LIST,
                         what);
-    int rc = find_table(conn, name, &t, text);
+    int rc = svt_funcs_find_table(conn, name, &t, text);
     if (rc != SQLITE_OK)
         return rc;
     rc = commands[i].run == accept ? svt_table_take_over(t) : svt_table_open(t);
@@ -408,11 +440,11 @@ static int stats_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *id
     (void)idx_str;
     stats_clear(c);
     if (idx_num == 0 || argc == 0)
-        return each_table(v->conn, stats_table, c);
+        return svt_funcs_each_table(v->conn, stats_table, c);
     const char *name = (const char *)sqlite3_value_text(argv[0]);
     if (name == NULL)
         return SQLITE_OK;
-    int rc = find_table(v->conn, name, &t, &v->base.zErrMsg);
+    int rc = svt_funcs_find_table(v->conn, name, &t, &v->base.zErrMsg);
     return rc == SQLITE_OK ? stats_table(c, t) : rc;
 }
 

@@ -10,6 +10,16 @@
 
 #include "table.h"
 
+/* The live table of that name, connecting to it if need be.  `name` is "t" or
+ * "schema.t"; SQLITE_ERROR with *message if there is none. */
+int svt_funcs_find_table(struct svt_conn *conn, const char *name,
+                         struct svt_table **out, char **message);
+
+/* Connect to every seerdb table of the connection and call `each` for it.  Stops at the
+ * first result that is not SQLITE_OK, and returns it. */
+int svt_funcs_each_table(struct svt_conn *conn,
+                         int (*each)(void *ctx, struct svt_table *t), void *ctx);
+
 int svt_funcs_register(struct svt_conn *conn);
 
 #endif

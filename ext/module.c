@@ -6,6 +6,7 @@ SQLITE_EXTENSION_INIT1
 
 #include "cursor.h"
 #include "funcs.h"
+#include "inspect.h"
 #include "plan.h"
 #include "txn.h"
 #include "update.h"
@@ -292,7 +293,9 @@ static int init(sqlite3 *db, char **message)
     if (rc != SQLITE_OK)
         return rc;
     rc = sqlite3_create_module_v2(db, "seerdb", &module, conn, conn_destroy);
-    return rc == SQLITE_OK ? svt_funcs_register(conn) : rc;
+    if (rc == SQLITE_OK)
+        rc = svt_funcs_register(conn);
+    return rc == SQLITE_OK ? svt_inspect_register(conn) : rc;
 }
 
 int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)

@@ -114,6 +114,18 @@ static inline bool svt_set_insert(struct svt_options *o, char **value)
     return o->insert == SVT_INSERT_REPLACE || sqlite3_stricmp(*value, "check") == 0;
 }
 
+static inline bool svt_set_compaction(struct svt_options *o, char **value)
+{
+    static const char *const names[] = {"leveled", "lazy", "tiered"};
+    for (int i = SEERDB_LEVELED; i <= SEERDB_TIERED; i++) {
+        if (sqlite3_stricmp(*value, names[i]) == 0) {
+            o->compaction = (enum seerdb_compaction)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* `set` NULL: documented, and not there yet.  It may take the value. */
 struct svt_option {
     const char *name;
@@ -135,7 +147,7 @@ static const struct svt_option svt_known_options[] = {
     {"insert", svt_set_insert, "check or replace", "merge"},
     {"strict", NULL, NULL, NULL},
     {"value_log", NULL, NULL, NULL},
-    {"compaction", NULL, NULL, NULL},
+    {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive"},
     {"ttl", NULL, NULL, NULL},
     {"filter", NULL, NULL, NULL},
     {"mmap", NULL, NULL, NULL},
@@ -145,6 +157,6 @@ static const struct svt_option svt_known_options[] = {
 
 static const char svt_option_names[] =
     "the options are path, memory_limit, sync, history, compression, index, "
-    "filter_bits and insert";
+    "filter_bits, insert and compaction";
 
 #endif

@@ -615,6 +615,7 @@ static int create_tree(struct svt_table *t, struct svt_store *store,
                                    .compression = t->schema.options.compression,
                                    .filter_bits = t->schema.options.filter_bits,
                                    .index = t->schema.options.index,
+                                   .compaction = t->schema.options.compaction,
                                    .marked = !store->in_memory};
     struct svt_place place = svt_table_place(t);
     int rc = seerdb_tree_create(store->db, &options, &tree, &err);

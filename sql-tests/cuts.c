@@ -552,8 +552,8 @@ static enum outcome other_action(struct rig *g)
         /* BUSY: the last commit logged was rolled back and may yet turn out to count.
          */
         uint64_t before = flushes_of(g);
-        rc =
-            runf(g, 0, "SELECT seerdb('%s.s%d', 'flush')", schema, 1 + below(&g->r, 2));
+        rc = runf(g, 0, "SELECT seerdb('%s.s%d', '%s')", schema, 1 + below(&g->r, 2),
+                  below(&g->r, 4) == 0 ? "compact" : "flush");
         g->asked += flushes_of(g) - before;
         rc = (rc & 0xff) == SQLITE_BUSY ? SQLITE_OK : rc;
     } else if (dice < 7 && g->setup.nconns > 1) {

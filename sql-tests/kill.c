@@ -420,7 +420,7 @@ static void *write_until_killed(void *arg)
         struct sdb_rand r = rand_of(w.test, n, 3);
         if (sdb_rand_below(&r, 40) == 0)
             run(w.db, sdb_rand_below(&r, 2) == 0 ? "SELECT seerdb('t', 'flush')"
-                                                 : "SELECT seerdb('u', 'flush')");
+                                                 : "SELECT seerdb('u', 'compact')");
         if (n % 11 == 0)
             run(w.db, "BEGIN IMMEDIATE; DELETE FROM u; DELETE FROM ou; "
                       "CREATE VIRTUAL TABLE x USING seerdb(k); ROLLBACK");

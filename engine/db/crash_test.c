@@ -284,7 +284,9 @@ static void live_until_the_cut(struct crash *c)
     uint32_t last = c->last + HISTORY - 8;
     int rc = 0;
     while (rc == 0 && c->last < last) {
-        if (below(c, 60) == 0)
+        if (below(c, 200) == 0)
+            rc = seerdb_compact(c->bed.db, NULL, &c->err);
+        else if (below(c, 30) == 0)
             rc = seerdb_flush(c->bed.db,
                               below(c, 2) == 0 ? NULL : c->trees[below(c, 3)], &c->err);
         else
@@ -441,7 +443,8 @@ static int story_reopen(struct story *s)
     return 0;
 }
 
-/* Creation, rotations, recycling, flushes, rollovers of the manifest, drops, a reopen.
+/* Creation, rotations, recycling, flushes, compactions, rollovers of the manifest,
+ * drops, a reopen.
  */
 static int tell(struct story *s)
 {
@@ -452,7 +455,7 @@ static int tell(struct story *s)
         (rc = story_write(s, 0, 1, 4, 3000)) != 0 || /* rotates */
         (rc = seerdb_flush(s->bed.db, s->trees[0], &s->err)) != 0 ||
         (rc = story_write(s, 0, 0, 6, 3000)) != 0 ||
-        (rc = seerdb_flush(s->bed.db, NULL, &s->err)) != 0 ||
+        (rc = seerdb_compact(s->bed.db, NULL, &s->err)) != 0 ||
         (rc = story_write(s, 1, 0, 12, 3000)) != 0 || /* into recycled files */
         (rc = story_tree(s, 2, 60000)) != 0 ||
         (rc = story_write(s, 2, 0, 2, 20)) != 0 ||
@@ -461,7 +464,7 @@ static int tell(struct story *s)
         (rc = seerdb_flush(s->bed.db, s->trees[2], &s->err)) != 0 ||
         (rc = story_drop(s, 2)) != 0 || (rc = story_write(s, 1, 3, 1, 20000)) != 0 ||
         (rc = story_reopen(s)) != 0 || (rc = story_write(s, 0, 3, 3, 100)) != 0 ||
-        (rc = seerdb_flush(s->bed.db, NULL, &s->err)) != 0 ||
+        (rc = seerdb_compact(s->bed.db, NULL, &s->err)) != 0 ||
         (rc = story_drop(s, 3)) != 0 || (rc = story_tree(s, 4, 0)) != 0)
         return rc;
     return story_write(s, 4, 1, 1, 10);

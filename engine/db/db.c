@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/batch.h"
+#include "db/compact.h"
+#include "db/events.h"
 #include "db/flush.h"
 #include "db/marked.h"
 #include "db/recover.h"
@@ -123,6 +125,10 @@ static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_s
     db->memtable_size = db->memory_limit / 4;
     if (db->memtable_size > MEMTABLE_MAX)
         db->memtable_size = MEMTABLE_MAX;
+    if (o->sizes.memtable != 0)
+        db->memtable_size = o->sizes.memtable;
+    db->table_size = o->sizes.table != 0 ? o->sizes.table : db->memtable_size / 2;
+    db->batch_size = o->sizes.batch != 0 ? o->sizes.batch : 3 * db->memtable_size;
     *log_file_size = o->log_file_size != 0 ? o->log_file_size : db->memory_limit / 32;
     if (*log_file_size > LOG_FILE_MAX && o->log_file_size == 0)
         *log_file_size = LOG_FILE_MAX;
@@ -144,12 +150,15 @@ static void release(seerdb *db) NO_TSA
         db->trees = next;
     }
     sdb_deciders_free(db);
+    sdb_events_free(db);
     sdb_cache_free(db->cache);
     sdb_manifest_close(db->manifest);
     sdb_file_close(db->lock_file);
     sdb_cond_fini(&db->slot_free);
     sdb_cond_fini(&db->work);
     sdb_cond_fini(&db->progress);
+    sdb_cond_fini(&db->debt);
+    sdb_cond_fini(&db->slow);
     sdb_mutex_fini(&db->write_lock);
     sdb_mutex_fini(&db->install_lock);
     sdb_mutex_fini(&db->lock);
@@ -185,7 +194,10 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     sdb_cond_init(&db->slot_free);
     sdb_cond_init(&db->work);
     sdb_cond_init(&db->progress);
+    sdb_cond_init(&db->debt);
+    sdb_cond_init(&db->slow);
     db->fork_generation = sdb_fork_generation();
+    db->compactor_main = sdb_compactor_main;
     db->fs = o->fs != NULL  ? o->fs
              : o->in_memory ? sdb_memfs_new(false)
                             : sdb_fs_local();
@@ -202,10 +214,12 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     if (rc == 0 && (rc = enter_directory(db, create, err)) == 0 &&
         (rc = sdb_recover_look(db, create, err)) == 0 &&
         (rc = take_lock(db, err)) == 0 &&
-        (rc = sdb_recover(db, create, log_file_size, err)) == 0) {
+        (rc = sdb_recover(db, create, log_file_size, err)) == 0 &&
+        (rc = sdb_compact_begin(db, err)) == 0) {
         *out = db;
         return 0;
     }
+    sdb_compact_stop(db);
     sdb_job_stop(db);
     sdb_wal_abandon(db->wal);
     release(db);
@@ -227,6 +241,7 @@ int seerdb_close(seerdb *db, seerdb_err *err)
         }
         return 0;
     }
+    sdb_compact_stop(db);
     sdb_job_stop(db);
     int rc = sdb_wal_close(db->wal, err);
     release(db);
@@ -250,7 +265,8 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
 {
     int rc = 0;
     if (o->compression < 0 || o->compression > 19 || o->app.size > 65536 ||
-        o->filter_bits > 20 || (unsigned)o->index > SEERDB_INDEX_BINARY)
+        o->filter_bits > 20 || (unsigned)o->index > SEERDB_INDEX_BINARY ||
+        (unsigned)o->compaction > SEERDB_TIERED)
         return sdb_fail(err, SEERDB_MISUSE, "tree options out of range");
     *desc = (struct sdb_tree_desc){.uuid = o->id,
                                    .owner = o->owner,
@@ -259,6 +275,7 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
                                    .compression = (uint32_t)o->compression,
                                    .filter_bits = o->filter_bits,
                                    .index = (uint32_t)o->index,
+                                   .compaction = (uint32_t)o->compaction,
                                    .features = o->marked ? SDB_TREE_MARKED : 0};
     if (sdb_uuid_is_zero(&desc->uuid) && (rc = sdb_uuid_new(&desc->uuid, err)) != 0)
         return rc;
@@ -374,6 +391,7 @@ seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree)
                                  .compression = (int)d->compression,
                                  .filter_bits = d->filter_bits,
                                  .index = (enum seerdb_index)d->index,
+                                 .compaction = (enum seerdb_compaction)d->compaction,
                                  .marked = tree->marked,
                                  .app = sdb_buf_slice(&d->app)};
 }
@@ -504,8 +522,9 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
         tree->dropped = true;
         /* The manifest names its tables no more: they go with their last reader. */
         for (size_t i = 0; i < tree->state->version->nmembers; i++) {
-            tree->state->version->members[i]->dead = sdb_bury;
-            tree->state->version->members[i]->ctx = db;
+            struct sdb_member *m = sdb_member_origin(tree->state->version->members[i]);
+            m->dead = sdb_bury;
+            m->ctx = db;
         }
         /* A queued flush of the tree finds it dropped and only gives up its input. */
         state = sdb_tree_set_state(tree, state);
@@ -607,6 +626,30 @@ int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
     rc = sdb_job_wait(db, tree, err);
     sdb_unlock_db(&db->lock);
     return rc;
+}
+
+int seerdb_compact(seerdb *db, seerdb_tree *tree, seerdb_err *err)
+{
+    int rc = seerdb_flush(db, tree, err);
+    return rc != 0 ? rc : sdb_compact_all(db, tree, err);
+}
+
+static int set_paused(seerdb *db, bool paused, seerdb_err *err)
+{
+    int rc = sdb_check_process(db, err);
+    if (rc == 0)
+        sdb_compact_pause(db, paused);
+    return rc;
+}
+
+int seerdb_pause(seerdb *db, seerdb_err *err)
+{
+    return set_paused(db, true, err);
+}
+
+int seerdb_continue(seerdb *db, seerdb_err *err)
+{
+    return set_paused(db, false, err);
 }
 
 static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *report,

@@ -7,10 +7,15 @@
 #include "db/flush.h"
 
 #include "db/batch.h"
+#include "db/debt.h"
+#include "db/events.h"
 #include "db/marked.h"
 #include "log/side.h"
+#include "os/clock.h"
 #include "table/table_writer.h"
 #include "tree/fold.h"
+
+#include <stdio.h>
 
 struct flush {
     struct sdb_job job;            /* first member */
@@ -36,7 +41,8 @@ static void flush_free(struct sdb_job *job)
 
 struct sink {
     struct sdb_table_writer *writer;
-    uint64_t records;
+    uint64_t records, superseded;
+    uint64_t versions; /* of the key at hand */
 };
 
 static int emit_to_writer(void *ctx, const struct sdb_record *r)
@@ -44,6 +50,7 @@ static int emit_to_writer(void *ctx, const struct sdb_record *r)
     struct sink *sink = ctx;
     sdb_table_writer_add(sink->writer, r);
     sink->records++;
+    sink->superseded += sink->versions++ > 0;
     return 0;
 }
 
@@ -74,6 +81,7 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
         for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
             if (it->at.number > newest)
                 newest = it->at.number;
+            sink->versions = 0;
             if ((rc = sdb_fold_key(&fold, it, emit_to_writer, sink, err)) != 0)
                 break;
         }
@@ -108,6 +116,7 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
                                     .size = s.file_size,
                                     .records = s.records,
                                     .tombstones = s.tombstones,
+                                    .superseded = sink.superseded,
                                     .key_bytes = s.key_bytes,
                                     .value_bytes = s.value_bytes,
                                     .min_number = s.min_number,
@@ -147,6 +156,7 @@ static int publish(struct flush *f, struct sdb_member *member, seerdb_err *err)
         return rc;
     sdb_read_state_unref(sdb_tree_set_state(t, fresh));
     atomic_store_explicit(&t->flushed, f->last_number, memory_order_relaxed);
+    sdb_debt_note(t);
     if (f->fold_floor > atomic_load_explicit(&t->fold_floor, memory_order_relaxed))
         atomic_store_explicit(&t->fold_floor, f->fold_floor, memory_order_relaxed);
     return 0;
@@ -235,10 +245,34 @@ static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
     return sdb_member_new(desc, table, NULL, NULL, member, err);
 }
 
+/* Note the end of a flush that began then. */
+static void tell(const struct flush *f, uint64_t began_us,
+                 const struct sdb_table_desc *desc, const seerdb_err *why)
+{
+    seerdb *db = f->job.db;
+    struct sdb_event e = {.event = "flush",
+                          .tree = f->tree->desc.id,
+                          .duration_us = sdb_clock_mono_us() - began_us,
+                          .bytes_in = sdb_memtable_bytes(f->memtable)};
+    if (why == NULL) {
+        e.bytes_out = desc->size;
+        snprintf(e.detail, sizeof e.detail,
+                 "%" PRIu64 " records, commits up to %" PRIu64, desc->records,
+                 f->last_number);
+    } else {
+        e.event = "error";
+        snprintf(e.detail, sizeof e.detail, "%.*s", (int)sizeof e.detail - 1, why->msg);
+    }
+    sdb_lock_db(&db->lock);
+    sdb_events_add(db, &e);
+    sdb_unlock_db(&db->lock);
+}
+
 static int flush_run(struct sdb_job *job, seerdb_err *err)
 {
     struct flush *f = (struct flush *)job;
     seerdb *db = job->db;
+    uint64_t began_us = sdb_clock_mono_us();
     struct sdb_table_desc desc = {0};
     struct sdb_member *member = NULL;
     bool listed = false;
@@ -287,6 +321,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
             rc = 0;
         }
     }
+    tell(f, began_us, &desc, rc == 0 ? NULL : err);
     if (rc != 0)
         atomic_fetch_add_explicit(&db->counters.flush_failures, 1,
                                   memory_order_relaxed);
@@ -445,6 +480,8 @@ void sdb_share_memory(seerdb *db)
     (void)pick(db, false, &total);
     sdb_lock_db(&db->lock);
     total += db->frozen_bytes;
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        total += t->state->version->memory;
     sdb_unlock_db(&db->lock);
     sdb_cache_resize(db->cache, db->memory_limit > total + 2 * share
                                     ? db->memory_limit - total - share

@@ -19,8 +19,9 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_D
 int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
-/* Give the block cache what memtables leave of the memory limit, less a sixteenth for
- * the rest; a sixteenth at the least. */
+/* Give the block cache what memtables and the tables' indexes leave of the memory
+ * limit, less a sixteenth for the rest (buffers of compaction, batches); a sixteenth at
+ * the least. */
 void sdb_share_memory(seerdb *db) REQUIRES(LK_WRITE) EXCLUDES(LK_DB);
 
 /* A side file has the tree's commits up to `covered`; those above it that are applied

@@ -85,11 +85,13 @@ static void run_job(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB) NO_TSA
     seerdb_err why = {0};
     uint64_t attempt = ++db->jobs_begun;
     job->running = true;
+    db->job_running = true;
     sdb_unlock_db(&db->lock);
     int rc = job->run(job, &why);
     sdb_empty_graveyard(db);
     sdb_lock_db(&db->lock);
     job->running = false;
+    db->job_running = false;
     if (rc != 0) {
         job_failed(db, job, &why);
         job->failed_at = attempt;

@@ -319,8 +319,9 @@ static int prepare(struct crash *c, seerdb_batch *b, enum seerdb_sync sync,
 
 static int flush_some(struct crash *c)
 {
-    int rc = seerdb_flush(
-        c->bed.db, below(c, 2) == 0 ? NULL : c->owners[below(c, 2)].tree, &c->err);
+    seerdb_tree *t = below(c, 2) == 0 ? NULL : c->owners[below(c, 2)].tree;
+    int rc = below(c, 4) == 0 ? seerdb_compact(c->bed.db, t, &c->err)
+                              : seerdb_flush(c->bed.db, t, &c->err);
     if (rc != SEERDB_BUSY)
         return rc;
     c->err = (seerdb_err){0};

@@ -100,7 +100,10 @@ static void live(struct life *l)
             if (rc == 0) /* also of what may be decided otherwise yet */
                 (void)read_at(l, l->doubtful != 0 ? l->doubtful : l->marker);
             if (rc == 0 && i % 4 == 0)
-                rc = allowed(l, seerdb_flush(l->bed.db, l->tree, &err), &err, "flush");
+                rc = allowed(l,
+                             i % 8 == 0 ? seerdb_compact(l->bed.db, l->tree, &err)
+                                        : seerdb_flush(l->bed.db, l->tree, &err),
+                             &err, "flush");
         }
     if (rc != 0 && l->tree != NULL)
         (void)read_at(l, l->marker);

@@ -300,6 +300,100 @@ static void old_markers_are_served_for_a_while(void **state)
     owner_free(o);
 }
 
+static void compaction_keeps_what_readers_of_the_last_seconds_see(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    seerdb_view *view;
+    struct owner *o = owner_new(0);
+    uint64_t markers[5];
+    for (int i = 0; i < 5; i++) {
+        char value[8];
+        snprintf(value, sizeof value, "v%d", i);
+        put(o, "k", value);
+        markers[i] = o->marker;
+        test_ok(seerdb_flush(o->db, o->tree, &err), &err);
+    }
+    test_ok(seerdb_compact(o->db, o->tree, &err), &err);
+    for (int i = 0; i < 5; i++) {
+        char value[8];
+        snprintf(value, sizeof value, "v%d", i);
+        expect_at(o, markers[i], "k", value);
+    }
+    owner_free(o);
+
+    o = owner_new(1);
+    put(o, "k", "one");
+    uint64_t old = o->marker;
+    test_ok(seerdb_flush(o->db, o->tree, &err), &err);
+    put(o, "k", "two");
+    test_ok(seerdb_view_open_at(o->tree, old, 0, &view, &err), &err);
+    sdb_clock_sleep_us(3000);
+    test_ok(seerdb_compact(o->db, o->tree, &err), &err);
+    seerdb_value got; /* who is there stays */
+    test_ok(seerdb_get(view, NULL, 0, test_slice("k"), &got, &err), &err);
+    test_slice_equal(got.bytes, test_slice("one"));
+    seerdb_pin_unref(got.pin);
+    seerdb_view_close(view);
+    test_fails(seerdb_view_open_at(o->tree, old, 0, &view, &err), SEERDB_GONE, &err);
+    expect_at(o, o->marker, "k", "two");
+    reopen(o); /* and the manifest knows */
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err), &err);
+    test_fails(seerdb_view_open_at(o->tree, old, 0, &view, &err), SEERDB_GONE, &err);
+    owner_free(o);
+}
+
+struct wanted {
+    const char *name;
+    double value;
+};
+
+static bool take_stat(void *ctx, const seerdb_stat *stat)
+{
+    struct wanted *w = ctx;
+    if (strcmp(stat->name, w->name) != 0)
+        return true;
+    w->value = stat->value;
+    return false;
+}
+
+static double stat_of(seerdb *db, seerdb_tree *t, const char *name)
+{
+    seerdb_err err = {0};
+    struct wanted w = {name, -1};
+    test_ok(seerdb_stats(db, t, take_stat, &w, &err), &err);
+    assert_true(w.value >= 0);
+    return w.value;
+}
+
+static void stale_records_go_by_themselves_when_history_has_passed(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct owner *o = owner_new(200);
+    for (int round = 0; round < 2; round++) {
+        test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err), &err);
+        for (int i = 0; i < 500; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "key%d", i);
+            test_ok(seerdb_batch_put(o->batch, o->tree, test_slice(key),
+                                     test_slice("value"), &err),
+                    &err);
+        }
+        test_ok(seerdb_prepare(o->batch, SEERDB_SYNC_OFF, &o->marker, &err), &err);
+        seerdb_commit(o->batch);
+    }
+    test_ok(seerdb_compact(o->db, o->tree, &err), &err);
+    assert_int_equal(stat_of(o->db, o->tree, "table_records"), 1000);
+    for (int i = 0; i < 3000 && stat_of(o->db, o->tree, "table_records") > 500; i++)
+        sdb_clock_sleep_us(1000);
+    assert_int_equal(stat_of(o->db, o->tree, "table_records"), 500);
+    double done = stat_of(o->db, NULL, "compactions");
+    sdb_clock_sleep_us(600000);
+    assert_int_equal(stat_of(o->db, NULL, "compactions"), done); /* once */
+    owner_free(o);
+}
+
 struct waiter {
     struct owner *o;
     uint64_t marker;
@@ -500,6 +594,8 @@ int main(void)
         cmocka_unit_test(an_older_owner_is_refused_until_it_is_accepted),
         cmocka_unit_test(what_is_in_doubt_is_not_accepted),
         cmocka_unit_test(old_markers_are_served_for_a_while),
+        cmocka_unit_test(compaction_keeps_what_readers_of_the_last_seconds_see),
+        cmocka_unit_test(stale_records_go_by_themselves_when_history_has_passed),
         cmocka_unit_test(rule_14_a_reader_waits_for_a_publication_but_not_for_ever),
         cmocka_unit_test(the_place_of_an_owner_is_kept),
         cmocka_unit_test(marked_and_unmarked_trees_do_not_mix),

@@ -165,7 +165,9 @@ static void *flush_all(void *arg)
         if (i % 5 == 0 &&
             seerdb_set_decider(s->bed.db, &o->owner, NULL, NULL, NULL) != 0)
             complain(s, "a decider is not unset");
-        int rc = seerdb_flush(s->bed.db, i % 3 == 0 ? NULL : o->tree, NULL);
+        int rc = i % 7 == 0
+                     ? seerdb_compact(s->bed.db, o->tree, NULL)
+                     : seerdb_flush(s->bed.db, i % 3 == 0 ? NULL : o->tree, NULL);
         /* FULL: more memtables wait for a decision than a tree may have. */
         if (rc != 0 && rc != SEERDB_BUSY && rc != SEERDB_FULL)
             complain(s, "a flush fails");

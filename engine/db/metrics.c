@@ -33,6 +33,10 @@ static void say_io(seerdb *db, struct lister *l)
         "written to the commit log by this process, all stores on this file layer");
     say(l, "flush_written", counted(&c->written[SDB_FOR_FLUSH]), "bytes",
         "written to tables by flushes");
+    say(l, "compaction_written", counted(&c->written[SDB_FOR_COMPACTION]), "bytes",
+        "written to tables by compactions");
+    say(l, "compaction_read", counted(&c->read[SDB_FOR_COMPACTION]), "bytes",
+        "read from tables by compactions");
     say(l, "manifest_written", counted(&c->written[SDB_FOR_MANIFEST]), "bytes",
         "written to manifests");
     say(l, "table_read", counted(&c->read[SDB_FOR_READ]), "bytes",
@@ -41,14 +45,38 @@ static void say_io(seerdb *db, struct lister *l)
         "syncs of the commit log");
 }
 
+static void say_stalls(const struct sdb_counters *c, struct lister *l)
+{
+    double stalls = 0, seconds = 0;
+    for (int i = 0; i < SDB_NSTALLS; i++) {
+        stalls += counted(&c->stalls[i]);
+        seconds += counted(&c->stall_us[i]) / 1e6;
+    }
+    say(l, "stalls", stalls, "count", "commits that waited for background work");
+    say(l, "stall_time", seconds, "seconds", "time lost to such waits");
+    say(l, "stall_time_memory", counted(&c->stall_us[SDB_STALL_MEMORY]) / 1e6,
+        "seconds", "of it, because memtables waited for their flush");
+    say(l, "stall_time_level0", counted(&c->stall_us[SDB_STALL_LEVEL0]) / 1e6,
+        "seconds", "of it, because level 0 had too many runs");
+    say(l, "stall_time_debt", counted(&c->stall_us[SDB_STALL_DEBT]) / 1e6, "seconds",
+        "of it, in small delays because compaction was behind");
+}
+
 static void say_store(seerdb *db, struct lister *l)
 {
     const struct sdb_counters *c = &db->counters;
     sdb_lock_db(&db->lock);
     size_t frozen = db->frozen_bytes;
     uint64_t trees = 0, jobs = db->jobs != NULL;
-    for (const seerdb_tree *t = db->trees; t != NULL; t = t->next)
+    size_t tables = 0, memtables = 0;
+    for (const seerdb_tree *t = db->trees; t != NULL; t = t->next) {
         trees += t->dropped ? 0 : 1;
+        jobs += t == db->compacting || (t->debt.look && t->debt.look_at_us == 0 &&
+                                        !t->dropped && !db->compaction_paused);
+        tables += t->state->version->memory;
+        memtables += sdb_memtable_bytes(t->state->memtables[0]);
+    }
+    bool paused = db->compaction_paused;
     int failure = db->bg_err.code != 0 ? db->bg_err.code : db->job_err.code;
     sdb_unlock_db(&db->lock);
     say(l, "commits", counted(&c->commits), "count",
@@ -63,10 +91,14 @@ static void say_store(seerdb *db, struct lister *l)
         "flushes that failed");
     say(l, "asides", counted(&c->asides), "count",
         "side files written, for tables whose database does not come");
-    say(l, "stalls", counted(&c->stalls), "count", "commits that waited for a flush");
-    say(l, "stall_time", counted(&c->stall_us) / 1e6, "seconds",
-        "time lost to such waits");
-    say(l, "background_busy", (double)jobs, "", "1 while background work is queued");
+    say(l, "compactions", counted(&c->compactions), "count", "merges of sorted tables");
+    say(l, "moves", counted(&c->moves), "count",
+        "sorted tables that went to another level as they were");
+    say(l, "compaction_failures", counted(&c->compaction_failures), "count",
+        "compactions that failed");
+    say_stalls(c, l);
+    say(l, "background_busy", jobs > 0 ? 1 : 0, "",
+        "1 while background work is queued");
     say(l, "background_failure", (double)failure, "",
         "result code of the failure that holds back background work; 0: none");
     say(l, "trees", (double)trees, "count", "tables of the store, in the sense of SQL");
@@ -74,6 +106,9 @@ static void say_store(seerdb *db, struct lister *l)
         "the store's memory budget");
     say(l, "frozen_memory", (double)frozen, "bytes",
         "memtables waiting for their flush");
+    say(l, "active_memory", (double)memtables, "bytes", "memtables that take commits");
+    say(l, "table_memory", (double)tables, "bytes", "indexes and filters of tables");
+    say(l, "compaction_paused", paused ? 1 : 0, "", "1 while compaction is paused");
     struct sdb_cache_counters cache;
     sdb_cache_count(db->cache, &cache);
     say(l, "cache_memory", (double)cache.bytes, "bytes", "blocks of tables in memory");

@@ -43,6 +43,7 @@ struct held_iter {
 struct model {
     struct bed bed;
     struct sdb_rand r;
+    uint64_t compactions; /* of stores closed */
     uint64_t seed, ops;
     struct key keys[NKEYS]; /* rising */
     unsigned tree_ids[NTREES], next_tree_id;
@@ -466,8 +467,45 @@ static void check_all(struct model *m)
     verify(m->bed.db);
 }
 
+/* Small tables and small levels: compactions of several levels, all the time. */
+static void set_sizes(struct model *m)
+{
+    m->bed.o.sizes.table = (size_t)1024 << below(m, 6);
+    m->bed.o.sizes.batch = (size_t)2048 << below(m, 6);
+}
+
+static seerdb_tree *new_tree(struct model *m, unsigned id)
+{
+    seerdb_tree *t = NULL;
+    seerdb_tree_options o = {.id = uuid_of(id),
+                             .name = "t",
+                             .compaction = (enum seerdb_compaction)below(m, 3),
+                             .compression = (int)below(m, 2)};
+    must(m, seerdb_tree_create(m->bed.db, &o, &t, &m->err));
+    return t;
+}
+
+static void op_compact(struct model *m)
+{
+    seerdb *db = m->bed.db;
+    switch (below(m, 8)) {
+    case 0:
+        must(m, seerdb_pause(db, &m->err));
+        break;
+    case 1:
+        must(m, seerdb_continue(db, &m->err));
+        must(m, seerdb_compact(db, below(m, 2) == 0 ? NULL : m->trees[0], &m->err));
+        break;
+    default:
+        must(m, seerdb_continue(db, &m->err));
+        break;
+    }
+}
+
 static void op_reopen(struct model *m)
 {
+    m->compactions += (uint64_t)(stat_of(m->bed.db, NULL, "compactions") +
+                                 stat_of(m->bed.db, NULL, "moves"));
     drop_held(m);
     seerdb_batch_free(m->batch);
     m->pending = m->committed;
@@ -479,6 +517,7 @@ static void op_reopen(struct model *m)
     else
         bed_crash(&m->bed); /* of the process: what was written is there */
     m->bed.o.log_file_size = (uint64_t)16384 << below(m, 3);
+    set_sizes(m);
     bed_open_ok(&m->bed);
     open_trees(m);
     check_all(m);
@@ -492,7 +531,7 @@ static void op_new_tree(struct model *m)
     must(m, seerdb_rollback(m->batch, &m->err));
     must(m, seerdb_tree_intend_drop(m->trees[i], &m->err));
     must(m, seerdb_tree_drop(m->trees[i], &m->err));
-    m->trees[i] = create_tree(m->bed.db, m->tree_ids[i] = m->next_tree_id++);
+    m->trees[i] = new_tree(m, m->tree_ids[i] = m->next_tree_id++);
     memset(m->committed.value[i], 0, sizeof m->committed.value[i]);
     m->pending = m->committed;
     m->nmarks = 0;
@@ -506,7 +545,9 @@ static void operate(struct model *m)
         op_reopen(m);
     else if (dice < 4)
         op_new_tree(m);
-    else if (dice < 10)
+    else if (dice < 8)
+        op_compact(m);
+    else if (dice < 60)
         must(m,
              seerdb_flush(m->bed.db, below(m, 2) == 0 ? NULL : m->trees[0], &m->err));
     else if (dice < 150)
@@ -535,9 +576,11 @@ static void a_store_agrees_with_a_sorted_array(void **state)
     m->seed = seed_wanted;
     m->r.state = m->seed;
     make_keys(m);
-    bed_new(&m->bed);
+    bed_init(&m->bed);
+    set_sizes(m);
+    bed_open_ok(&m->bed);
     for (unsigned i = 0; i < NTREES; i++)
-        seerdb_tree_close(create_tree(m->bed.db, m->tree_ids[i] = ++m->next_tree_id));
+        seerdb_tree_close(new_tree(m, m->tree_ids[i] = ++m->next_tree_id));
     m->next_tree_id++;
     open_trees(m);
     uint64_t end = sdb_clock_mono_us() + milliseconds_wanted * 1000;
@@ -546,7 +589,8 @@ static void a_store_agrees_with_a_sorted_array(void **state)
             operate(m);
     } while (sdb_clock_mono_us() < end);
     op_reopen(m);
-    print_message("%" PRIu64 " operations\n", m->ops);
+    print_message("%" PRIu64 " operations, %" PRIu64 " compactions\n", m->ops,
+                  m->compactions);
     drop_held(m);
     seerdb_batch_free(m->batch);
     for (unsigned i = 0; i < NTREES; i++)

@@ -113,7 +113,10 @@ static void live(struct life *l)
         rc = commit_one(l, t, i);
         err = (seerdb_err){0};
         if (rc == 0 && i % 2 == 0)
-            rc = allowed(l, seerdb_flush(l->bed.db, t, &err), &err, "a flush");
+            rc = allowed(l,
+                         i % 4 == 0 ? seerdb_compact(l->bed.db, t, &err)
+                                    : seerdb_flush(l->bed.db, t, &err),
+                         &err, "a flush");
     }
     if (t != NULL)
         (void)read_all(l, t);

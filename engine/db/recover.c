@@ -442,6 +442,7 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
     if ((rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
         goto out;
+    sdb_history_note(db);
     freeze_full(db, seen.nfiles > LOG_FILES_MANY);
     if (seen.nfiles > LOG_FILES_MOST) {
         sdb_aside_all(db);

@@ -2,6 +2,7 @@
 #include "db/state.h"
 
 #include "os/clock.h"
+#include "tree/picker.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -124,11 +125,16 @@ int sdb_reserve(seerdb *db, seerdb_err *err)
     return rc;
 }
 
+/* The time between two points. */
+static uint64_t point_every(const seerdb *db)
+{
+    return db->history_us / (SDB_HISTORY_POINTS / 2);
+}
+
 void sdb_history_note(seerdb *db)
 {
     struct sdb_history *h = &db->history;
-    uint64_t now = sdb_clock_mono_us(),
-             every = db->history_us / (SDB_HISTORY_POINTS / 2);
+    uint64_t now = sdb_clock_mono_us(), every = point_every(db);
     if (h->n > 0 &&
         now - h->points[(h->first + h->n - 1) % SDB_HISTORY_POINTS].mono_us < every)
         return;
@@ -140,7 +146,8 @@ void sdb_history_note(seerdb *db)
         (struct sdb_history_point){now, db->next_number};
 }
 
-/* The points before the horizon say which numbers are old for sure. */
+/* The points before the horizon say which numbers are old for sure.  What was given out
+ * after the last point came soon after it, or there would be another. */
 uint64_t sdb_history_from(seerdb *db)
 {
     const struct sdb_history *h = &db->history;
@@ -150,6 +157,8 @@ uint64_t sdb_history_from(seerdb *db)
             &h->points[(h->first + i) % SDB_HISTORY_POINTS];
         if (now - p->mono_us >= db->history_us)
             from = p->number;
+        if (i + 1 == h->n && now - p->mono_us >= db->history_us + point_every(db))
+            from = db->next_number;
     }
     return from;
 }
@@ -215,7 +224,8 @@ struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
                                                        uint32_t level)
 {
     return (struct sdb_table_writer_options){
-        .compression = (int)t->desc.compression,
+        /* packing costs more than the rest of a compaction: where it is done once */
+        .compression = level >= SDB_BOTTOM ? (int)t->desc.compression : 0,
         .filter_bits = filter_bits_at(t->desc.filter_bits, level),
         .index = (enum seerdb_index)t->desc.index,
     };

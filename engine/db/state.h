@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 
 struct sdb_job;
+struct sdb_events;
 
 /* In the place of a log file: the log may go, a side file has the commits. */
 #define SDB_LOG_FILE_ASIDE UINT64_MAX
@@ -45,6 +46,18 @@ int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
 struct sdb_read_state *sdb_read_state_ref(struct sdb_read_state *s);
 void sdb_read_state_unref(struct sdb_read_state *s); /* accepts NULL */
 
+/* What a tree owes to compaction; under LK_DB. */
+struct sdb_debt {
+    bool look;           /* its version changed since the picker had nothing for it */
+    bool full;           /* asked for: everything to the bottom */
+    uint64_t asked;      /* how often that was asked for, */
+    uint64_t answered;   /* and up to which time it was done, or failed */
+    unsigned failures;   /* in a row */
+    uint64_t look_at_us; /* when to look again, after a failure or for what will be
+                            droppable; 0: now */
+    seerdb_err why;      /* the last failure; all zeros after a success */
+};
+
 struct seerdb_tree {
     seerdb *db;                /* borrowed */
     struct sdb_tree_desc desc; /* id, uuid, owner, name, ...: immutable after open.  Its
@@ -55,6 +68,8 @@ struct seerdb_tree {
     bool drop_intended GUARDED_BY(LK_DB);
     uint64_t intended_us GUARDED_BY(LK_DB); /* when; 0: before the store was opened */
     struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
+    struct sdb_debt debt GUARDED_BY(LK_DB);
+    _Atomic uint32_t runs0; /* runs of level 0; relaxed: for backpressure */
 
     struct sdb_memtable *
         active GUARDED_BY(LK_WRITE);           /* counted; state lists it first */
@@ -97,10 +112,19 @@ struct seerdb_tree {
     _Atomic uint64_t flushed; /* commits up to it are in tables; relaxed */
 };
 
+/* Why commits wait. */
+enum sdb_stall {
+    SDB_STALL_MEMORY, /* for a flush */
+    SDB_STALL_LEVEL0, /* for a compaction of level 0 */
+    SDB_STALL_DEBT,   /* a little, for what compaction has before it */
+    SDB_NSTALLS
+};
+
 /* Counted over the store's life; relaxed. */
 struct sdb_counters {
     _Atomic uint64_t commits, puts, deletes, gets, iterators, flushes, flush_failures,
-        stalls, stall_us, asides;
+        compactions, moves, compaction_failures, asides;
+    _Atomic uint64_t stalls[SDB_NSTALLS], stall_us[SDB_NSTALLS];
 };
 
 /* When numbers were given out: a point in time per second of writing. */
@@ -129,7 +153,9 @@ struct seerdb {
     bool owns_fs;
     seerdb_uuid id;
     size_t memory_limit, memtable_size;
-    uint64_t log_cap; /* bytes of log that force flushes */
+    size_t table_size; /* wanted, of tables that compaction writes */
+    size_t batch_size; /* what level 0 is expected to pass down at a time */
+    uint64_t log_cap;  /* bytes of log that force flushes */
     uint64_t fork_generation;
     struct sdb_file *lock_file; /* owned */
     struct sdb_cache *cache;    /* owned; has what memtables leave of the budget */
@@ -159,6 +185,16 @@ struct seerdb {
     struct sdb_cond work;     /* of LK_DB: a job, or closing */
     struct sdb_cond progress; /* of LK_DB: a job ended */
     bool closing GUARDED_BY(LK_DB);
+    bool job_running GUARDED_BY(LK_DB);          /* the worker is in a job */
+    struct sdb_events *events GUARDED_BY(LK_DB); /* owned; NULL: none yet */
+    struct sdb_thread compactor GUARDED_BY(LK_DB);
+    void *(*compactor_main)(void *); /* immutable after open */
+    struct sdb_cond debt;            /* of LK_DB: a tree to look at, or closing */
+    bool compaction_paused GUARDED_BY(LK_DB);
+    const seerdb_tree *compacting GUARDED_BY(LK_DB); /* NULL: none */
+    struct sdb_cond slow; /* of LK_DB: closing, for commits that are delayed */
+    uint64_t delay_us GUARDED_BY(LK_DB);   /* saved up, of commits */
+    unsigned waiting GUARDED_BY(LK_DB);    /* callers waiting for compactions */
     bool retry_now GUARDED_BY(LK_DB);      /* skip the pauses of all jobs */
     size_t frozen_bytes GUARDED_BY(LK_DB); /* memtables waiting for their flush */
     uint64_t jobs_submitted GUARDED_BY(LK_DB);
@@ -203,7 +239,8 @@ struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state 
 /* The first number given out within the last history_us: 0 is none, everything is
  * older. */
 uint64_t sdb_history_from(seerdb *db) REQUIRES(LK_WRITE);
-/* A number is about to be given out. */
+/* A number is about to be given out, or the store was opened: readers may have begun
+ * before that. */
 void sdb_history_note(seerdb *db) REQUIRES(LK_WRITE);
 
 /* A new tree object over desc (copied) with an empty memtable and this version (a count

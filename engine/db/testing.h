@@ -16,6 +16,9 @@
 
 #define SMALL_MEMORY ((size_t)1 << 20) /* the least: memtables of 256 KiB */
 #define SMALL_LOG    ((size_t)16 << 10)
+#define SMALL_TABLE                                                                    \
+    ((size_t)4 << 10) /* compactions have several levels and outputs                   \
+                       */
 
 /* A store and what it stands on. */
 struct bed {
@@ -45,6 +48,7 @@ static inline void bed_init(struct bed *b)
     b->o = (seerdb_options){.create = true,
                             .memory_limit = SMALL_MEMORY,
                             .log_file_size = SMALL_LOG,
+                            .sizes = {.table = SMALL_TABLE, .batch = 2 * SMALL_TABLE},
                             .fs = b->fs};
 }
 

@@ -168,6 +168,9 @@ static void *flush_all(void *arg)
         sdb_clock_sleep_us(2000);
         if (seerdb_flush(s->bed.db, i % 2 == 0 ? s->bank : NULL, NULL) != 0)
             complain(s, "a flush fails");
+        if (i % 5 == 0 &&
+            seerdb_compact(s->bed.db, i % 2 == 0 ? s->bank : NULL, NULL) != 0)
+            complain(s, "a compaction fails");
         (void)stat_of(s->bed.db, s->bank, "tables");
         (void)seerdb_tree_count_estimate(s->bank);
         atomic_fetch_add_explicit(&s->flushes, 1, memory_order_relaxed);

@@ -11,37 +11,7 @@
 #include "db/flush.h"
 #include "db/marked.h"
 #include "db/payload.h"
-#include "os/clock.h"
-
-/* Memtables waiting for their flush may take this many times the size of one. */
-#define FROZEN_MAX 2u
-
-/* Wait until the flushes have caught up.  A flush that fails for want of space ends the
- * wait with its failure: nobody hangs on a full disk. */
-static int wait_for_room(seerdb *db, seerdb_err *err)
-{
-    int rc = 0;
-    sdb_lock_db(&db->lock);
-    if (db->frozen_bytes >= FROZEN_MAX * db->memtable_size) {
-        uint64_t start = sdb_clock_mono_us();
-        while (rc == 0 && db->frozen_bytes >= FROZEN_MAX * db->memtable_size) {
-            const seerdb_err *why = db->bg_err.code != 0 ? &db->bg_err : &db->job_err;
-            if (sdb_job_all_busy(db))
-                break; /* they wait for decisions, perhaps for this commit's */
-            if (why->code != 0 && why->code != SEERDB_BUSY)
-                rc = sdb_fail(err, why->code,
-                              "%s: memory is full and cannot be flushed: %s", db->dir,
-                              why->msg);
-            else
-                sdb_cond_wait(&db->progress, &db->lock);
-        }
-        atomic_fetch_add_explicit(&db->counters.stalls, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&db->counters.stall_us, sdb_clock_mono_us() - start,
-                                  memory_order_relaxed);
-    }
-    sdb_unlock_db(&db->lock);
-    return rc;
-}
+#include "db/pressure.h"
 
 /* Is the slot of every tree of the batch free? */
 static bool slots_free(const seerdb_batch *b) REQUIRES(LK_WRITE)
@@ -143,7 +113,7 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
         b->phase = SDB_BATCH_PREPARED;
         return 0;
     }
-    if ((rc = wait_for_room(db, err)) != 0)
+    if ((rc = sdb_pressure_wait(b, err)) != 0)
         return rc;
     sdb_lock_write(&db->write_lock);
     while (wait && !slots_free(b))

@@ -77,6 +77,7 @@ void sdb_edit_tree(struct sdb_edit *e, const struct sdb_tree_desc *t)
     sdb_put_slice(b, sdb_buf_slice(&t->app));
     sdb_put_varint(b, t->filter_bits);
     sdb_put_varint(b, t->index);
+    sdb_put_varint(b, t->compaction);
     end_field(e, start);
 }
 
@@ -119,6 +120,7 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
         sdb_put_varint(b, t->vlogs[i].bytes);
         sdb_put_varint(b, t->vlogs[i].values);
     }
+    sdb_put_varint(b, t->superseded);
     end_field(e, start);
 }
 
@@ -398,6 +400,7 @@ static int apply_tree(struct apply *a)
     seerdb_slice name = sdb_get_slice(&a->r), app = sdb_get_slice(&a->r);
     t.filter_bits = get_varint32(&a->r);
     t.index = get_varint32(&a->r);
+    t.compaction = get_varint32(&a->r);
     if (!sdb_reader_done(&a->r))
         return malformed(a, "tree");
     if (t.id < c->next_tree || t.id == 0 || t.id == UINT64_MAX)
@@ -413,6 +416,11 @@ static int apply_tree(struct apply *a)
                         "%s: edit: tree %" PRIu64 " has tables with an index of kind "
                         "%" PRIu32 ", known here are 0 and 1",
                         a->where, t.id, t.index);
+    if (t.compaction > SEERDB_TIERED)
+        return sdb_fail(a->err, SEERDB_NEWER,
+                        "%s: edit: tree %" PRIu64 " has the compaction policy %" PRIu32
+                        ", known here are up to %d",
+                        a->where, t.id, t.compaction, SEERDB_TIERED);
     struct sdb_tree_desc *trees =
         sdb_array_grow(c->trees, c->ntrees + 1, sizeof *trees);
     if (trees == NULL)
@@ -514,7 +522,7 @@ static size_t find_table(const struct sdb_tree_desc *t, uint64_t file)
     return i;
 }
 
-/* Read the value-log references of d, the last part of the body. */
+/* Read the value-log references of d. */
 static int get_vlogs(struct apply *a, struct sdb_table_desc *d)
 {
     uint64_t n = sdb_get_varint(&a->r);
@@ -531,7 +539,7 @@ static int get_vlogs(struct apply *a, struct sdb_table_desc *d)
         d->vlogs[i].bytes = sdb_get_varint(&a->r);
         d->vlogs[i].values = sdb_get_varint(&a->r);
     }
-    return sdb_reader_done(&a->r) ? 0 : malformed(a, "add table");
+    return 0;
 }
 
 /* Read the body into *tree and d, which the caller finishes also on failure. */
@@ -557,7 +565,10 @@ static int get_table(struct apply *a, uint64_t *tree, struct sdb_table_desc *d)
     sdb_buf_append_slice(&d->largest, sdb_get_slice(r));
     if ((rc = get_vlogs(a, d)) != 0 || (rc = sdb_buf_check(&d->smallest, a->err)) != 0)
         return rc;
-    return sdb_buf_check(&d->largest, a->err);
+    if ((rc = sdb_buf_check(&d->largest, a->err)) != 0)
+        return rc;
+    d->superseded = sdb_get_varint(r);
+    return sdb_reader_done(r) ? 0 : malformed(a, "add table");
 }
 
 static int apply_table_add(struct apply *a)
@@ -576,7 +587,8 @@ static int apply_table_add(struct apply *a)
         rc = refuse(a, d.file, "a table that is there already");
         goto out;
     }
-    if (d.min_number > d.max_number || d.tombstones > d.records) {
+    if (d.min_number > d.max_number || d.tombstones > d.records ||
+        d.superseded > d.records) {
         rc = refuse(a, d.file, "a table whose counts contradict each other");
         goto out;
     }

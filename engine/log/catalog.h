@@ -30,6 +30,7 @@ struct sdb_table_desc {
     uint64_t commit;  /* of a spilled table: its commit number; 0: not one */
     uint64_t run; /* the sorted run it is part of; of one level the higher is newer */
     uint64_t records, tombstones, key_bytes, value_bytes; /* records: all of them */
+    uint64_t superseded; /* of the records: those with a newer one of their key here */
     uint64_t min_number, max_number;
     struct sdb_buf smallest, largest; /* owned: user keys */
     struct sdb_vlog_ref *vlogs;       /* owned */
@@ -48,7 +49,7 @@ struct sdb_tree_desc {
     uint64_t created;  /* the commit-number counter when it was made */
     uint64_t features; /* incompatible-feature bits of this tree */
     uint32_t key_format, value_format;
-    uint32_t compression;
+    uint32_t compression, compaction;
     uint32_t filter_bits, index; /* of tables written from now on */
     struct sdb_buf name, app;    /* owned */
     bool drop_intended;

@@ -131,14 +131,14 @@ static const char *const examples[N] = {
               "00 00 00 00 00 00 00 00",
     [CEILINGS] = "02 03 e8 07 32",
     [FLOOR] = "03 01 0c",
-    [TREE] = "04 36 03 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+    [TREE] = "04 37 03 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
              "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af"
-             "ac 02 00 00 00 00 00 00 00 00 01 02 03 01 74 03 61 62 63 0a 01",
+             "ac 02 00 00 00 00 00 00 00 00 01 02 03 01 74 03 61 62 63 0a 01 00",
     [INTENT] = "05 01 03",
     [DROP] = "06 01 03",
     [NUMBERS] = "07 06 03 82 01 83 01 07",
-    [ADD] = "08 28 03 11 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
-            "80 20 01 00 00 00 c8 01 05 e8 07 d0 0f 07 82 01 01 61 02 7a 7a 00",
+    [ADD] = "08 29 03 11 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+            "80 20 01 00 00 00 c8 01 05 e8 07 d0 0f 07 82 01 01 61 02 7a 7a 00 00",
     [REMOVE] = "09 02 03 11",
     [NEXT] = "0a 01 09",
     [ASIDE] = "0c 06 03 12 80 20 83 01",
@@ -416,6 +416,34 @@ static void start_full(struct sdb_catalog *c, struct sdb_edit *e)
     sdb_buf_clear(&e->bytes);
 }
 
+static void one_edit_may_move_a_table(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_catalog c;
+    struct sdb_edit e;
+    struct sdb_table_desc d = example_table();
+    start_full(&c, &e);
+    d.level = 6;
+    d.run = 9;
+    d.superseded = 2;
+    sdb_edit_table_remove(&e, 3, d.file);
+    sdb_edit_table_add(&e, 3, &d);
+    test_ok(apply(&c, &e, &err), &err);
+    assert_int_equal(c.trees[0].ntables, 1);
+    assert_int_equal(c.trees[0].tables[0].file, d.file);
+    assert_int_equal(c.trees[0].tables[0].level, 6);
+    assert_int_equal(c.trees[0].tables[0].run, 9);
+    assert_int_equal(c.trees[0].tables[0].superseded, 2);
+    sdb_buf_clear(&e.bytes);
+    d.superseded = d.records + 1;
+    d.file++;
+    sdb_edit_table_add(&e, 3, &d);
+    test_fails(apply(&c, &e, &err), SEERDB_CORRUPT, &err);
+    sdb_table_desc_fini(&d);
+    finish(&c, &e);
+}
+
 static void an_edit_that_contradicts_the_catalog_is_corrupt(void **state)
 {
     (void)state;
@@ -674,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_tree_has_the_last_side_file_that_it_was_given),
         cmocka_unit_test(the_newest_place_of_an_owner_counts_while_it_has_trees),
         cmocka_unit_test(a_place_has_a_path),
+        cmocka_unit_test(one_edit_may_move_a_table),
         cmocka_unit_test(an_edit_that_contradicts_the_catalog_is_corrupt),
         cmocka_unit_test(what_a_newer_version_wrote_is_newer),
         cmocka_unit_test(no_cut_or_flipped_edit_does_more_than_fail),

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Bumped in the child by a fork handler: a load instead of a system call per entry. */
@@ -47,6 +49,12 @@ int sdb_thread_start(struct sdb_thread *t, const char *name, void *(*main)(void 
     t->started = true;
     pthread_setname_np(t->id, name);
     return 0;
+}
+
+/* On Linux a nice value is a thread's own. */
+void sdb_thread_step_back(void)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 5);
 }
 
 void sdb_thread_join(struct sdb_thread *t)

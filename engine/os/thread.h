@@ -19,6 +19,9 @@ int sdb_thread_start(struct sdb_thread *t, const char *name, void *(*main)(void 
                      void *arg, seerdb_err *err) SDB_MUST_CHECK;
 void sdb_thread_join(struct sdb_thread *t); /* accepts one never started */
 
+/* Let other threads and programs go before the calling one.  A hint. */
+void sdb_thread_step_back(void);
+
 /* Counts the forks that lie between the first process and this one.  A store keeps
  * the value it was opened under: another value means "I am in a child". */
 uint64_t sdb_fork_generation(void);

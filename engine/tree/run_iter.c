@@ -5,6 +5,7 @@
 #include "tree/run_iter.h"
 
 #include "base/mem.h"
+#include "table/table_iter.h"
 
 struct run_iter {
     struct sdb_iter it;

@@ -38,7 +38,24 @@ void sdb_member_free(struct sdb_member *member)
         return;
     sdb_table_unref(member->table);
     sdb_table_desc_fini(&member->desc);
+    sdb_member_unref(member->origin);
     sdb_mem_free(member);
+}
+
+int sdb_member_move(struct sdb_member *member, uint32_t level, uint64_t run,
+                    struct sdb_member **out, seerdb_err *err)
+{
+    struct sdb_table_desc desc = member->desc; /* borrows; the new member copies */
+    struct sdb_table *table =
+        member->table != NULL ? sdb_table_ref(member->table) : NULL;
+    desc.level = level;
+    desc.run = run;
+    int rc = sdb_member_new(&desc, table, NULL, NULL, out, err);
+    if (rc == 0) {
+        (*out)->origin = sdb_member_origin(member);
+        sdb_member_ref((*out)->origin);
+    }
+    return rc;
 }
 
 void sdb_member_ref(struct sdb_member *member)
@@ -127,6 +144,8 @@ static int find_runs(struct sdb_version *v, seerdb_err *err)
         v->records += d->records;
         v->tombstones += d->tombstones;
         v->bytes += d->size;
+        if (v->members[i]->table != NULL) /* some tests have none */
+            v->memory += sdb_table_memory(v->members[i]->table);
     }
     return 0;
 }

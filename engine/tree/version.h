@@ -26,7 +26,14 @@ struct sdb_member {
     void (*dead)(void *ctx, struct sdb_member *member);
     void *ctx;
     struct sdb_member *next_dead; /* for whoever collects them */
+    struct sdb_member *origin; /* counted: the same file, before it was moved; NULL */
 };
+
+/* The member with whose death the file goes: set dead there. */
+static inline struct sdb_member *sdb_member_origin(struct sdb_member *m)
+{
+    return m->origin != NULL ? m->origin : m;
+}
 
 struct sdb_run {
     uint64_t id;
@@ -39,6 +46,7 @@ struct sdb_version {
     _Atomic uint32_t count;
     uint32_t nruns, nmembers;
     uint64_t records, tombstones, bytes; /* sums over the runs */
+    size_t memory;                       /* of the tables' indexes */
     struct sdb_run *runs;                /* newest first; part of this allocation */
     struct sdb_member *members[];        /* counted; run by run */
 };
@@ -47,6 +55,9 @@ struct sdb_version {
 int sdb_member_new(const struct sdb_table_desc *desc, struct sdb_table *table,
                    void (*dead)(void *, struct sdb_member *), void *ctx,
                    struct sdb_member **out, seerdb_err *err) SDB_MUST_CHECK;
+/* The same file in another place; one count. */
+int sdb_member_move(struct sdb_member *member, uint32_t level, uint64_t run,
+                    struct sdb_member **out, seerdb_err *err) SDB_MUST_CHECK;
 /* Closes the table's file; accepts NULL. */
 void sdb_member_free(struct sdb_member *member);
 void sdb_member_ref(struct sdb_member *member);

@@ -224,6 +224,31 @@ static void a_key_is_in_at_most_one_table_of_a_run(void **state)
     sdb_version_unref(v);
 }
 
+static void a_moved_table_dies_with_its_last_reader_wherever_that_is(void **state)
+{
+    (void)state;
+    for (int reader_last = 0; reader_last < 2; reader_last++) {
+        struct graveyard g = {0};
+        seerdb_err err = {0};
+        struct sdb_member *one = NULL, *moved = NULL, *again = NULL;
+        test_ok(new_member(&(struct place){1, 1, 0, "a", "b", 9, 0}, NULL, &one, &err),
+                &err);
+        test_ok(sdb_member_move(one, 5, 7, &moved, &err), &err);
+        test_ok(sdb_member_move(moved, 6, 8, &again, &err), &err);
+        assert_int_equal(again->desc.level, 6);
+        assert_int_equal(again->desc.run, 8);
+        assert_int_equal(one->desc.level, 0);
+        assert_ptr_equal(sdb_member_origin(again), one);
+        sdb_member_unref(moved);
+        sdb_member_origin(again)->dead = bury; /* it is removed */
+        sdb_member_origin(again)->ctx = &g;
+        sdb_member_unref(reader_last ? again : one);
+        assert_int_equal(dead_in(&g), 0);
+        sdb_member_unref(reader_last ? one : again);
+        assert_int_equal(dead_in(&g), 1);
+    }
+}
+
 static void tables_of_one_run_may_not_overlap(void **state)
 {
     (void)state;
@@ -344,6 +369,7 @@ int main(void)
         cmocka_unit_test(runs_are_ordered_by_level_then_newest_first),
         cmocka_unit_test(level_0_is_ordered_by_commits),
         cmocka_unit_test(a_key_is_in_at_most_one_table_of_a_run),
+        cmocka_unit_test(a_moved_table_dies_with_its_last_reader_wherever_that_is),
         cmocka_unit_test(tables_of_one_run_may_not_overlap),
         cmocka_unit_test(an_empty_version_has_nothing),
         cmocka_unit_test(failed_allocations_leave_the_counts_right),

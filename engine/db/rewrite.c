@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inputs are opened a second time, without the block cache, so that what a compaction
+ * reads once does not push out what readers use; a run's tables share a buffer that is
+ * filled in large reads.
+ *
+ * An output ends between two user keys: at the wanted size, or half of that where a
+ * table of the next level begins, so that the next compaction of it touches few tables
+ * there.  At level 0 it does not: tables with different newest commits are runs of
+ * their own there. */
+#include "db/rewrite.h"
+
+#include "os/aheadfs.h"
+#include "table/merge_iter.h"
+#include "table/table_writer.h"
+#include "tree/fold.h"
+#include "tree/run_iter.h"
+
+#include <assert.h>
+
+#define AHEAD_MAX ((size_t)1 << 20)
+#define AHEAD_MIN ((size_t)16 << 10)
+/* An output may overlap so many times its wanted size in the next level. */
+#define OVERLAP_MAX 10u
+/* Keys between two looks at whether to go on. */
+#define KEYS_AT_A_TIME 64u
+
+/* The inputs of one run. */
+struct source {
+    struct sdb_fs *fs; /* owned */
+    struct sdb_version *version;
+};
+
+struct work {
+    struct sdb_rewrite *r;
+    seerdb *db;
+    struct source *sources; /* owned; one for each run that has inputs */
+    size_t nsources;
+    struct sdb_iter *it; /* owned: all of them merged */
+    seerdb_slice largest;
+    struct sdb_fold fold;
+    struct sdb_file *file; /* owned; NULL: no output is open */
+    struct sdb_table_writer *writer;
+    uint64_t number;               /* of the output's file */
+    uint32_t next_cut, end_cut;    /* members of from: the next table of the cut run */
+    uint64_t overlapped;           /* bytes of that run that the output reaches over */
+    uint64_t superseded;           /* records of the output */
+    uint64_t versions;             /* emitted of the key at hand */
+    uint64_t history, history_max; /* bytes of superseded versions kept, and allowed */
+    seerdb_err why;                /* of a failure in emit */
+};
+
+/* ---- inputs ------------------------------------------------------------------- */
+
+/* A member of our own for the same file, read through fs. */
+static int open_input(struct work *w, struct sdb_fs *fs, const struct sdb_member *m,
+                      struct sdb_member **out, seerdb_err *err)
+{
+    struct sdb_file *file = NULL;
+    struct sdb_table *table = NULL;
+    char *path = sdb_table_path(w->db, m->desc.file);
+    if (path == NULL)
+        return sdb_fail_nomem(err, 0);
+    int rc = sdb_fs_open(fs, path, SDB_READ, SDB_FOR_COMPACTION, &file, err);
+    sdb_mem_free(path);
+    if (rc == 0 &&
+        (rc = sdb_table_open(file, &m->desc.id, m->desc.size, &table, err)) == 0)
+        rc = sdb_member_new(&m->desc, table, NULL, NULL, out, err);
+    return rc;
+}
+
+/* The inputs from[i] on that are of one run become a source; *i is then the first of
+ * the next run. */
+static int open_source(struct work *w, size_t *i, struct sdb_iter **out,
+                       seerdb_err *err)
+{
+    const struct sdb_version *from = w->r->from;
+    const struct sdb_pick *pick = w->r->pick;
+    const struct sdb_run *run = from->runs;
+    struct source *s = &w->sources[w->nsources++];
+    size_t ahead = w->db->memory_limit / 256, n = 0;
+    int rc = 0;
+    while (pick->inputs[*i] >= run->first + run->n)
+        run++;
+    if (ahead > AHEAD_MAX)
+        ahead = AHEAD_MAX;
+    if (ahead < AHEAD_MIN)
+        ahead = AHEAD_MIN;
+    struct sdb_member **members = sdb_array_new(pick->n, sizeof members[0]);
+    s->fs = sdb_aheadfs_new(w->db->fs, SDB_FOR_COMPACTION, ahead);
+    if (members == NULL || s->fs == NULL) {
+        rc = sdb_fail_nomem(err, pick->n * sizeof members[0]);
+        goto out;
+    }
+    for (; *i < pick->n && pick->inputs[*i] < run->first + run->n && rc == 0; (*i)++)
+        if ((rc = open_input(w, s->fs, from->members[pick->inputs[*i]], &members[n],
+                             err)) == 0)
+            n++;
+    if (rc == 0)
+        rc = sdb_version_new(
+            NULL, &(struct sdb_version_change){.added = members, .nadded = n},
+            &s->version, err);
+    if (rc == 0 && s->version->nruns != 1)
+        rc = sdb_fail(err, SEERDB_CORRUPT, "%s: the tables of one run are %" PRIu32,
+                      w->db->dir, s->version->nruns);
+    if (rc == 0)
+        rc = sdb_run_iter(s->version, &s->version->runs[0], SDB_NUMBER_MAX, out, err);
+out:
+    while (n > 0)
+        sdb_member_unref(members[--n]);
+    sdb_mem_free(members);
+    return rc;
+}
+
+static int open_inputs(struct work *w, seerdb_err *err)
+{
+    size_t n = w->r->pick->n, opened = 0;
+    int rc = 0;
+    struct sdb_iter **iters = sdb_array_new(n, sizeof iters[0]);
+    w->sources = sdb_array_new(n, sizeof w->sources[0]);
+    if (iters == NULL || w->sources == NULL) {
+        sdb_mem_free(iters);
+        return sdb_fail_nomem(err, n * sizeof w->sources[0]);
+    }
+    for (size_t i = 0; i < n && rc == 0;)
+        if ((rc = open_source(w, &i, &iters[opened], err)) == 0)
+            opened++;
+    if (rc == 0)
+        rc = sdb_merge_iter(iters, opened, &w->it, err); /* takes them over */
+    else
+        while (opened > 0)
+            sdb_iter_close(iters[--opened]);
+    sdb_mem_free(iters);
+    return rc;
+}
+
+/* The keys between which everything lies. */
+static void find_bounds(struct work *w)
+{
+    const struct sdb_version *from = w->r->from;
+    for (size_t i = 0; i < w->r->pick->n; i++) {
+        const struct sdb_table_desc *d = &from->members[w->r->pick->inputs[i]]->desc;
+        if (i == 0 || sdb_slice_cmp(sdb_buf_slice(&d->largest), w->largest) > 0)
+            w->largest = sdb_buf_slice(&d->largest);
+    }
+    if (w->r->pick->cut_run < from->nruns) {
+        const struct sdb_run *run = &from->runs[w->r->pick->cut_run];
+        w->next_cut = run->first;
+        w->end_cut = run->first + run->n;
+    }
+}
+
+/* ---- outputs ------------------------------------------------------------------- */
+
+static int new_number(struct work *w, seerdb_err *err)
+{
+    seerdb *db = w->db;
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_reserve(db, err);
+    if (rc == 0)
+        w->number = atomic_fetch_add_explicit(&db->next_file, 1, memory_order_relaxed);
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
+/* Begin an output whose first key is `smallest`. */
+static int begin_output(struct work *w, seerdb_slice smallest, seerdb_err *err)
+{
+    const struct sdb_pick *pick = w->r->pick;
+    struct sdb_table_writer_options o =
+        sdb_tree_table_options(w->r->tree, pick->output_level);
+    o.smallest = smallest;
+    o.largest = w->largest;
+    char *path = NULL;
+    int rc = new_number(w, err);
+    if (rc == 0 && (path = sdb_table_path(w->db, w->number)) == NULL)
+        rc = sdb_fail_nomem(err, 0);
+    if (rc == 0)
+        rc =
+            sdb_fs_open(w->db->fs, path, SDB_CREATE, SDB_FOR_COMPACTION, &w->file, err);
+    sdb_mem_free(path);
+    w->overlapped = w->superseded = 0;
+    return rc != 0 ? rc : sdb_table_writer_new(w->file, &o, &w->writer, err);
+}
+
+/* Open what was written for reading, and list it. */
+static int add_output(struct work *w, const struct sdb_table_desc *desc,
+                      seerdb_err *err)
+{
+    struct sdb_rewrite *r = w->r;
+    struct sdb_file *file = NULL;
+    struct sdb_table *table = NULL;
+    struct sdb_member **outputs = r->outputs;
+    if (r->n == r->capacity) {
+        size_t capacity = 2 * r->capacity + 8;
+        if ((outputs = sdb_array_grow(outputs, capacity, sizeof outputs[0])) == NULL)
+            return sdb_fail_nomem(err, capacity * sizeof outputs[0]);
+        r->outputs = outputs;
+        r->capacity = capacity;
+    }
+    char *path = sdb_table_path(w->db, desc->file);
+    if (path == NULL)
+        return sdb_fail_nomem(err, 0);
+    int rc = sdb_fs_open(w->db->fs, path, SDB_READ, SDB_FOR_READ, &file, err);
+    sdb_mem_free(path);
+    if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
+        return rc;
+    sdb_table_use_cache(table, w->db->cache);
+    if ((rc = sdb_member_new(desc, table, NULL, NULL, &outputs[r->n], err)) == 0) {
+        r->n++;
+        r->bytes += desc->size;
+    }
+    return rc;
+}
+
+/* Let go of the output at hand; `remove` its file too. */
+static void drop_output(struct work *w, bool remove)
+{
+    sdb_table_writer_free(w->writer);
+    w->writer = NULL;
+    if (w->file == NULL)
+        return;
+    sdb_file_close(w->file);
+    w->file = NULL;
+    char *path = remove ? sdb_table_path(w->db, w->number) : NULL;
+    if (path != NULL)
+        (void)sdb_fs_remove(w->db->fs, path, NULL);
+    sdb_mem_free(path);
+}
+
+static int end_output(struct work *w, seerdb_err *err)
+{
+    const struct sdb_pick *pick = w->r->pick;
+    struct sdb_table_summary s = {0};
+    struct sdb_table_desc desc = {0};
+    int rc = sdb_table_writer_finish(w->writer, &s, err);
+    if (rc != 0)
+        return rc;
+    desc = (struct sdb_table_desc){.file = w->number,
+                                   .level = pick->output_level,
+                                   .run = pick->output_run,
+                                   .id = s.id,
+                                   .size = s.file_size,
+                                   .records = s.records,
+                                   .tombstones = s.tombstones,
+                                   .superseded = w->superseded,
+                                   .key_bytes = s.key_bytes,
+                                   .value_bytes = s.value_bytes,
+                                   .min_number = s.min_number,
+                                   .max_number = s.max_number};
+    sdb_buf_append_slice(&desc.smallest, s.smallest);
+    sdb_buf_append_slice(&desc.largest, s.largest);
+    if ((rc = sdb_buf_check(&desc.smallest, err)) == 0 &&
+        (rc = sdb_buf_check(&desc.largest, err)) == 0)
+        rc = add_output(w, &desc, err);
+    sdb_table_desc_fini(&desc);
+    drop_output(w, rc != 0);
+    return rc;
+}
+
+/* ---- the merge ------------------------------------------------------------------- */
+
+static int emit(void *ctx, const struct sdb_record *r)
+{
+    struct work *w = ctx;
+    int rc;
+    if (w->writer == NULL && (rc = begin_output(w, r->key, &w->why)) != 0)
+        return rc;
+    sdb_table_writer_add(w->writer, r);
+    if (w->versions++ > 0) {
+        w->superseded++;
+        w->history += r->key.size + r->value.size;
+    }
+    return 0;
+}
+
+/* Must the output end before this key? */
+static bool ends_before(struct work *w, seerdb_slice key)
+{
+    const struct sdb_version *from = w->r->from;
+    bool crossed = false;
+    while (w->next_cut < w->end_cut &&
+           sdb_slice_cmp(sdb_buf_slice(&from->members[w->next_cut]->desc.smallest),
+                         key) <= 0) {
+        crossed = true;
+        w->overlapped += from->members[w->next_cut++]->desc.size;
+    }
+    if (w->writer == NULL ||
+        w->r->pick->output_level == 0) /* there, a table is a run */
+        return false;
+    uint64_t size = sdb_table_writer_size(w->writer), wanted = w->db->table_size;
+    return size >= wanted ||
+           (crossed && (size >= wanted / 2 || w->overlapped > OVERLAP_MAX * wanted));
+}
+
+static int merge(struct work *w, seerdb_err *err)
+{
+    struct sdb_iter *it = w->it;
+    uint64_t keys = 0;
+    int rc;
+    for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
+        if (keys++ % KEYS_AT_A_TIME == 0 && (rc = w->r->look_up(w->r->ctx, err)) != 0)
+            break;
+        if (ends_before(w, it->at.key) && (rc = end_output(w, err)) != 0)
+            break;
+        w->versions = 0;
+        if ((rc = sdb_fold_key(&w->fold, it, emit, w, err)) != 0)
+            break;
+        if (w->history > w->history_max)
+            w->fold.history_from = 0; /* it takes too much room: readers start again */
+    }
+    if (rc == SEERDB_NOTFOUND)
+        rc = w->writer != NULL ? end_output(w, err) : 0;
+    return rc < 0 && w->why.code != 0 ? sdb_fail_as(err, &w->why) : rc;
+}
+
+int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
+{
+    struct work w = {.r = r, .db = r->tree->db};
+    w.fold = (struct sdb_fold){.present = true,
+                               .bottom = r->pick->last,
+                               .history_from = r->history_from,
+                               .note_floor = r->tree->marked};
+    w.history_max = r->pick->bytes / 4;
+    if (w.history_max < w.db->memtable_size)
+        w.history_max = w.db->memtable_size;
+    find_bounds(&w);
+    int rc = open_inputs(&w, err);
+    if (rc == 0)
+        rc = merge(&w, err);
+    r->fold_floor = w.fold.floor;
+    drop_output(&w, true);
+    sdb_iter_close(w.it);
+    sdb_fold_fini(&w.fold);
+    for (size_t i = 0; i < w.nsources; i++) {
+        sdb_version_unref(w.sources[i].version);
+        sdb_aheadfs_free(w.sources[i].fs);
+    }
+    sdb_mem_free(w.sources);
+    if (rc == 0 && r->n > 0)
+        rc = sdb_fs_sync_dir(w.db->fs, w.db->dir, err);
+    return rc;
+}
+
+void sdb_rewrite_abandon(struct sdb_rewrite *r)
+{
+    seerdb *db = r->tree->db;
+    for (size_t i = 0; i < r->n; i++) {
+        char *path = sdb_table_path(db, r->outputs[i]->desc.file);
+        if (path != NULL)
+            (void)sdb_fs_remove(db->fs, path, NULL);
+        sdb_mem_free(path);
+    }
+}
+
+void sdb_rewrite_fini(struct sdb_rewrite *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        sdb_member_unref(r->outputs[i]);
+    sdb_mem_free(r->outputs);
+    r->outputs = NULL;
+    r->n = r->capacity = 0;
+}

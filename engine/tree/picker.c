@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The sizes of levels are counted from the bottom, whose size is that of the data: a
+ * level above it exists only if its share, a `ratio`th of the level below, is more than
+ * one batch of level 0.  So nearly all the data is at the bottom, whatever its size,
+ * and a small tree has no levels between: level 0 goes into the bottom directly.  With
+ * several runs per level the number of levels follows from the bottom's size, too;
+ * each passes all its runs down at once when it has as many as it may.
+ *
+ * Level 0 is passed down whole, with what it overlaps there, unless that is much more
+ * than level 0 itself: many small flushes would rewrite a large tree again and again.
+ * Those are merged with each other first, runs of similar size together, so that a byte
+ * is written once per doubling.
+ *
+ * Every pick makes the version better by the measure that asked for it -- fewer runs, a
+ * smaller level, fewer tombstones -- and none makes another measure worse without
+ * bringing data nearer to the bottom: picks come to an end. */
+#include "tree/picker.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+/* Merging level 0 with itself instead of passing it down must keep this many runs at
+ * the most. */
+#define L0_RUNS_MAX 8u
+/* A table overlapping more than so many times its size in the level after next is not
+ * moved there: it would be expensive to move on. */
+#define OVERLAP_MAX 10u
+/* Tables of which so many records in a hundred are tombstones are compacted for that
+ * alone; of small ones it does not matter. */
+#define DENSE_PERCENT 50u
+#define DENSE_LEAST   128u
+/* The same of tombstones and superseded records where nothing lies below: those are
+ * there for readers that began before, and for some seconds only. */
+#define STALE_PERCENT 20u
+
+struct choice {
+    const struct sdb_version *v;
+    const struct sdb_policy *p;
+    struct sdb_level levels[SDB_LEVELS];
+    bool *taken;         /* owned; of v->nmembers: the inputs */
+    size_t n;            /* so many */
+    seerdb_slice lo, hi; /* the keys between which the inputs lie, once there are any */
+    uint32_t nruns0;     /* runs of level 0 */
+    uint32_t first0;     /* the newest of them that may go down: all after it may too */
+};
+
+static uint32_t level_of(const struct sdb_run *run)
+{
+    return run->level < SDB_BOTTOM ? run->level : SDB_BOTTOM;
+}
+
+static seerdb_slice smallest(const struct sdb_version *v, uint32_t i)
+{
+    return sdb_buf_slice(&v->members[i]->desc.smallest);
+}
+
+static seerdb_slice largest(const struct sdb_version *v, uint32_t i)
+{
+    return sdb_buf_slice(&v->members[i]->desc.largest);
+}
+
+/* ---- levels ----------------------------------------------------------------- */
+
+/* How many runs the level may have. */
+static uint32_t runs_allowed(const struct sdb_policy *p, uint32_t level)
+{
+    switch (p->kind) {
+    case SEERDB_LAZY:
+        return level < SDB_BOTTOM ? p->runs : 1;
+    case SEERDB_TIERED:
+        return p->runs;
+    default:
+        return 1;
+    }
+}
+
+/* The level that level 0 is passed down to: by the bottom's size, but never below data
+ * that lies higher. */
+static uint32_t base_level(const struct sdb_policy *p, const struct sdb_level *levels)
+{
+    uint64_t bottom = levels[SDB_BOTTOM].bytes;
+    uint32_t base = SDB_BOTTOM;
+    if (p->kind == SEERDB_TIERED)
+        return 1;
+    unsigned ratio = p->kind == SEERDB_LAZY ? p->runs : p->ratio;
+    for (uint64_t share = bottom / ratio; share > p->batch_size && base > 1;
+         share /= ratio)
+        base--;
+    for (uint32_t i = 1; i < base; i++)
+        if (levels[i].tables > 0)
+            base = i;
+    return base;
+}
+
+static void score_level(const struct sdb_policy *p, struct sdb_level *levels,
+                        uint32_t i)
+{
+    struct sdb_level *l = &levels[i];
+    uint32_t allowed = runs_allowed(p, i);
+    if (i == 0) {
+        l->score = (double)l->runs / p->trigger;
+    } else if (allowed > 1) { /* it is passed down when it is full */
+        l->score = (double)l->runs / allowed;
+    } else if (l->runs > 1) {
+        l->score = l->runs;
+    } else if (i < SDB_BOTTOM) {
+        l->target = levels[SDB_BOTTOM].bytes;
+        for (uint32_t k = i; k < SDB_BOTTOM; k++)
+            l->target /= p->ratio;
+        if (l->target < p->batch_size)
+            l->target = p->batch_size;
+        l->score = (double)l->bytes / (double)l->target;
+    }
+}
+
+void sdb_picker_levels(const struct sdb_version *v, const struct sdb_policy *p,
+                       struct sdb_level *levels)
+{
+    memset(levels, 0, SDB_LEVELS * sizeof *levels);
+    for (uint32_t i = 0; i < v->nruns; i++) {
+        const struct sdb_run *run = &v->runs[i];
+        struct sdb_level *l = &levels[level_of(run)];
+        l->runs++;
+        l->tables += run->n;
+        l->bytes += run->bytes;
+        l->records += run->records;
+        l->tombstones += run->tombstones;
+    }
+    for (uint32_t i = 0; i < SDB_LEVELS; i++)
+        score_level(p, levels, i);
+}
+
+/* ---- sets of inputs ------------------------------------------------------------ */
+
+static void take_none(struct choice *c)
+{
+    memset(c->taken, 0, c->v->nmembers * sizeof c->taken[0]);
+    c->n = 0;
+}
+
+static void take(struct choice *c, uint32_t place)
+{
+    seerdb_slice lo = smallest(c->v, place), hi = largest(c->v, place);
+    if (c->taken[place])
+        return;
+    if (c->n == 0 || sdb_slice_cmp(lo, c->lo) < 0)
+        c->lo = lo;
+    if (c->n == 0 || sdb_slice_cmp(hi, c->hi) > 0)
+        c->hi = hi;
+    c->taken[place] = true;
+    c->n++;
+}
+
+static void take_run(struct choice *c, uint32_t run)
+{
+    const struct sdb_run *r = &c->v->runs[run];
+    for (uint32_t i = 0; i < r->n; i++)
+        take(c, r->first + i);
+}
+
+static void take_level(struct choice *c, uint32_t level)
+{
+    for (uint32_t i = 0; i < c->v->nruns; i++)
+        if (level_of(&c->v->runs[i]) == level)
+            take_run(c, i);
+}
+
+/* Bytes of the run's tables between lo and hi. */
+static uint64_t overlap(const struct sdb_version *v, const struct sdb_run *run,
+                        seerdb_slice lo, seerdb_slice hi)
+{
+    uint64_t bytes = 0;
+    uint32_t i = sdb_run_seek(v, run, lo);
+    for (; i < run->first + run->n && sdb_slice_cmp(smallest(v, i), hi) <= 0; i++)
+        bytes += v->members[i]->desc.size;
+    return bytes;
+}
+
+static uint64_t level_overlap(const struct sdb_version *v, uint32_t level,
+                              seerdb_slice lo, seerdb_slice hi)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < v->nruns; i++)
+        if (level_of(&v->runs[i]) == level)
+            bytes += overlap(v, &v->runs[i], lo, hi);
+    return bytes;
+}
+
+/* The first run of the level, or nruns. */
+static uint32_t run_of_level(const struct sdb_version *v, uint32_t level)
+{
+    uint32_t i = 0;
+    while (i < v->nruns && level_of(&v->runs[i]) != level)
+        i++;
+    return i;
+}
+
+/* Take the tables of the run that overlap the inputs, and small neighbours, which would
+ * stay small for ever where keys only rise. */
+static void take_overlap(struct choice *c, uint32_t run)
+{
+    const struct sdb_version *v = c->v;
+    const struct sdb_run *r = &v->runs[run];
+    seerdb_slice hi = c->hi;
+    uint32_t end = r->first + r->n, i = sdb_run_seek(v, r, c->lo);
+    if (i > r->first && v->members[i - 1]->desc.size < c->p->table_size / 2)
+        take(c, i - 1);
+    for (; i < end && sdb_slice_cmp(smallest(v, i), hi) <= 0; i++)
+        take(c, i);
+    if (i < end && v->members[i]->desc.size < c->p->table_size / 2)
+        take(c, i);
+}
+
+/* ---- what a pick says ------------------------------------------------------------ */
+
+/* Does a table that is no input, and older than one, overlap the inputs? */
+static bool something_below(const struct choice *c)
+{
+    const struct sdb_version *v = c->v;
+    uint32_t newest = 0;
+    while (!c->taken[newest])
+        newest++;
+    for (uint32_t i = 0; i < v->nruns; i++) {
+        const struct sdb_run *run = &v->runs[i];
+        uint32_t at = sdb_run_seek(v, run, c->lo), end = run->first + run->n;
+        if (run->first <= newest) /* what that one has in between is newer */
+            continue;
+        for (; at < end && sdb_slice_cmp(smallest(v, at), c->hi) <= 0; at++)
+            if (!c->taken[at])
+                return true;
+    }
+    return false;
+}
+
+/* The inputs go to `level`; run 0: a new run there. */
+static void decide(struct choice *c, enum sdb_pick_kind kind, uint32_t level,
+                   uint64_t run, const char *reason, struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    assert(c->n > 0);
+    out->kind = kind;
+    out->reason = reason;
+    out->output_level = level;
+    out->output_run = run != 0 ? run : sdb_version_next_run(v);
+    out->last = !something_below(c);
+    out->n = 0;
+    for (uint32_t i = 0; i < v->nmembers; i++)
+        if (c->taken[i]) {
+            out->inputs[out->n++] = i;
+            out->bytes += v->members[i]->desc.size;
+        }
+    assert(out->n == c->n);
+    out->level = v->members[out->inputs[0]]->desc.level;
+    out->cut_run = 0;
+    while (out->cut_run < v->nruns && level_of(&v->runs[out->cut_run]) <= level)
+        out->cut_run++;
+}
+
+/* The inputs, of one run, overlap nothing on their way down to level `least` at the
+ * least: move them as far as they may go.  False if they may not. */
+static bool move_down(struct choice *c, uint32_t least, const char *reason,
+                      struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    uint64_t bytes = 0;
+    uint32_t to = 0;
+    while (!c->taken[to])
+        to++;
+    to = v->members[to]->desc.level;
+    for (uint32_t i = 0; i < v->nmembers; i++)
+        bytes += c->taken[i] ? v->members[i]->desc.size : 0;
+    while (to < SDB_BOTTOM && level_overlap(v, to + 1, c->lo, c->hi) == 0)
+        to++;
+    if (to == SDB_BOTTOM && c->p->pack_bottom)
+        return false;
+    if (to < least || bytes < c->p->table_size / 4)
+        return false;
+    if (to < SDB_BOTTOM && level_overlap(v, to + 1, c->lo, c->hi) >
+                               OVERLAP_MAX * c->p->table_size + OVERLAP_MAX * bytes)
+        return false;
+    uint32_t run = run_of_level(v, to);
+    decide(c, SDB_PICK_MOVE, to, run < v->nruns ? v->runs[run].id : 0, reason, out);
+    return true;
+}
+
+/* Pass the inputs, which are of higher levels, to `level`. */
+static void pass_down(struct choice *c, uint32_t level, const char *reason,
+                      struct sdb_pick *out)
+{
+    uint32_t run = run_of_level(c->v, level);
+    uint64_t id = 0;
+    if (run < c->v->nruns && runs_allowed(c->p, level) == 1) {
+        for (uint32_t i = run + 1; i < c->v->nruns; i++)
+            if (level_of(&c->v->runs[i]) == level) { /* of two runs make one first */
+                take_none(c);
+                take_level(c, level);
+                decide(c, SDB_PICK_MERGE, level, 0, "runs", out);
+                return;
+            }
+        take_overlap(c, run);
+        id = c->v->runs[run].id;
+    }
+    decide(c, SDB_PICK_MERGE, level, id, reason, out);
+}
+
+/* ---- level 0 --------------------------------------------------------------------- */
+
+static bool is_dense(const struct sdb_member *m)
+{
+    return m->desc.tombstones >= DENSE_LEAST &&
+           m->desc.tombstones * 100 >= m->desc.records * DENSE_PERCENT;
+}
+
+static bool is_stale(const struct sdb_policy *p, const struct sdb_member *m)
+{
+    uint64_t stale = m->desc.tombstones + m->desc.superseded;
+    return p->full
+               ? stale > 0
+               : stale >= DENSE_LEAST && stale * 100 >= m->desc.records * STALE_PERCENT;
+}
+
+/* Merge runs of level 0 with each other: the newest ones, as long as the next is not
+ * much larger than those before it together.  False if that is not worth it. */
+static bool merge_level0(struct choice *c, struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    uint64_t sum = v->runs[c->first0].bytes;
+    uint32_t end = c->first0 + 1;
+    bool too_many = c->nruns0 - c->first0 > L0_RUNS_MAX;
+    while (end < c->nruns0 && (too_many || v->runs[end].bytes <= 2 * sum))
+        sum += v->runs[end++].bytes;
+    if (end - c->first0 < 2)
+        return false;
+    take_none(c);
+    for (uint32_t i = c->first0; i < end; i++)
+        take_run(c, i);
+    decide(c, SDB_PICK_MERGE, 0, v->runs[c->first0].id, "small runs", out);
+    return true;
+}
+
+static bool pick_level0(struct choice *c, struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    uint32_t base = base_level(c->p, c->levels), n = c->nruns0 - c->first0;
+    bool dense = false;
+    uint64_t bytes = 0;
+    for (uint32_t i = c->first0; i < c->nruns0; i++)
+        for (uint32_t k = 0; k < v->runs[i].n; k++)
+            dense = dense || is_dense(v->members[v->runs[i].first + k]);
+    if (n == 0 || (n < c->p->trigger && !c->p->full && !dense))
+        return false;
+    const char *reason = c->p->full           ? "asked for"
+                         : n >= c->p->trigger ? "level 0"
+                                              : "tombstones";
+    take_none(c);
+    take_run(c, c->nruns0 - 1);
+    if (move_down(c, base, reason, out))
+        return true;
+    take_none(c);
+    for (uint32_t i = c->first0; i < c->nruns0; i++) {
+        take_run(c, i);
+        bytes += v->runs[i].bytes;
+    }
+    bool joins = runs_allowed(c->p, base) == 1;
+    if (joins && !c->p->full && bytes < c->p->batch_size / 2 &&
+        level_overlap(v, base, c->lo, c->hi) / c->p->ratio > bytes)
+        return n >= c->p->trigger && merge_level0(c, out);
+    pass_down(c, base, reason, out);
+    return true;
+}
+
+/* ---- the other levels --------------------------------------------------------------
+ */
+
+/* Pass on the table of the level, which has one run, that costs least for its size. */
+static void pick_table(struct choice *c, uint32_t level, const char *reason,
+                       struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    const struct sdb_run *run = &v->runs[run_of_level(v, level)];
+    uint32_t best = run->first;
+    double least = 0;
+    for (uint32_t i = run->first; i < run->first + run->n; i++) {
+        uint64_t below = level_overlap(v, level + 1, smallest(v, i), largest(v, i));
+        double cost = (double)below / (double)(v->members[i]->desc.size + 1);
+        if (i == run->first || cost < least) {
+            best = i;
+            least = cost;
+        }
+    }
+    take_none(c);
+    take(c, best);
+    if (!move_down(c, level + 1, reason, out))
+        pass_down(c, level + 1, reason, out);
+}
+
+/* The level has more runs, or more bytes, than it may. */
+static void pick_level(struct choice *c, uint32_t level, const char *reason,
+                       struct sdb_pick *out)
+{
+    if (c->levels[level].runs == 1 && runs_allowed(c->p, level) == 1) {
+        pick_table(c, level, reason, out);
+        return;
+    }
+    take_none(c);
+    take_level(c, level);
+    if (level == SDB_BOTTOM || runs_allowed(c->p, level) == 1)
+        decide(c, SDB_PICK_MERGE, level, 0, "runs", out);
+    else
+        pass_down(c, level + 1, reason, out);
+}
+
+/* A table full of tombstones: pass it down.  Where nothing lies below it: write it
+ * again without what nobody needs any more.  Only those that are the only run of their
+ * level: what lies below a run of several may be another of them. */
+static bool pick_dense(struct choice *c, struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    for (uint32_t r = c->nruns0; r < v->nruns; r++) {
+        uint32_t level = level_of(&v->runs[r]);
+        if (c->levels[level].runs > 1)
+            continue;
+        for (uint32_t i = v->runs[r].first; i < v->runs[r].first + v->runs[r].n; i++) {
+            const struct sdb_member *m = v->members[i];
+            bool dense = is_dense(m), stale = is_stale(c->p, m);
+            if (!dense && !stale)
+                continue;
+            take_none(c);
+            take(c, i);
+            bool below = something_below(c),
+                 young = m->desc.max_number >= c->p->droppable;
+            if (below && dense)
+                pass_down(c, level + 1, "tombstones", out);
+            else if (!below && stale && !young)
+                decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "stale records", out);
+            out->later = out->later || (!below && stale && young);
+            if (out->kind != SDB_PICK_NONE)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Everything in one run at the bottom. */
+static bool pick_full(struct choice *c, struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    if (c->p->kind == SEERDB_LEVELED) {
+        if (pick_level0(c, out))
+            return true;
+        for (uint32_t i = 1; i < SDB_BOTTOM; i++)
+            if (c->levels[i].tables > 0) {
+                pick_level(c, i, "asked for", out);
+                return true;
+            }
+        return false;
+    }
+    if (c->first0 == v->nruns ||
+        (c->first0 + 1 == v->nruns && level_of(&v->runs[c->first0]) == SDB_BOTTOM))
+        return false;
+    take_none(c);
+    for (uint32_t i = c->first0; i < v->nruns; i++)
+        take_run(c, i);
+    decide(c, SDB_PICK_MERGE, SDB_BOTTOM, 0, "asked for", out);
+    return true;
+}
+
+/* Which runs of level 0 may go down: from the oldest on, as long as nothing older than
+ * them is still in memory. */
+static void look_at_level0(struct choice *c)
+{
+    const struct sdb_version *v = c->v;
+    while (c->nruns0 < v->nruns && v->runs[c->nruns0].level == 0)
+        c->nruns0++;
+    for (c->first0 = c->nruns0; c->first0 > 0; c->first0--) {
+        const struct sdb_run *run = &v->runs[c->first0 - 1];
+        for (uint32_t i = run->first; i < run->first + run->n; i++) {
+            const struct sdb_table_desc *d = &v->members[i]->desc;
+            if (d->max_number > c->p->flushed || d->commit > c->p->flushed)
+                return;
+        }
+    }
+}
+
+static void choose(struct choice *c, struct sdb_pick *out)
+{
+    uint32_t best = 0;
+    look_at_level0(c);
+    if (c->p->full && pick_full(c, out))
+        return;
+    for (uint32_t i = 1; i < SDB_LEVELS; i++)
+        if (c->levels[i].score >= 1 && c->levels[i].score > c->levels[best].score)
+            best = i;
+    if (best > 0) {
+        pick_level(c, best, "size", out);
+        return;
+    }
+    if (pick_level0(c, out))
+        return;
+    for (uint32_t i = 1; i < SDB_LEVELS; i++)
+        if (c->levels[i].score >= 1 &&
+            (best == 0 || c->levels[i].score > c->levels[best].score))
+            best = i;
+    if (best > 0)
+        pick_level(c, best, "size", out);
+    else
+        (void)pick_dense(c, out);
+}
+
+int sdb_pick(const struct sdb_version *v, const struct sdb_policy *p,
+             struct sdb_pick *out, seerdb_err *err)
+{
+    struct choice c = {.v = v, .p = p};
+    *out = (struct sdb_pick){.kind = SDB_PICK_NONE};
+    if (v->nmembers == 0)
+        return 0;
+    c.taken = sdb_array_new(v->nmembers, sizeof c.taken[0]);
+    out->inputs = sdb_array_new(v->nmembers, sizeof out->inputs[0]);
+    if (c.taken == NULL || out->inputs == NULL) {
+        sdb_mem_free(c.taken);
+        sdb_pick_fini(out);
+        return sdb_fail_nomem(err, v->nmembers * sizeof out->inputs[0]);
+    }
+    sdb_picker_levels(v, p, c.levels);
+    choose(&c, out);
+    sdb_mem_free(c.taken);
+    return 0;
+}
+
+void sdb_pick_fini(struct sdb_pick *pick)
+{
+    if (pick == NULL)
+        return;
+    sdb_mem_free(pick->inputs);
+    *pick = (struct sdb_pick){0};
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One virtual table module serves the three functions: xFilter asks the engine for
+ * everything and keeps it as rows of cells.  The first column names the table, the last
+ * one, hidden, is the argument. */
+#include "inspect.h"
+
+#include "funcs.h"
+
+#include <string.h>
+
+#define CELLS_MAX  11 /* of a row, after the table's name */
+#define STORES_MAX 16 /* of one listing whose own events are told once */
+
+struct cell {
+    enum { CELL_NULL, CELL_INTEGER, CELL_REAL, CELL_TEXT } type;
+    int64_t integer;
+    double real;
+    char *text; /* owned */
+};
+
+struct inspect_row {
+    char *table; /* owned; NULL: of the whole store */
+    int n;
+    struct cell cells[CELLS_MAX];
+};
+
+struct inspect_cursor {
+    sqlite3_vtab_cursor base;
+    struct inspect_row *rows; /* owned */
+    size_t n, capacity, at;
+    const struct svt_table *table;    /* being listed; borrowed */
+    const seerdb *stores[STORES_MAX]; /* whose events were told */
+    size_t nstores;
+    bool tell_store; /* of the table being listed */
+    bool failed;     /* no memory */
+};
+
+struct inspect_module {
+    const char *name, *declaration;
+    int hidden; /* the argument's column */
+    int (*list)(struct inspect_cursor *c, const struct svt_table *t, seerdb_err *err);
+};
+
+struct inspect_vtab {
+    sqlite3_vtab base;
+    struct svt_conn *conn; /* borrowed */
+    const struct inspect_module *module;
+};
+
+/* ---- rows ------------------------------------------------------------------------ */
+
+/* A new row for the table being listed, or NULL. */
+static struct inspect_row *add_row(struct inspect_cursor *c, bool of_store)
+{
+    if (c->n == c->capacity) {
+        size_t capacity = c->capacity * 2 + 32;
+        struct inspect_row *rows = sqlite3_realloc64(c->rows, capacity * sizeof(*rows));
+        if (rows == NULL) {
+            c->failed = true;
+            return NULL;
+        }
+        c->rows = rows;
+        c->capacity = capacity;
+    }
+    struct inspect_row *row = &c->rows[c->n];
+    *row = (struct inspect_row){
+        .table = of_store ? NULL : sqlite3_mprintf("%s", c->table->who)};
+    if (row->table == NULL && !of_store) {
+        c->failed = true;
+        return NULL;
+    }
+    c->n++;
+    return row;
+}
+
+static void add_integer(struct inspect_row *row, uint64_t v)
+{
+    row->cells[row->n++] = (struct cell){
+        .type = CELL_INTEGER, .integer = v > INT64_MAX ? INT64_MAX : (int64_t)v};
+}
+
+static void add_real(struct inspect_row *row, double v)
+{
+    row->cells[row->n++] = (struct cell){.type = CELL_REAL, .real = v};
+}
+
+static void add_text(struct inspect_cursor *c, struct inspect_row *row, const char *s)
+{
+    char *copy = sqlite3_mprintf("%s", s);
+    c->failed = c->failed || copy == NULL;
+    row->cells[row->n++] =
+        (struct cell){.type = copy != NULL ? CELL_TEXT : CELL_NULL, .text = copy};
+}
+
+static void clear(struct inspect_cursor *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        sqlite3_free(c->rows[i].table);
+        for (int k = 0; k < c->rows[i].n; k++)
+            sqlite3_free(c->rows[i].cells[k].text);
+    }
+    c->n = c->at = c->nstores = 0;
+    c->failed = false;
+}
+
+/* ---- what is listed -------------------------------------------------------------- */
+
+static bool see_level(void *ctx, const seerdb_level *l)
+{
+    struct inspect_row *row = add_row(ctx, false);
+    if (row == NULL)
+        return false;
+    add_integer(row, l->level);
+    add_integer(row, l->runs);
+    add_integer(row, l->tables);
+    add_integer(row, l->bytes);
+    add_integer(row, l->records);
+    add_integer(row, l->tombstones);
+    if (l->target > 0)
+        add_integer(row, l->target);
+    else
+        row->n++; /* NULL: no bound */
+    add_real(row, l->score);
+    return true;
+}
+
+static int list_levels(struct inspect_cursor *c, const struct svt_table *t,
+                       seerdb_err *err)
+{
+    return seerdb_levels(t->ks->tree, see_level, c, err);
+}
+
+static bool see_file(void *ctx, const seerdb_file *f)
+{
+    struct inspect_row *row = add_row(ctx, false);
+    if (row == NULL)
+        return false;
+    const uint64_t values[] = {
+        f->file,       f->level,     f->run,         f->bytes,      f->records,
+        f->tombstones, f->key_bytes, f->value_bytes, f->min_commit, f->max_commit};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        add_integer(row, values[i]);
+    return true;
+}
+
+static int list_files(struct inspect_cursor *c, const struct svt_table *t,
+                      seerdb_err *err)
+{
+    return seerdb_files(t->ks->tree, see_file, c, err);
+}
+
+static bool see_event(void *ctx, const seerdb_event *e)
+{
+    struct inspect_cursor *c = ctx;
+    if (e->of_store && !c->tell_store)
+        return true;
+    struct inspect_row *row = add_row(c, e->of_store);
+    if (row == NULL)
+        return false;
+    add_real(row, (double)e->time_us / 1e6);
+    add_text(c, row, e->event);
+    add_real(row, (double)e->duration_us / 1e3);
+    add_integer(row, e->bytes_in);
+    add_integer(row, e->bytes_out);
+    add_text(c, row, e->detail);
+    return !c->failed;
+}
+
+static int list_events(struct inspect_cursor *c, const struct svt_table *t,
+                       seerdb_err *err)
+{
+    const seerdb *db = t->ks->store->db;
+    c->tell_store = true;
+    for (size_t i = 0; i < c->nstores; i++)
+        c->tell_store = c->tell_store && c->stores[i] != db;
+    if (c->tell_store && c->nstores < STORES_MAX)
+        c->stores[c->nstores++] = db;
+    return seerdb_events(t->ks->store->db, t->ks->tree, see_event, c, err);
+}
+
+static const struct inspect_module modules[] = {
+    {"seerdb_levels",
+     "CREATE TABLE x(tbl TEXT, level INT, runs INT, tables INT, bytes INT, records "
+     "INT, "
+     "tombstones INT, target_bytes INT, score REAL, target TEXT HIDDEN)",
+     9, list_levels},
+    {"seerdb_files",
+     "CREATE TABLE x(tbl TEXT, file INT, level INT, run INT, bytes INT, records INT, "
+     "tombstones INT, key_bytes INT, value_bytes INT, min_commit INT, max_commit INT, "
+     "target TEXT HIDDEN)",
+     11, list_files},
+    {"seerdb_events",
+     "CREATE TABLE x(tbl TEXT, time REAL, event TEXT, duration_ms REAL, bytes_in INT, "
+     "bytes_out INT, detail TEXT, target TEXT HIDDEN)",
+     7, list_events},
+};
+
+/* ---- the module -------------------------------------------------------------------
+ */
+
+static int inspect_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                           sqlite3_vtab **out, char **message)
+{
+    const struct inspect_module *module = modules;
+    (void)message;
+    while (argc > 0 && strcmp(module->name, argv[0]) != 0)
+        module++; /* it was registered under one of these names */
+    int rc = sqlite3_declare_vtab(db, module->declaration);
+    if (rc != SQLITE_OK)
+        return rc;
+    struct inspect_vtab *v = sqlite3_malloc64(sizeof(*v));
+    if (v == NULL)
+        return SQLITE_NOMEM;
+    *v = (struct inspect_vtab){.conn = aux, .module = module};
+    *out = &v->base;
+    return SQLITE_OK;
+}
+
+static int inspect_disconnect(sqlite3_vtab *base)
+{
+    sqlite3_free(base);
+    return SQLITE_OK;
+}
+
+static int inspect_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    const struct inspect_vtab *v = (const struct inspect_vtab *)base;
+    info->estimatedCost = 1000;
+    info->estimatedRows = 100;
+    for (int i = 0; i < info->nConstraint; i++) {
+        if (info->aConstraint[i].iColumn != v->module->hidden ||
+            info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ)
+            continue;
+        if (!info->aConstraint[i].usable)
+            return SQLITE_CONSTRAINT;
+        info->aConstraintUsage[i].argvIndex = 1;
+        info->aConstraintUsage[i].omit = 1;
+        info->idxNum = 1;
+        info->estimatedCost = 10;
+        break;
+    }
+    return SQLITE_OK;
+}
+
+static int inspect_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
+{
+    (void)base;
+    struct inspect_cursor *c = sqlite3_malloc64(sizeof(*c));
+    if (c == NULL)
+        return SQLITE_NOMEM;
+    *c = (struct inspect_cursor){.n = 0};
+    *out = &c->base;
+    return SQLITE_OK;
+}
+
+static int inspect_close(sqlite3_vtab_cursor *cursor)
+{
+    struct inspect_cursor *c = (struct inspect_cursor *)cursor;
+    clear(c);
+    sqlite3_free(c->rows);
+    sqlite3_free(c);
+    return SQLITE_OK;
+}
+
+struct inspection {
+    struct inspect_cursor *cursor;
+    const struct inspect_module *module;
+    bool skip; /* tables out of reach: they do not hide the others; seerdb_stats says
+                  why */
+};
+
+static int list_table(void *ctx, struct svt_table *t)
+{
+    struct inspection *i = ctx;
+    struct inspect_cursor *c = i->cursor;
+    seerdb_err err = {0};
+    c->table = t;
+    int rc = svt_table_open(t);
+    if (rc == SQLITE_OK)
+        rc = svt_table_fail(t, i->module->list(c, t, &err), &err);
+    if (c->failed || rc == SQLITE_NOMEM)
+        return SQLITE_NOMEM;
+    return i->skip ? SQLITE_OK : rc;
+}
+
+static int inspect_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_str,
+                          int argc, sqlite3_value **argv)
+{
+    struct inspect_cursor *c = (struct inspect_cursor *)cursor;
+    struct inspect_vtab *v = (struct inspect_vtab *)cursor->pVtab;
+    struct inspection i = {.cursor = c, .module = v->module};
+    struct svt_table *t = NULL;
+    (void)idx_str;
+    clear(c);
+    if (idx_num == 0 || argc == 0) {
+        i.skip = true;
+        return svt_funcs_each_table(v->conn, list_table, &i);
+    }
+    const char *name = (const char *)sqlite3_value_text(argv[0]);
+    if (name == NULL)
+        return SQLITE_OK;
+    int rc = svt_funcs_find_table(v->conn, name, &t, &v->base.zErrMsg);
+    if (rc != SQLITE_OK)
+        return rc;
+    if ((rc = list_table(&i, t)) != SQLITE_OK && t->base.zErrMsg != NULL) {
+        sqlite3_free(v->base.zErrMsg);
+        v->base.zErrMsg = t->base.zErrMsg;
+        t->base.zErrMsg = NULL;
+    }
+    return rc;
+}
+
+static int inspect_next(sqlite3_vtab_cursor *cursor)
+{
+    ((struct inspect_cursor *)cursor)->at++;
+    return SQLITE_OK;
+}
+
+static int inspect_eof(sqlite3_vtab_cursor *cursor)
+{
+    const struct inspect_cursor *c = (const struct inspect_cursor *)cursor;
+    return c->at >= c->n;
+}
+
+static int inspect_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
+{
+    const struct inspect_cursor *c = (const struct inspect_cursor *)cursor;
+    const struct inspect_row *row = &c->rows[c->at];
+    if (i == 0 && row->table != NULL)
+        sqlite3_result_text(ctx, row->table, -1, SQLITE_TRANSIENT);
+    if (i == 0 || i > row->n)
+        return SQLITE_OK;
+    const struct cell *cell = &row->cells[i - 1];
+    if (cell->type == CELL_INTEGER)
+        sqlite3_result_int64(ctx, cell->integer);
+    else if (cell->type == CELL_REAL)
+        sqlite3_result_double(ctx, cell->real);
+    else if (cell->type == CELL_TEXT)
+        sqlite3_result_text(ctx, cell->text, -1, SQLITE_TRANSIENT);
+    return SQLITE_OK;
+}
+
+static int inspect_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid)
+{
+    *rowid = (sqlite3_int64)((struct inspect_cursor *)cursor)->at;
+    return SQLITE_OK;
+}
+
+int svt_inspect_register(struct svt_conn *conn)
+{
+    static const sqlite3_module module = {
+        .iVersion = 1,
+        .xConnect = inspect_connect, /* without xCreate: only as a function */
+        .xBestIndex = inspect_best_index,
+        .xDisconnect = inspect_disconnect,
+        .xDestroy = inspect_disconnect,
+        .xOpen = inspect_open,
+        .xClose = inspect_close,
+        .xFilter = inspect_filter,
+        .xNext = inspect_next,
+        .xEof = inspect_eof,
+        .xColumn = inspect_column,
+        .xRowid = inspect_rowid,
+    };
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0] && rc == SQLITE_OK; i++)
+        rc = sqlite3_create_module_v2(conn->db, modules[i].name, &module, conn, NULL);
+    return rc;
+}
