@@ -11,9 +11,9 @@ ENGINE := \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
-  tree/node tree/memtable tree/version tree/picker tree/run_iter tree/fold \
-  db/chain db/state db/events db/debt db/payload db/job db/batch db/marked db/read db/flush db/aside db/pressure \
-  db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
+  tree/node tree/hidden tree/memtable tree/version tree/picker tree/run_iter tree/fold \
+  db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/marked db/read db/flush db/land \
+  db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table foreground marker \
   txn cursor update funcs inspect module

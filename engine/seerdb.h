@@ -281,16 +281,33 @@ int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err);
 /* Accepts NULL; an undecided prepared batch is rolled back first. */
 void seerdb_batch_free(seerdb_batch *batch);
 
-/* Copies key and value.  TOOBIG over SEERDB_KEY_MAX or SEERDB_VALUE_MAX, NOMEM;
- * a failed call leaves the batch as it was. */
+/* Copies key and value.  TOOBIG over SEERDB_KEY_MAX or SEERDB_VALUE_MAX, NOMEM, and
+ * FULL or IOERR when the batch goes to disk; a failed call leaves the batch as it was.
+ */
 int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                      seerdb_slice value, seerdb_err *err);
 int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                         seerdb_err *err);
 
-/* The number of writes so far: a mark that rollback_to returns to.  Marks and
- * iterators over the batch opened before a rollback stay valid to use. */
-uint64_t seerdb_batch_mark(const seerdb_batch *batch);
+/* The number of writes so far, rolled-back ones included. */
+uint64_t seerdb_batch_writes(const seerdb_batch *batch);
+
+/* The same, as a mark that rollback_to returns to and that reads may name.  A batch
+ * that outgrows its share of memory (an eighth of the limit) goes to disk; writes
+ * before and after a mark are kept apart there, each span in a file.  So release a mark
+ * that is not needed any more, as often as it was made; rolling back to an earlier one
+ * releases it too.  Marks and iterators over the batch opened before a rollback stay
+ * valid to use. */
+uint64_t seerdb_batch_mark(seerdb_batch *batch);
+void seerdb_batch_release(seerdb_batch *batch, uint64_t mark);
+
+/* Move what is in memory of the batch to disk now, as happens by itself when it
+ * outgrows its share. */
+int seerdb_batch_spill(seerdb_batch *batch, seerdb_err *err);
+
+/* Undo the writes after the mark and give their space back.  A mark that was released
+ * may be gone: then writes and prepare answer MISUSE from here on, until the whole
+ * batch is rolled back. */
 void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark);
 
 /* Leave out what the batch writes to `tree`, whose creation was undone: nothing of it

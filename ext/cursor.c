@@ -644,7 +644,7 @@ static int start_point(struct svt_cursor *c, seerdb_batch *batch)
 static int start_walk(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
 {
     seerdb_err err = {0};
-    uint64_t mark = batch != NULL ? seerdb_batch_mark(batch) : 0;
+    uint64_t mark = batch != NULL ? seerdb_batch_writes(batch) : 0;
     if (c->iter == NULL || c->iter_view != c->view || c->iter_batch != batch ||
         c->iter_mark != mark || c->iter_epoch != epoch) {
         close_iter(c);

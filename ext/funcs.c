@@ -175,6 +175,16 @@ static int continue_compaction(struct svt_table *t, char **sentence, seerdb_err 
     return rc;
 }
 
+static int spill(struct svt_table *t, char **sentence, seerdb_err *err)
+{
+    int rc = svt_txn_spill(t, err);
+    if (rc == SEERDB_OK)
+        *sentence = sqlite3_mprintf("spilled %s: what this transaction has written so "
+                                    "far is on disk",
+                                    t->who);
+    return rc;
+}
+
 static int accept(struct svt_table *t, char **sentence, seerdb_err *err)
 {
     uint64_t number = 0;
@@ -196,9 +206,10 @@ static const struct {
                 {"pause", pause_compaction},
                 {"continue", continue_compaction},
                 {"verify", verify},
+                {"spill", spill},
                 {"accept", accept}};
 
-#define COMMAND_LIST "flush, compact, pause, continue, verify, accept"
+#define COMMAND_LIST "flush, compact, pause, continue, verify, spill, accept"
 
 static void answer(sqlite3_context *ctx, int rc, char *text)
 {

@@ -517,6 +517,13 @@ int svt_txn_rollback(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
+/* Keep the first n. */
+static void drop_levels(struct svt_txn *x, int n)
+{
+    while (x->nlevels > n)
+        seerdb_batch_release(x->batch, x->levels[--x->nlevels]);
+}
+
 int svt_txn_savepoint(sqlite3_vtab *base, int n)
 {
     struct svt_table *t = (struct svt_table *)base;
@@ -540,8 +547,8 @@ int svt_txn_savepoint(sqlite3_vtab *base, int n)
 int svt_txn_release(sqlite3_vtab *base, int n)
 {
     struct svt_txn *x = find((struct svt_table *)base);
-    if (x != NULL && n < x->nlevels)
-        x->nlevels = n < 0 ? 0 : n;
+    if (x != NULL)
+        drop_levels(x, n < 0 ? 0 : n);
     return SQLITE_OK;
 }
 
@@ -552,10 +559,10 @@ int svt_txn_rollback_to(sqlite3_vtab *base, int n)
     if (x == NULL || !x->active || (n >= 0 && n >= x->nlevels))
         return SQLITE_OK;
     uint64_t mark = n < 0 ? 0 : x->levels[n];
-    x->nlevels = n + 1;
+    drop_levels(x, n + 1);
     /* Even if no write goes: SQLite has undone the marker. */
     int rc = make_writable(t, x);
-    if (rc == SQLITE_OK && seerdb_batch_mark(x->batch) != mark)
+    if (rc == SQLITE_OK && seerdb_batch_writes(x->batch) != mark)
         roll_back_to(x, mark);
     return rc;
 }
@@ -586,7 +593,7 @@ uint64_t svt_txn_decided_below(struct svt_table *t)
 void svt_txn_note_write(struct svt_table *t, seerdb_batch *batch)
 {
     if (t->ks->first_write == SVT_NO_WRITE)
-        t->ks->first_write = seerdb_batch_mark(batch);
+        t->ks->first_write = seerdb_batch_writes(batch);
 }
 
 void svt_txn_undo(struct svt_table *t, uint64_t mark)
@@ -594,6 +601,13 @@ void svt_txn_undo(struct svt_table *t, uint64_t mark)
     struct svt_txn *x = find(t);
     if (x != NULL)
         roll_back_to(x, mark);
+}
+
+int svt_txn_spill(struct svt_table *t, seerdb_err *err)
+{
+    struct svt_txn *x = find(t);
+    return x != NULL && x->active && !x->prepared ? seerdb_batch_spill(x->batch, err)
+                                                  : SEERDB_OK;
 }
 
 seerdb_batch *svt_txn_batch(struct svt_table *t, uint64_t *epoch)

@@ -44,6 +44,10 @@ void svt_txn_note_write(struct svt_table *t, seerdb_batch *batch);
 /* Undo the writes after `mark`: half of a statement that failed. */
 void svt_txn_undo(struct svt_table *t, uint64_t mark);
 
+/* Move what the connection's transaction has written to t's store to disk.  0, or the
+ * engine's failure. */
+int svt_txn_spill(struct svt_table *t, seerdb_err *err);
+
 /* What a reader of t must see beside the tree: the batch, or NULL when the transaction
  * has no write to it.  *epoch changes whenever a mark may come to mean other writes. */
 seerdb_batch *svt_txn_batch(struct svt_table *t, uint64_t *epoch);

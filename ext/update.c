@@ -444,8 +444,9 @@ int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64
     } else {
         rc = write_row(t, w, argv);
     }
-    if (rc != SQLITE_OK && seerdb_batch_mark(batch) != mark)
+    if (rc != SQLITE_OK && seerdb_batch_writes(batch) != mark)
         svt_txn_undo(t, mark); /* a lone statement has no savepoint of its own */
+    seerdb_batch_release(batch, mark);
     if (rc == SQLITE_OK && argc > 1 && !w->update && has_rowid(&t->schema))
         *rowid = w->rowid;
     seerdb_pin_unref(w->old.pin);

@@ -436,9 +436,17 @@ static enum outcome savepoint(struct rig *g, struct txn *x)
     return rc == SQLITE_OK ? DONE : failed(g, x->c, rc, "a savepoint");
 }
 
+/* Act as if the transaction had outgrown its memory. */
+static enum outcome spill(struct rig *g, struct txn *x, int db)
+{
+    int rc = runf(g, x->c, "SELECT seerdb('%s.s1', 'spill')", schema_of(g, x->c, db));
+    return rc == SQLITE_OK ? DONE : failed(g, x->c, rc, "a spill");
+}
+
 static enum outcome body(struct rig *g, struct txn *x, unsigned dbs)
 {
     int first = below(&x->r, 4), count = below(&x->r, below(&x->r, 4) == 0 ? 20 : 6);
+    bool large = below(&x->r, 5) == 0;
     enum outcome outcome = DONE;
     /* The numbers go in first or last; not into a savepoint that may be undone. */
     if ((first & 1) != 0)
@@ -449,6 +457,8 @@ static enum outcome body(struct rig *g, struct txn *x, unsigned dbs)
         int db = below(&x->r, g->setup.ndbs);
         if (below(&x->r, 4) == 0) {
             outcome = savepoint(g, x);
+        } else if (large && below(&x->r, 3) == 0) {
+            outcome = spill(g, x, db);
         } else if ((dbs >> db & 1u) != 0) {
             struct step s = step_random(&x->r, &x->work, db, x->seq);
             outcome = step(g, x, &s);

@@ -313,15 +313,16 @@ static void run_both(struct side sides[2], int connection, const char *sql[2],
     outcome_fini(&want);
 }
 
-/* Flush, or compact, and see that all is well; an ordinary table has nothing to compare
- * with. */
-static void run_flush(sqlite3 *db, struct text *why)
+/* Spill, or flush or compact and see that all is well; an ordinary table has nothing to
+ * compare with. */
+static void run_commands(sqlite3 *db, enum step_kind kind, struct text *why)
 {
-    const char *commands[] = {"SELECT seerdb('t', 'flush')",
+    const char *commands[] = {"SELECT seerdb('t', 'spill')",
+                              "SELECT seerdb('t', 'flush')",
                               "SELECT seerdb('t', 'verify')"};
     if (sqlite3_total_changes(db) % 3 == 0)
-        commands[0] = "SELECT seerdb('t', 'compact')";
-    for (int i = 0; i < 2; i++) {
+        commands[1] = "SELECT seerdb('t', 'compact')";
+    for (int i = kind == STEP_SPILL ? 0 : 1; i < (kind == STEP_SPILL ? 1 : 3); i++) {
         struct outcome r;
         run_sql(db, commands[i], &(struct step){0}, &r);
         /* t may not exist just now, or be t2. */
@@ -359,9 +360,10 @@ static void run_step(const struct options *o, const struct script *s,
     case STEP_SECOND:
         run_both(sides, 1, sql, step, &s->schema, why);
         break;
+    case STEP_SPILL:
     case STEP_FLUSH:
         if (!o->plain)
-            run_flush(sides[0].db[0], why);
+            run_commands(sides[0].db[0], step->kind, why);
         break;
     case STEP_REOPEN:
         for (int i = 0; i < 2; i++) {
@@ -460,6 +462,9 @@ static void print_step(const struct script *s, const struct step *step)
     switch (step->kind) {
     case STEP_CREATE:
         printf("%s; -- %s\n", s->schema.seerdb, s->schema.ordinary);
+        break;
+    case STEP_SPILL:
+        printf("SELECT seerdb('t', 'spill');\n");
         break;
     case STEP_FLUSH:
         printf("SELECT seerdb('t', 'flush');\n");

@@ -704,7 +704,7 @@ void script_generate(struct script *s, uint64_t seed, size_t nstatements)
         } else if (dice < 910) {
             transaction_step(&g);
         } else if (dice < 940) {
-            finish_step(&g, STEP_FLUSH);
+            finish_step(&g, chance(&g, 60) ? STEP_SPILL : STEP_FLUSH);
         } else if (dice < 952 && !alone) {
             g.step.check = true;
             finish_step(&g, STEP_REOPEN);

@@ -41,6 +41,7 @@ enum step_kind {
     STEP_SQL,    /* run on the first connection of both */
     STEP_SECOND, /* run on the second connection of both */
     STEP_CREATE, /* create the table: a statement of its own for each side */
+    STEP_SPILL,  /* seerdb('t', 'spill') */
     STEP_FLUSH,  /* seerdb('t', 'flush') and 'verify' */
     STEP_REOPEN  /* close all connections and open them again */
 };

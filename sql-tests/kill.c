@@ -85,6 +85,8 @@ static struct sdb_rand rand_of(const struct test *t, uint64_t n, uint64_t salt)
 static int op_count(const struct test *t, uint64_t n)
 {
     struct sdb_rand r = rand_of(t, n, 1);
+    if (sdb_rand_below(&r, 40) == 0)
+        return 600;
     return sdb_rand_below(&r, 20) == 0 ? 150 : 1 + (int)sdb_rand_below(&r, 12);
 }
 
@@ -137,7 +139,10 @@ static void model_apply(const struct test *t, struct model *m, uint64_t n)
 enum third { NO_THIRD, THIRD_D, THIRD_E };
 enum where { INSIDE, BEFORE };
 
-#define CREATE_D "CREATE VIRTUAL TABLE d USING seerdb(n INTEGER PRIMARY KEY, v)"
+/* The least: memtables are flushed, and the larger transactions spill. */
+#define SMALL ", memory_limit = '1MB')"
+
+#define CREATE_D "CREATE VIRTUAL TABLE d USING seerdb(n INTEGER PRIMARY KEY, v" SMALL
 
 /* From transaction n with n % CYCLE == from on, it is called `name` and holds a row for
  * every transaction since n % CYCLE == since.  `sql` makes it so, within that
@@ -364,7 +369,7 @@ static uint64_t commit_next(struct writer *w)
     }
     if (nested)
         run(w->db, "SAVEPOINT a; DELETE FROM t; DELETE FROM u; DELETE FROM ot; "
-                   "DELETE FROM ou; CREATE VIRTUAL TABLE x USING seerdb(k); "
+                   "DELETE FROM ou; CREATE VIRTUAL TABLE x USING seerdb(k" SMALL "; "
                    "INSERT INTO x VALUES (1); ROLLBACK TO a");
     for (int i = 0; i < op_count(w->test, n); i++)
         for (int side = 0; side < NSIDES; side++)
@@ -423,7 +428,7 @@ static void *write_until_killed(void *arg)
                                                  : "SELECT seerdb('u', 'compact')");
         if (n % 11 == 0)
             run(w.db, "BEGIN IMMEDIATE; DELETE FROM u; DELETE FROM ou; "
-                      "CREATE VIRTUAL TABLE x USING seerdb(k); ROLLBACK");
+                      "CREATE VIRTUAL TABLE x USING seerdb(k" SMALL "; ROLLBACK");
     }
     return NULL;
 }
@@ -572,8 +577,8 @@ static pid_t start(const struct test *t, enum role role, const struct model *m,
     if (role == ROLE_SETUP) {
         sqlite3 *db = open_first(t);
         run(db, "CREATE VIRTUAL TABLE t USING seerdb(k TEXT PRIMARY KEY, seq INTEGER, "
-                "payload BLOB, sum INTEGER);"
-                "CREATE VIRTUAL TABLE u USING seerdb(n INTEGER PRIMARY KEY);"
+                "payload BLOB, sum INTEGER" SMALL ";"
+                "CREATE VIRTUAL TABLE u USING seerdb(n INTEGER PRIMARY KEY" SMALL ";"
                 "CREATE TABLE ot(k TEXT PRIMARY KEY, seq INTEGER, payload BLOB, "
                 "sum INTEGER); CREATE TABLE ou(n INTEGER PRIMARY KEY)");
         sqlite3_close(db);

@@ -61,7 +61,8 @@ static uint64_t pin_of(const seerdb_tree *t) REQUIRES(LK_WRITE, LK_DB)
  * was asked. */
 static bool is_left_alone(const seerdb_tree *t, unsigned times) REQUIRES(LK_DB)
 {
-    if (!t->marked || t->dropped || t->damage != NULL)
+    if (!t->marked || t->dropped || t->damage != NULL ||
+        t->pendings != NULL) /* spilled tables hang on their prepare in the log */
         return false;
     if (!t->settled)
         return true;

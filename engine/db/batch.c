@@ -2,14 +2,18 @@
 #include "db/batch.h"
 
 #include "db/payload.h"
+#include "db/spill.h"
 
 #include <assert.h>
+
+#define WORTH_SHARING ((size_t)1 << 20)
 
 static void scratch_free(seerdb_pin *pin)
 {
     struct sdb_scratch *s = (struct sdb_scratch *)pin;
     for (size_t i = 0; i < s->nparts; i++) {
         sdb_memtable_unref(s->parts[i].memtable);
+        sdb_version_unref(s->parts[i].runs);
         sdb_tree_unref(s->parts[i].tree);
     }
     sdb_mem_free(s->parts);
@@ -30,14 +34,39 @@ int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err)
     return 0;
 }
 
+/* The batch's memtables have grown or gone: tell the store's budget, which is about
+ * megabytes. */
+static void account(seerdb_batch *b, size_t bytes)
+{
+    seerdb *db = b->db;
+    size_t before = b->bytes;
+    b->bytes = bytes;
+    /* Differences wrap round; the sum does not. */
+    atomic_fetch_add_explicit(&db->batch_bytes, bytes - before, memory_order_relaxed);
+    if (bytes / WORTH_SHARING == before / WORTH_SHARING)
+        return;
+    sdb_lock_write(&db->write_lock);
+    sdb_share_memory(db);
+    sdb_unlock_write(&db->write_lock);
+}
+
 void sdb_batch_reset(seerdb_batch *b)
 {
+    bool spilled = false;
+    for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts; i++)
+        spilled = spilled || b->scratch->parts[i].since > 0;
     if (b->scratch != NULL)
         seerdb_pin_unref(&b->scratch->pin);
     b->scratch = NULL;
     b->ordinal = 0;
     b->phase = SDB_BATCH_OPEN;
     b->number = 0;
+    b->nmarks = 0;
+    b->lost = false;
+    if (sdb_check_process(b->db, NULL) == 0)
+        account(b, 0);
+    if (spilled)
+        sdb_empty_graveyard(b->db);
 }
 
 struct sdb_batch_part *sdb_batch_part(const seerdb_batch *b, const seerdb_tree *t)
@@ -61,14 +90,10 @@ static int ensure_scratch(seerdb_batch *b, seerdb_err *err)
     return 0;
 }
 
-/* Find or make the tree's part, and keep room for one more hidden range, so that
- * rolling back needs no memory. */
-static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **out,
-                       seerdb_err *err)
+/* Room for one more mark and one more hidden range, so that marking and rolling back
+ * need no memory. */
+static int ensure_room(seerdb_batch *b, seerdb_err *err)
 {
-    int rc = ensure_scratch(b, err);
-    if (rc != 0)
-        return rc;
     struct sdb_scratch *s = b->scratch;
     if (s->hidden.n + 1 > s->ranges_capacity) {
         size_t n = s->ranges_capacity * 2 + 4;
@@ -79,6 +104,25 @@ static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **
         s->hidden.ranges = ranges;
         s->ranges_capacity = n;
     }
+    if (b->nmarks + 1 > b->marks_capacity) {
+        size_t n = b->marks_capacity * 2 + 4;
+        struct sdb_batch_mark *marks = sdb_array_grow(b->marks, n, sizeof *marks);
+        if (marks == NULL)
+            return sdb_fail_nomem(err, n * sizeof *marks);
+        b->marks = marks;
+        b->marks_capacity = n;
+    }
+    return 0;
+}
+
+/* Find or make the tree's part. */
+static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **out,
+                       seerdb_err *err)
+{
+    int rc = ensure_scratch(b, err);
+    if (rc != 0 || (rc = ensure_room(b, err)) != 0)
+        return rc;
+    struct sdb_scratch *s = b->scratch;
     if ((*out = sdb_batch_part(b, t)) != NULL)
         return 0;
     struct sdb_batch_part *parts =
@@ -97,6 +141,145 @@ static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **
     return 0;
 }
 
+/* ---- spilling --------------------------------------------------------------- */
+
+/* A rollback hides all of a table's ordinals or none that it holds.  Its last ordinal
+ * alone tells nothing: it may have been rolled back before the table was written. */
+static bool is_rolled_back(const seerdb_batch *b, const struct sdb_member *m)
+{
+    return sdb_hidden_covers(&b->scratch->hidden, m->desc.min_number + 1,
+                             m->desc.max_number);
+}
+
+/* Let go of the private tables that were rolled back. */
+static int prune(const seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
+{
+    struct sdb_version *old = part->runs, *fresh = NULL;
+    struct sdb_version_change change = {0};
+    int rc = 0;
+    for (size_t i = 0; old != NULL && i < old->nmembers; i++)
+        change.nremoved += is_rolled_back(b, old->members[i]) ? 1 : 0;
+    if (change.nremoved == 0)
+        return 0;
+    if (change.nremoved < old->nmembers) {
+        struct sdb_member **removed = sdb_array_new(change.nremoved, sizeof *removed);
+        size_t n = 0;
+        if (removed == NULL)
+            return sdb_fail_nomem(err, change.nremoved * sizeof *removed);
+        for (size_t i = 0; i < old->nmembers; i++)
+            if (is_rolled_back(b, old->members[i]))
+                removed[n++] = old->members[i];
+        change.removed = removed;
+        rc = sdb_version_new(old, &change, &fresh, err);
+        sdb_mem_free(removed);
+    }
+    if (rc != 0)
+        return rc;
+    part->runs = fresh;
+    sdb_version_unref(old);
+    return 0;
+}
+
+/* Write the memtable to tables, one for each span between marks. */
+static int spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
+{
+    struct sdb_memtable *fresh = NULL;
+    int rc = prune(b, part, err);
+    struct sdb_version *runs = part->runs != NULL ? sdb_version_ref(part->runs) : NULL;
+    struct sdb_spill s = {.tree = part->tree,
+                          .memtable = part->memtable,
+                          .hidden = &b->scratch->hidden,
+                          .from = part->since};
+    if (rc != 0 || (rc = sdb_memtable_new(&fresh, err)) != 0)
+        goto out;
+    for (size_t i = 0; rc == 0 && s.from < b->ordinal; i++) {
+        struct sdb_version *more = NULL;
+        s.to = i < b->nmarks ? b->marks[i].at : b->ordinal;
+        if (s.to <= s.from)
+            continue;
+        s.runs = runs;
+        rc = sdb_spill_write(&s, &more, err);
+        if (rc == 0) {
+            sdb_version_unref(runs);
+            runs = more;
+        }
+        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+        s.from = s.to;
+    }
+    if (rc != 0)
+        goto out;
+    struct sdb_memtable *old = part->memtable;
+    struct sdb_version *before = part->runs;
+    part->memtable = fresh;
+    part->runs = runs;
+    part->since = b->ordinal;
+    fresh = old;
+    runs = before;
+    size_t bytes = sdb_memtable_bytes(part->memtable);
+    account(b, b->bytes - part->bytes + bytes);
+    part->bytes = bytes;
+out:
+    sdb_memtable_unref(fresh);
+    sdb_version_unref(runs);
+    sdb_empty_graveyard(b->db);
+    return rc;
+}
+
+static int spill_largest(seerdb_batch *b, seerdb_err *err)
+{
+    struct sdb_scratch *s = b->scratch;
+    struct sdb_batch_part *largest = &s->parts[0];
+    for (size_t i = 1; i < s->nparts; i++)
+        if (s->parts[i].bytes > largest->bytes)
+            largest = &s->parts[i];
+    return spill_part(b, largest, err);
+}
+
+int seerdb_batch_spill(seerdb_batch *b, seerdb_err *err)
+{
+    int rc = sdb_check_process(b->db, err);
+    if (rc == 0 && b->phase != SDB_BATCH_OPEN)
+        rc = sdb_fail(err, SEERDB_MISUSE, "a prepared batch does not change");
+    for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts && rc == 0; i++)
+        rc = spill_part(b, &b->scratch->parts[i], err);
+    return rc;
+}
+
+int sdb_batch_check_mark(const struct sdb_batch_part *part, uint64_t mark,
+                         seerdb_err *err)
+{
+    const struct sdb_version *v = part->runs;
+    for (size_t i = 0; mark < part->since && v != NULL && i < v->nmembers; i++)
+        if (v->members[i]->desc.min_number < mark &&
+            mark < v->members[i]->desc.max_number)
+            return sdb_fail(err, SEERDB_MISUSE,
+                            "the mark %" PRIu64 " of a batch was released", mark);
+    return 0;
+}
+
+int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
+                  uint64_t mark, seerdb_slice key, struct sdb_found *out,
+                  seerdb_err *err)
+{
+    const struct sdb_version *v = part->runs;
+    struct sdb_lookup l = {.key = key};
+    int rc = sdb_memtable_get(part->memtable, key, mark, &b->scratch->hidden, out);
+    if (rc != SEERDB_NOTFOUND || v == NULL ||
+        (rc = sdb_batch_check_mark(part, mark, err)) != 0)
+        return rc;
+    for (size_t i = 0; i < v->nruns; i++) {
+        const struct sdb_member *m = sdb_run_find(v, &v->runs[i], key);
+        if (m == NULL || m->desc.max_number > mark || is_rolled_back(b, m))
+            continue;
+        if ((rc = sdb_table_get(m->table, &l, SDB_NUMBER_MAX, out, err)) !=
+            SEERDB_NOTFOUND)
+            return rc;
+    }
+    return SEERDB_NOTFOUND;
+}
+
+/* ---- writing ---------------------------------------------------------------- */
+
 static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
                        seerdb_err *err)
 {
@@ -106,6 +289,8 @@ static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
         return rc;
     if (b->phase != SDB_BATCH_OPEN)
         return sdb_fail(err, SEERDB_MISUSE, "a prepared batch takes no writes");
+    if ((rc = sdb_batch_check(b, err)) != 0)
+        return rc;
     if (t->db != b->db)
         return sdb_fail(err, SEERDB_MISUSE, "the tree belongs to another store, %s",
                         t->db->dir);
@@ -120,9 +305,16 @@ static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
     if (part->forgotten)
         return sdb_fail(err, SEERDB_MISUSE, "the creation of the tree %s was undone",
                         (const char *)t->desc.name.data);
+    if (b->bytes >= b->db->batch_share && (rc = spill_largest(b, err)) != 0)
+        return rc;
     r->number = b->ordinal + 1;
     if ((rc = sdb_memtable_insert(part->memtable, r, err)) == 0)
         b->ordinal++;
+    size_t bytes = sdb_memtable_bytes(part->memtable);
+    if (bytes != part->bytes) {
+        account(b, b->bytes - part->bytes + bytes);
+        part->bytes = bytes;
+    }
     return rc;
 }
 
@@ -140,28 +332,88 @@ int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key
     return batch_write(batch, tree, &r, err);
 }
 
-uint64_t seerdb_batch_mark(const seerdb_batch *batch)
+uint64_t seerdb_batch_writes(const seerdb_batch *batch)
 {
     return batch->ordinal;
 }
 
-void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark)
+uint64_t seerdb_batch_mark(seerdb_batch *batch)
 {
-    assert(batch->phase == SDB_BATCH_OPEN);
-    struct sdb_scratch *s = batch->scratch;
-    if (s == NULL || mark >= batch->ordinal)
+    size_t n = batch->nmarks;
+    if (batch->ordinal == 0) /* nothing lies before it that could be mixed with more */
+        return 0;
+    if (n > 0 && batch->marks[n - 1].at == batch->ordinal) {
+        batch->marks[n - 1].count++;
+    } else { /* every write has left room for one */
+        assert(n < batch->marks_capacity);
+        batch->marks[batch->nmarks++] = (struct sdb_batch_mark){batch->ordinal, 1};
+    }
+    return batch->ordinal;
+}
+
+void seerdb_batch_release(seerdb_batch *batch, uint64_t mark)
+{
+    size_t i = batch->nmarks;
+    while (i > 0 && batch->marks[i - 1].at > mark)
+        i--;
+    if (i == 0 || batch->marks[i - 1].at != mark || --batch->marks[i - 1].count > 0)
         return;
+    batch->nmarks--;
+    memmove(batch->marks + i - 1, batch->marks + i,
+            (batch->nmarks - (i - 1)) * sizeof *batch->marks);
+}
+
+static void hide_after(const seerdb_batch *b, uint64_t mark)
+{
+    struct sdb_scratch *s = b->scratch;
     /* Ranges that begin behind the mark are swallowed; one that ends at the new one's
      * start grows.  Every put has left room for one more. */
     uint64_t from = mark + 1;
     while (s->hidden.n > 0 && s->ranges[s->hidden.n - 1].from >= from)
         s->hidden.n--;
     if (s->hidden.n > 0 && s->ranges[s->hidden.n - 1].to >= from) {
-        s->ranges[s->hidden.n - 1].to = batch->ordinal + 1;
+        s->ranges[s->hidden.n - 1].to = b->ordinal + 1;
         return;
     }
     assert(s->hidden.n < s->ranges_capacity);
-    s->ranges[s->hidden.n++] = (struct sdb_hidden_range){from, batch->ordinal + 1};
+    s->ranges[s->hidden.n++] = (struct sdb_hidden_range){from, b->ordinal + 1};
+}
+
+void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark)
+{
+    assert(batch->phase == SDB_BATCH_OPEN);
+    struct sdb_scratch *s = batch->scratch;
+    while (batch->nmarks > 0 && batch->marks[batch->nmarks - 1].at > mark)
+        batch->nmarks--;
+    if (s == NULL || mark >= batch->ordinal)
+        return;
+    for (size_t i = 0; i < s->nparts; i++)
+        if (sdb_batch_check_mark(&s->parts[i], mark, NULL) != 0)
+            batch->lost = true;
+    hide_after(batch, mark);
+    bool spilled = false;
+    for (size_t i = 0; i < s->nparts; i++) {
+        spilled = spilled || s->parts[i].since > mark;
+        (void)!prune(batch, &s->parts[i], NULL); /* the next spill tries again */
+    }
+    if (spilled) /* the space is given back at once */
+        sdb_empty_graveyard(batch->db);
+}
+
+int sdb_batch_check(const seerdb_batch *b, seerdb_err *err)
+{
+    return b->lost ? sdb_fail(err, SEERDB_MISUSE,
+                              "the batch was rolled back to a mark that had been "
+                              "released; only all of it can be rolled back now")
+                   : 0;
+}
+
+static bool has_tables(const seerdb_batch *b, const struct sdb_batch_part *part)
+{
+    for (size_t i = 0; part->runs != NULL && i < part->runs->nmembers; i++)
+        if (!is_rolled_back(b, part->runs->members[i]))
+            return true;
+    return false;
 }
 
 /* The hidden ranges swallow whole spans of ordinals: a part is empty when none of its
@@ -171,6 +423,8 @@ static bool part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *pa
     struct sdb_iter *it = NULL;
     if (part->forgotten)
         return true;
+    if (has_tables(b, part))
+        return false;
     if (b->scratch->hidden.n == 0)
         return sdb_memtable_records(part->memtable) == 0;
     if (sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it,
@@ -215,16 +469,38 @@ static int reserve_slots(seerdb_batch *b, seerdb_err *err)
     return 0;
 }
 
-static int encode_part(seerdb_batch *b, const struct sdb_batch_part *part,
-                       seerdb_err *err)
+/* The part is its tables; what of it is in memory joins them. */
+static int encode_spilled(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
+{
+    int rc = spill_part(b, part, err);
+    if (rc != 0)
+        return rc;
+    size_t n = part->runs->nmembers;
+    uint64_t *files = sdb_array_new(n, sizeof *files);
+    if (files == NULL)
+        return sdb_fail_nomem(err, n * sizeof *files);
+    for (size_t i = 0; i < n; i++)
+        files[i] = part->runs->members[i]->desc.file;
+    b->slots[b->nslots++] = (struct sdb_batch_slot){
+        .tree = part->tree,
+        .prev = sdb_payload_spilled_part(&b->payload, part->tree->desc.id, files, n),
+        .runs = part->runs};
+    sdb_payload_end_part(&b->payload);
+    sdb_mem_free(files);
+    return sdb_buf_check(&b->payload, err);
+}
+
+static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
+    if (has_tables(b, part))
+        return encode_spilled(b, part, err);
     int rc =
         sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it, err);
     if (rc != 0)
         return rc;
     b->slots[b->nslots++] = (struct sdb_batch_slot){
-        part->tree, sdb_payload_part(&b->payload, part->tree->desc.id)};
+        .tree = part->tree, .prev = sdb_payload_part(&b->payload, part->tree->desc.id)};
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
         sdb_payload_record(&b->payload, &it->at);
         b->nrecords++;

@@ -3,18 +3,29 @@
  * batch -- the ordered, private writes of one transaction.
  *
  * Per tree a memtable whose numbers are write ordinals, so that reads merge it like any
- * other source.  Rolling back to a mark hides a range of ordinals.  All of it hangs on
- * a counted *scratch*, which iterators keep: commit and rollback give the batch a new
- * one. One thread at a time. */
+ * other source.  Rolling back to a mark hides a range of ordinals.  A batch that grows
+ * beyond its share of memory moves the largest memtable to private tables (spill.h),
+ * one for each span between live marks, so that rolling back drops whole tables.  All
+ * of it hangs on a counted *scratch*, which iterators keep: commit and rollback give
+ * the batch a new one. One thread at a time. */
 #ifndef SDB_DB_BATCH_H
 #define SDB_DB_BATCH_H
 
 #include "db/state.h"
 
 struct sdb_batch_part {
-    seerdb_tree *tree; /* a counted handle */
-    struct sdb_memtable *memtable;
-    bool forgotten; /* nothing in it counts */
+    seerdb_tree *tree;             /* a counted handle */
+    struct sdb_memtable *memtable; /* counted: the writes after `since` */
+    uint64_t since;                /* ordinal */
+    struct sdb_version *runs; /* counted: those up to it; NULL: none, or none stand */
+    size_t bytes;             /* of the memtable, as last looked at */
+    bool forgotten;           /* nothing in it counts */
+};
+
+/* A mark that rollback_to may return to. */
+struct sdb_batch_mark {
+    uint64_t at; /* ordinal, not 0 */
+    uint32_t count;
 };
 
 struct sdb_scratch {
@@ -28,16 +39,22 @@ struct sdb_scratch {
 
 /* A tree that the encoded commit writes. */
 struct sdb_batch_slot {
-    seerdb_tree *tree; /* borrowed from the scratch */
-    size_t prev;       /* where its predecessor's number stands in the payload */
+    seerdb_tree *tree;        /* borrowed from the scratch */
+    size_t prev;              /* where its predecessor's number stands in the payload */
+    struct sdb_version *runs; /* borrowed from the scratch; NULL: nothing spilled */
+    struct sdb_landing *landing; /* owned, of a prepared batch that spilled */
 };
 
 enum sdb_batch_phase { SDB_BATCH_OPEN, SDB_BATCH_PREPARED };
 
 struct seerdb_batch {
     seerdb *db;
-    struct sdb_scratch *scratch; /* counted; NULL: nothing written yet */
-    uint64_t ordinal;            /* of the last write */
+    struct sdb_scratch *scratch;  /* counted; NULL: nothing written yet */
+    uint64_t ordinal;             /* of the last write */
+    struct sdb_batch_mark *marks; /* owned; rising.  Room for one more, always */
+    size_t nmarks, marks_capacity;
+    size_t bytes; /* of the memtables */
+    bool lost;    /* rolled back to what no mark had kept apart: good for nothing */
     enum sdb_batch_phase phase;
     struct sdb_buf payload;       /* the encoded commit */
     struct sdb_batch_slot *slots; /* owned: the trees in the payload */
@@ -52,8 +69,23 @@ struct seerdb_batch {
 /* The part of a tree, or NULL. */
 struct sdb_batch_part *sdb_batch_part(const seerdb_batch *b, const seerdb_tree *t);
 
+/* Reads at the mark are possible, MISUSE if not: nothing was spilled, or a mark kept
+ * apart what was written before and after it. */
+int sdb_batch_check_mark(const struct sdb_batch_part *part, uint64_t mark,
+                         seerdb_err *err) SDB_MUST_CHECK;
+
+/* Look a key up in what was written up to the mark.  NOTFOUND. */
+int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
+                  uint64_t mark, seerdb_slice key, struct sdb_found *out,
+                  seerdb_err *err) SDB_MUST_CHECK;
+
+/* MISUSE when the batch is lost. */
+int sdb_batch_check(const seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
+
 /* Encode what stands into b->payload, one record per (tree, key), and list the trees it
- * touches in b->slots (none: nothing stands).  TOOBIG over SEERDB_COMMIT_MAX. */
+ * touches in b->slots (none: nothing stands).  What is left in memory of a tree that
+ * has spilled is spilled too, so that its part consists of tables or of records, never
+ * of both.  TOOBIG over SEERDB_COMMIT_MAX. */
 int sdb_batch_encode(seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
 
 /* Drop all writes; the batch is as new. */

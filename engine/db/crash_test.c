@@ -6,6 +6,7 @@
  * there follows from what was acknowledged.
  *
  *     crash_test [seed]      SEERDB_SEED, SEERDB_CRASH_SECONDS (2) do the same */
+#include "db/batch.h"
 #include "testing.h"
 
 #include "os/clock.h"
@@ -105,11 +106,14 @@ static int fill_batch(struct crash *c, seerdb_batch *b, uint32_t n)
     char key[16], value[VALUE_ROOM];
     size_t count = changes_of(n, changes);
     seerdb_slice v = value_bytes(n, value);
+    bool large = below(c, 5) == 0; /* goes to disk, in several pieces */
     for (size_t i = 0; i < count; i++) {
         seerdb_tree *t = c->trees[changes[i].tree];
         seerdb_slice k = key_bytes(changes[i].key, key);
         int rc = changes[i].delete ? seerdb_batch_delete(b, t, k, &c->err)
                                    : seerdb_batch_put(b, t, k, v, &c->err);
+        if (rc == 0 && large && below(c, 3) == 0)
+            rc = seerdb_batch_spill(b, &c->err);
         if (rc != 0)
             return rc;
     }

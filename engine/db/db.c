@@ -129,6 +129,7 @@ static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_s
         db->memtable_size = o->sizes.memtable;
     db->table_size = o->sizes.table != 0 ? o->sizes.table : db->memtable_size / 2;
     db->batch_size = o->sizes.batch != 0 ? o->sizes.batch : 3 * db->memtable_size;
+    db->batch_share = db->memory_limit / 8;
     *log_file_size = o->log_file_size != 0 ? o->log_file_size : db->memory_limit / 32;
     if (*log_file_size > LOG_FILE_MAX && o->log_file_size == 0)
         *log_file_size = LOG_FILE_MAX;
@@ -407,6 +408,11 @@ uint64_t seerdb_tree_count_estimate(const seerdb_tree *tree) NO_TSA
     const struct sdb_read_state *s = tree->state;
     records = s->version->records;
     tombstones = s->version->tombstones;
+    for (size_t i = 0; s->pendings != NULL && i < s->pendings->n; i++) {
+        const struct sdb_version *runs = s->pendings->all[i]->runs;
+        records += runs != NULL ? runs->records : 0;
+        tombstones += runs != NULL ? runs->tombstones : 0;
+    }
     for (size_t i = 0; i < s->nmemtables; i++) {
         records += sdb_memtable_records(s->memtables[i]);
         tombstones += sdb_memtable_tombstones(s->memtables[i]);
@@ -501,6 +507,7 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
     struct sdb_edit e = {0};
     struct sdb_version *version = NULL;
     struct sdb_memtable *fresh = NULL, *old = NULL;
+    struct sdb_pendings *pendings = NULL;
     struct sdb_read_state *state = NULL;
     int rc = sdb_version_new(NULL, &(struct sdb_version_change){0}, &version, err);
     if (rc == 0 && (rc = sdb_memtable_new(&fresh, err)) == 0)
@@ -526,6 +533,8 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
             m->dead = sdb_bury;
             m->ctx = db;
         }
+        pendings = tree->pendings;
+        tree->pendings = NULL;
         /* A queued flush of the tree finds it dropped and only gives up its input. */
         state = sdb_tree_set_state(tree, state);
         sdb_job_retry(db); /* it may have waited for a decision */
@@ -537,6 +546,7 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
     }
     sdb_unlock_install(&db->install_lock);
     sdb_read_state_unref(state);
+    sdb_pendings_unref(pendings);
     sdb_memtable_unref(old);
     sdb_memtable_unref(fresh);
     sdb_edit_fini(&e);
@@ -652,17 +662,19 @@ int seerdb_continue(seerdb *db, seerdb_err *err)
     return set_paused(db, false, err);
 }
 
-static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *report,
-                        seerdb_err *err)
+static int verify_version(const struct sdb_version *v, seerdb_verify_report *report,
+                          seerdb_err *err)
 {
-    for (size_t i = 0; i < s->version->nmembers; i++) {
-        const struct sdb_member *m = s->version->members[i];
+    for (size_t i = 0; i < v->nmembers; i++) {
+        const struct sdb_member *m = v->members[i];
         const struct sdb_table_properties *p = sdb_table_properties(m->table);
+        bool spilled = m->desc.commit != 0; /* its numbers are not in the file */
         int rc = sdb_table_verify(m->table, err);
         if (rc != 0)
             return rc;
         if (p->records != m->desc.records || p->tombstones != m->desc.tombstones ||
-            p->max_number != m->desc.max_number || p->min_number != m->desc.min_number)
+            p->max_number != (spilled ? 0 : m->desc.max_number) ||
+            p->min_number != (spilled ? 0 : m->desc.min_number))
             return sdb_fail(err, SEERDB_CORRUPT,
                             "table %06" PRIu64 " holds %" PRIu64
                             " records, the manifest says %" PRIu64,
@@ -673,6 +685,16 @@ static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *re
         report->bytes += m->desc.size;
     }
     return 0;
+}
+
+static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *report,
+                        seerdb_err *err)
+{
+    int rc = verify_version(s->version, report, err);
+    for (size_t i = 0; s->pendings != NULL && i < s->pendings->n && rc == 0; i++)
+        if (s->pendings->all[i]->runs != NULL)
+            rc = verify_version(s->pendings->all[i]->runs, report, err);
+    return rc;
 }
 
 int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,

@@ -19,6 +19,8 @@ void sdb_debt_note(seerdb_tree *t)
         runs0++;
     atomic_store_explicit(&t->runs0, runs0, memory_order_relaxed);
     t->debt.look = true;
+    if (t->debt.failures == 0)
+        t->debt.look_at_us = 0;
     /* Without the thread trees grow more runs than they should, and are whole: the next
      * flush tries again. */
     if (runs0 > 0)

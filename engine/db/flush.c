@@ -17,6 +17,11 @@
 
 #include <stdio.h>
 
+/* A tree gets no more memtables than that without need. */
+#define MEMTABLES_MOST 63u
+/* What the disk is told to write at a time. */
+#define WRITE_BACK ((uint64_t)1 << 20)
+
 struct flush {
     struct sdb_job job;            /* first member */
     seerdb_tree *tree;             /* a counted handle */
@@ -43,6 +48,8 @@ struct sink {
     struct sdb_table_writer *writer;
     uint64_t records, superseded;
     uint64_t versions; /* of the key at hand */
+    struct sdb_file *file;
+    uint64_t written_back; /* bytes that the disk was told to write */
 };
 
 static int emit_to_writer(void *ctx, const struct sdb_record *r)
@@ -51,6 +58,11 @@ static int emit_to_writer(void *ctx, const struct sdb_record *r)
     sdb_table_writer_add(sink->writer, r);
     sink->records++;
     sink->superseded += sink->versions++ > 0;
+    uint64_t size = sdb_table_writer_size(sink->writer);
+    if (size >= sink->written_back + WRITE_BACK) {
+        sdb_file_write_back(sink->file, sink->written_back, size - sink->written_back);
+        sink->written_back = size;
+    }
     return 0;
 }
 
@@ -106,6 +118,7 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
     struct sdb_table_writer_options o = sdb_tree_table_options(f->tree, 0);
     (void)sdb_memtable_bounds(f->memtable, &o.smallest, &o.largest);
     int rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_FLUSH, &file, err);
+    sink.file = file;
     if (rc != 0 || (rc = sdb_table_writer_new(file, &o, &sink.writer, err)) != 0 ||
         (rc = write_records(f, &sink, err)) != 0 || sink.records == 0 ||
         (rc = sdb_table_writer_finish(sink.writer, &s, err)) != 0)
@@ -341,8 +354,19 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
 
 int sdb_freeze(seerdb_tree *t, seerdb_err *err)
 {
+    sdb_lock_db(&t->db->lock);
+    size_t n = t->state->nmemtables;
+    sdb_unlock_db(&t->db->lock);
+    if (n >= MEMTABLES_MOST && t->active_file != 0)
+        return sdb_fail(err, SEERDB_FULL, "%s: too many memtables wait to be flushed",
+                        t->db->dir);
+    return sdb_freeze_anyway(t, err);
+}
+
+int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
+{
     seerdb *db = t->db;
-    struct sdb_memtable *fresh = NULL, *all[64];
+    struct sdb_memtable *fresh = NULL, **all = NULL;
     struct sdb_read_state *state = NULL;
     struct flush *f = NULL;
     int rc = 0;
@@ -350,7 +374,8 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
         return 0;
     if ((f = sdb_mem_zalloc(sizeof *f)) == NULL)
         return sdb_fail_nomem(err, sizeof *f);
-    if ((rc = sdb_reserve(db, err)) != 0 || (rc = sdb_memtable_new(&fresh, err)) != 0)
+    if ((db->wal != NULL && (rc = sdb_reserve(db, err)) != 0) || /* recovery is done */
+        (rc = sdb_memtable_new(&fresh, err)) != 0)
         goto out;
     if (t->undecided != NULL &&
         (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,
@@ -367,16 +392,14 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
     f->below = db->next_number;
     sdb_lock_db(&db->lock);
     const struct sdb_read_state *old = t->state;
-    if (old->nmemtables + 1 > sizeof all / sizeof all[0]) {
-        sdb_unlock_db(&db->lock);
-        rc = sdb_fail(err, SEERDB_FULL, "%s: too many memtables wait to be flushed",
-                      db->dir);
-        goto out;
+    if ((all = sdb_array_new(old->nmemtables + 1, sizeof *all)) == NULL)
+        rc = sdb_fail_nomem(err, (old->nmemtables + 1) * sizeof *all);
+    if (rc == 0) {
+        all[0] = fresh;
+        memcpy(all + 1, old->memtables, old->nmemtables * sizeof *all);
+        rc = sdb_read_state_new(all, old->nmemtables + 1, old->version, &old->hidden,
+                                &state, err);
     }
-    all[0] = fresh;
-    memcpy(all + 1, old->memtables, old->nmemtables * sizeof all[0]);
-    rc = sdb_read_state_new(all, old->nmemtables + 1, old->version, &old->hidden,
-                            &state, err);
     if (rc == 0) {
         sdb_tree_ref(t);
         db->frozen_bytes += sdb_memtable_bytes(f->memtable);
@@ -384,6 +407,7 @@ int sdb_freeze(seerdb_tree *t, seerdb_err *err)
         sdb_job_submit(db, &f->job);
     }
     sdb_unlock_db(&db->lock);
+    sdb_mem_free(all);
     if (rc != 0)
         goto out;
     sdb_read_state_unref(state);
@@ -472,20 +496,6 @@ static seerdb_tree *pick(seerdb *db, bool by_log, size_t *total) REQUIRES(LK_WRI
     }
     sdb_unlock_db(&db->lock);
     return best;
-}
-
-void sdb_share_memory(seerdb *db)
-{
-    size_t total, share = db->memory_limit / 16;
-    (void)pick(db, false, &total);
-    sdb_lock_db(&db->lock);
-    total += db->frozen_bytes;
-    for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
-        total += t->state->version->memory;
-    sdb_unlock_db(&db->lock);
-    sdb_cache_resize(db->cache, db->memory_limit > total + 2 * share
-                                    ? db->memory_limit - total - share
-                                    : share);
 }
 
 int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)

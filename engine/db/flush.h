@@ -10,19 +10,19 @@
 
 #include "db/job.h"
 
-/* Close the active memtable and queue its flush; nothing to do when it is empty. */
+/* Close the active memtable and queue its flush; nothing to do when it is empty.  FULL:
+ * too many wait for theirs. */
 int sdb_freeze(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
     SDB_MUST_CHECK;
+
+/* The same, however many wait: a spilled commit needs it. */
+int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 /* Freeze what has grown over its share of memory or holds back too much log.  Called
  * after a commit to t. */
 int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
-
-/* Give the block cache what memtables and the tables' indexes leave of the memory
- * limit, less a sixteenth for the rest (buffers of compaction, batches); a sixteenth at
- * the least. */
-void sdb_share_memory(seerdb *db) REQUIRES(LK_WRITE) EXCLUDES(LK_DB);
 
 /* A side file has the tree's commits up to `covered`; those above it that are applied
  * stand in log file `from` or behind it.  Let the log below go, as far as this tree is

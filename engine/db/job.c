@@ -153,6 +153,8 @@ static void *worker_main(void *arg) NO_TSA
 static void want_worker(seerdb *db) REQUIRES(LK_DB)
 {
     seerdb_err why = {0};
+    if (db->wal == NULL)
+        return; /* recovery is not done: sdb_job_start comes later */
     if (!db->worker.started && !db->closing &&
         sdb_thread_start(&db->worker, "seerdb", worker_main, db, &why) != 0 &&
         db->bg_err.code == 0) {
@@ -170,6 +172,12 @@ void sdb_job_submit(seerdb *db, struct sdb_job *job)
     *last = job;
     job->ticket = ++db->jobs_submitted;
     want_worker(db);
+}
+
+void sdb_job_start(seerdb *db)
+{
+    if (db->jobs != NULL)
+        want_worker(db);
 }
 
 int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err)

@@ -41,6 +41,9 @@ void sdb_job_submit(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB);
 int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err) REQUIRES(LK_DB)
     SDB_MUST_CHECK;
 
+/* Start the worker for what was queued while the log was not open yet. */
+void sdb_job_start(seerdb *db) REQUIRES(LK_DB);
+
 /* Let every job be tried now, whatever pause it is in. */
 void sdb_job_retry(seerdb *db) REQUIRES(LK_DB);
 

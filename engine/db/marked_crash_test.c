@@ -7,6 +7,7 @@
  * if it is whole.  Whatever the owner's slots say after a cut, the tree must follow.
  *
  *     marked_crash_test [seed]   SEERDB_SEED, SEERDB_CRASH_SECONDS (2) do the same */
+#include "db/batch.h"
 #include "testing.h"
 
 #include "db/aside.h"
@@ -295,6 +296,7 @@ static int write_some(struct crash *c, seerdb_batch *b, unsigned i, struct commi
 {
     char key[16], value[VALUE_ROOM];
     seerdb_slice v = value_bytes(next->txn, value);
+    bool large = below(c, 5) == 0; /* goes to disk, in several pieces */
     int rc = 0;
     for (uint64_t n = below(c, 5) + 1, j = 0; j < n && rc == 0; j++) {
         unsigned k = j == 0 ? 0 : 1 + (unsigned)below(c, NKEYS - 1);
@@ -303,6 +305,8 @@ static int write_some(struct crash *c, seerdb_batch *b, unsigned i, struct commi
         seerdb_tree *t = c->owners[i].tree;
         rc = delete ? seerdb_batch_delete(b, t, key_bytes(k, key), &c->err)
                     : seerdb_batch_put(b, t, key_bytes(k, key), v, &c->err);
+        if (rc == 0 && large && below(c, 3) == 0)
+            rc = seerdb_batch_spill(b, &c->err);
     }
     return rc;
 }

@@ -3,6 +3,7 @@
  * Every allocation in the life of a marked tree fails in turn, and all after it.
  * Nothing may leak (the address sanitizer says so) or crash, and once memory is back
  * the tree is what its marker says. */
+#include "db/batch.h"
 #include "testing.h"
 
 enum { NCOMMITS = 9 };
@@ -61,6 +62,7 @@ static int commit_one(struct life *l, seerdb_batch *b, unsigned i)
     snprintf(words, sizeof words, "a%u=%u common=%u", i, i, i);
     int rc = seerdb_batch_expect(b, l->tree, l->marker, 0, NULL, &err);
     if (rc != 0 || (rc = batch_words(b, l->tree, words, &err)) != 0 ||
+        (i % 2 == 0 && (rc = seerdb_batch_spill(b, &err)) != 0) ||
         (rc = seerdb_prepare(b, SEERDB_SYNC_FULL, &number, &err)) != 0 ||
         (i % 5 == 0 &&
          ((rc = seerdb_unprepare(b, &err)) != 0 ||

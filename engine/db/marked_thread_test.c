@@ -89,6 +89,8 @@ static void *write_tree(void *arg)
         }
         for (unsigned k = 0; k < NKEYS; k++)
             sum += next[k];
+        if (sdb_rand_below(&r, 24) == 0 && seerdb_batch_spill(b, NULL) != 0)
+            complain(s, "a spill fails");
         if (!put_number(b, o->tree, "sum", sum) ||
             seerdb_prepare(b, (enum seerdb_sync)sdb_rand_below(&r, 3), &number, NULL))
             complain(s, "a prepare fails");

@@ -96,6 +96,8 @@ static void say_store(seerdb *db, struct lister *l)
         "sorted tables that went to another level as they were");
     say(l, "compaction_failures", counted(&c->compaction_failures), "count",
         "compactions that failed");
+    say(l, "spills", counted(&c->spills), "count",
+        "tables written by transactions that outgrew their share of memory");
     say_stalls(c, l);
     say(l, "background_busy", jobs > 0 ? 1 : 0, "",
         "1 while background work is queued");
@@ -109,6 +111,9 @@ static void say_store(seerdb *db, struct lister *l)
     say(l, "active_memory", (double)memtables, "bytes", "memtables that take commits");
     say(l, "table_memory", (double)tables, "bytes", "indexes and filters of tables");
     say(l, "compaction_paused", paused ? 1 : 0, "", "1 while compaction is paused");
+    say(l, "batch_memory",
+        (double)atomic_load_explicit(&db->batch_bytes, memory_order_relaxed), "bytes",
+        "what open transactions have written and hold in memory");
     struct sdb_cache_counters cache;
     sdb_cache_count(db->cache, &cache);
     say(l, "cache_memory", (double)cache.bytes, "bytes", "blocks of tables in memory");

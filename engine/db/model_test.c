@@ -7,6 +7,7 @@
  *     model_test [seed]      SEERDB_SEED, SEERDB_MODEL_SECONDS (1) do the same
  *
  * The operations depend on the seed only; when the background thread works does not. */
+#include "db/batch.h"
 #include "testing.h"
 
 #include "base/coding.h"
@@ -391,6 +392,19 @@ static void op_mark(struct model *m)
     m->marks[m->nmarks++] = seerdb_batch_mark(m->batch);
 }
 
+static void op_release(struct model *m)
+{
+    if (m->nmarks == 0)
+        return;
+    size_t i = (size_t)below(m, m->nmarks);
+    seerdb_batch_release(m->batch, m->marks[i]);
+    m->nmarks--;
+    for (; i < m->nmarks; i++) {
+        m->marks[i] = m->marks[i + 1];
+        m->marked[i] = m->marked[i + 1];
+    }
+}
+
 /* Iterators may or may not go on showing what is rolled back: let go of those. */
 static void op_rollback_to(struct model *m)
 {
@@ -556,6 +570,10 @@ static void operate(struct model *m)
         op_mark(m);
     else if (dice < 230)
         op_rollback_to(m);
+    else if (dice < 240)
+        op_release(m);
+    else if (dice < 252)
+        must(m, seerdb_batch_spill(m->batch, &m->err));
     else if (dice < 300)
         op_view(m);
     else if (dice < 700)

@@ -3,6 +3,7 @@
  * Every allocation of a short life fails in turn, and all after it.  Nothing may leak
  * (the address sanitizer says so) or crash, every failure is NOMEM, and what was
  * acknowledged is there once memory is back. */
+#include "db/batch.h"
 #include "testing.h"
 
 enum { NCOMMITS = 6 };
@@ -39,6 +40,8 @@ static int commit_one(struct life *l, seerdb_tree *t, unsigned i)
     if (rc == 0 && (rc = batch_words(b, t, words, &err)) == 0) {
         uint64_t mark = seerdb_batch_mark(b);
         (void)batch_words(b, t, "common=x", NULL); /* may fail, and is taken back */
+        if (i % 3 == 1)
+            (void)!seerdb_batch_spill(b, NULL);
         seerdb_batch_rollback_to(b, mark);
         (void)seerdb_batch_is_empty(b, t);
         if ((rc = seerdb_prepare(b, SEERDB_SYNC_FULL, &number, &err)) == 0) {

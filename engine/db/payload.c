@@ -9,10 +9,18 @@ void sdb_payload_begin(struct sdb_buf *b, uint64_t nparts)
 
 size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree)
 {
+    return sdb_payload_spilled_part(b, tree, NULL, 0);
+}
+
+size_t sdb_payload_spilled_part(struct sdb_buf *b, uint64_t tree, const uint64_t *files,
+                                size_t n)
+{
     sdb_put_varint(b, tree);
     size_t at = b->size;
     sdb_put_u64(b, 0);
-    sdb_put_varint(b, 0); /* pending tables */
+    sdb_put_varint(b, n);
+    for (size_t i = 0; i < n; i++)
+        sdb_put_varint(b, files[i]);
     sdb_put_varint(b, 0); /* value-log files */
     return at;
 }
@@ -68,14 +76,29 @@ int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t
     p->parts_left--;
     *tree = sdb_get_varint(&p->r);
     *prev = sdb_get_u64(&p->r);
-    uint64_t pending = sdb_get_varint(&p->r), vlogs = sdb_get_varint(&p->r);
+    uint64_t files = sdb_get_varint(&p->r), vlogs;
+    p->files = p->r;
+    p->files_left = files;
+    for (; files > 0 && !p->r.failed; files--)
+        if (sdb_get_varint(&p->r) == 0)
+            p->r.failed = true;
+    vlogs = sdb_get_varint(&p->r);
     if (p->r.failed || *prev >= p->number)
         return malformed(p, "the head of a part", err);
-    if (pending != 0 || vlogs != 0)
+    if (vlogs != 0)
         return sdb_fail(err, SEERDB_NEWER,
                         "%s: commit %" PRIu64 " names files of a newer seerdb",
                         p->where, p->number);
     return 0;
+}
+
+bool sdb_payload_next_file(struct sdb_payload_reader *p, uint64_t *file)
+{
+    if (p->files_left == 0)
+        return false;
+    p->files_left--;
+    *file = sdb_get_varint(&p->files); /* next_part has seen that it is there */
+    return true;
 }
 
 int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,

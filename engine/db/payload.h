@@ -14,6 +14,9 @@
 void sdb_payload_begin(struct sdb_buf *b, uint64_t nparts);
 /* Returns the offset for sdb_payload_set_prev. */
 size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree);
+/* The same for a part of which these tables hold more. */
+size_t sdb_payload_spilled_part(struct sdb_buf *b, uint64_t tree, const uint64_t *files,
+                                size_t n);
 void sdb_payload_record(struct sdb_buf *b, const struct sdb_record *r);
 void sdb_payload_end_part(struct sdb_buf *b);
 void sdb_payload_set_number(struct sdb_buf *b, uint64_t number);
@@ -25,6 +28,8 @@ struct sdb_payload_reader {
     struct sdb_reader r;
     const char *where;
     uint64_t number, parts_left;
+    struct sdb_reader files; /* of the part: numbers of its pending tables */
+    uint64_t files_left;
 };
 
 int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes,
@@ -32,6 +37,8 @@ int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes,
 /* The next part's tree and prev; NOTFOUND after the last. */
 int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t *prev,
                           seerdb_err *err) SDB_MUST_CHECK;
+/* The next file number of the part's pending tables; false after the last. */
+bool sdb_payload_next_file(struct sdb_payload_reader *p, uint64_t *file);
 /* The next record of the part, number filled in, bytes borrowed; NOTFOUND at its end.
  */
 int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,

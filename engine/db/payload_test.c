@@ -47,6 +47,8 @@ static int read_words(seerdb_slice bytes, char *out, size_t room, seerdb_err *er
     while ((rc = sdb_payload_next_part(&p, &tree, &prev, err)) == 0) {
         at +=
             (size_t)snprintf(out + at, room - at, " %" PRIu64 "<%" PRIu64, tree, prev);
+        for (uint64_t file; at < room && sdb_payload_next_file(&p, &file);)
+            at += (size_t)snprintf(out + at, room - at, " #%" PRIu64, file);
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             assert_int_equal(r.number, p.number);
             at += (size_t)snprintf(out + at, room - at, " %s%.*s",
@@ -74,6 +76,29 @@ static void the_example_in_the_format_is_what_is_written(void **state)
     test_hex_equal(sdb_buf_slice(&b), example);
     test_ok(read_words(sdb_buf_slice(&b), words, sizeof words, &err), &err);
     assert_string_equal(words, "42: 3<41 k1=v -k2");
+    sdb_buf_fini(&b);
+}
+
+/* FORMAT.md: what commit 43 wrote to the same tree lies in tables 17 and 300. */
+static void a_spilled_part_names_its_tables(void **state)
+{
+    static const uint64_t files[] = {17, 300};
+    struct sdb_buf b = {0};
+    char words[200];
+    seerdb_err err = {0};
+    (void)state;
+    sdb_payload_begin(&b, 1);
+    size_t prev = sdb_payload_spilled_part(&b, 3, files, 2);
+    sdb_payload_end_part(&b);
+    sdb_payload_set_number(&b, 43);
+    sdb_payload_set_prev(&b, prev, 42);
+    test_hex_equal(sdb_buf_slice(&b), "2b 00 00 00 00 00 00 00 01 03 2a 00 00 00 00 00"
+                                      "00 00 02 11 ac 02 00 00");
+    test_ok(read_words(sdb_buf_slice(&b), words, sizeof words, &err), &err);
+    assert_string_equal(words, "43: 3<42 #17 #300");
+    for (size_t n = 0; n < b.size; n++)
+        test_fails(read_words((seerdb_slice){b.data, n}, words, sizeof words, &err),
+                   SEERDB_CORRUPT, &err);
     sdb_buf_fini(&b);
 }
 
@@ -161,7 +186,8 @@ static void broken_rules_are_named(void **state)
         {8, 0, SEERDB_CORRUPT, "head"},                 /* no parts */
         {8, 2, SEERDB_CORRUPT, "part"},                 /* a part too many */
         {10, 42, SEERDB_CORRUPT, "part"},               /* prev is the commit itself */
-        {18, 1, SEERDB_NEWER, "newer"},                 /* pending tables */
+        {18, 1, SEERDB_CORRUPT, "part"},                /* a pending table 0 */
+        {18, 0x7f, SEERDB_CORRUPT, "part"},             /* ... tables beyond the end */
         {19, 1, SEERDB_NEWER, "newer"},                 /* value-log files */
         {20, 3, SEERDB_NEWER, "kind 3"},                /* reserved kind */
         {20, 6, SEERDB_CORRUPT, "record"},              /* no such kind */
@@ -209,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_in_the_format_is_what_is_written),
+        cmocka_unit_test(a_spilled_part_names_its_tables),
         cmocka_unit_test(several_parts_come_back_as_they_went_in),
         cmocka_unit_test(a_payload_cut_short_is_refused),
         cmocka_unit_test(flipped_bytes_are_read_within_bounds),

@@ -130,6 +130,10 @@ static void wait_for_compaction(seerdb_tree *t) REQUIRES(LK_DB)
     if (!can_wait(t))
         return;
     uint64_t from = sdb_clock_mono_us();
+    if (t->debt.look_at_us > from) { /* it meant to give the program time to begin */
+        t->debt.look_at_us = 0;
+        sdb_cond_signal(&db->debt);
+    }
     while (can_wait(t))
         sdb_cond_wait(&db->progress, &db->lock);
     count(db, SDB_STALL_LEVEL0, from);

@@ -166,17 +166,45 @@ uint64_t seerdb_view_number(const seerdb_view *view)
     return view->number;
 }
 
+/* Spilled commits that no version lists yet may be newer than the memtables, or some of
+ * them.  found is what those have, if `rc` is 0: replace it by what is newer. */
+static int lookup_pendings(const seerdb_view *view, struct sdb_lookup *key, int rc,
+                           struct sdb_found *found, seerdb_err *err)
+{
+    const struct sdb_pendings *list = view->state->pendings;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct sdb_pending *p = list->all[i];
+        struct sdb_found newer = {0};
+        bool seen = false;
+        if (rc == 0 && p->number < found->number)
+            break;
+        int got = sdb_pending_look(p, view->number, view->hidden, &seen, err);
+        if (got == 0)
+            got = seen ? sdb_pending_get(p, key, &newer, err) : SEERDB_NOTFOUND;
+        if (got == SEERDB_NOTFOUND)
+            continue;
+        if (rc == 0)
+            seerdb_pin_unref(found->pin);
+        *found = newer;
+        return got;
+    }
+    return rc;
+}
+
 /* The newest version in the view. Memtables and runs are listed newest first, and no
  * older one holds a newer version of a key. */
 static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *found,
                   seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
-    for (size_t i = 0; i < s->nmemtables; i++)
-        if (sdb_memtable_get(s->memtables[i], key, view->number, view->hidden, found) ==
-            0)
-            return 0;
     struct sdb_lookup l = {.key = key};
+    int got = SEERDB_NOTFOUND;
+    for (size_t i = 0; i < s->nmemtables && got == SEERDB_NOTFOUND; i++)
+        got = sdb_memtable_get(s->memtables[i], key, view->number, view->hidden, found);
+    if (s->pendings != NULL)
+        got = lookup_pendings(view, &l, got, found, err);
+    if (got != SEERDB_NOTFOUND)
+        return got;
     if (s->version->nruns > 1) /* their filters' lines come while the first is asked */
         for (size_t i = 0; i < s->version->nruns; i++) {
             const struct sdb_member *m =
@@ -189,7 +217,7 @@ static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *f
             sdb_run_find(s->version, &s->version->runs[i], key);
         if (m == NULL)
             continue;
-        int rc = sdb_table_get(m->table, &l, view->number, found, err);
+        int rc = sdb_member_get(m, &l, view->number, found, err);
         if (rc != SEERDB_NOTFOUND)
             return rc;
     }
@@ -208,8 +236,7 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
     rc = SEERDB_NOTFOUND;
     if (part != NULL)
-        rc = sdb_memtable_get(part->memtable, key, mark, &batch->scratch->hidden,
-                              &found);
+        rc = sdb_batch_get(batch, part, mark, key, &found, err);
     if (rc == SEERDB_NOTFOUND)
         rc = lookup(view, key, &found, err);
     if (rc == 0 && (rc = sdb_fold_visible(found.kind, err)) != 0)
@@ -219,31 +246,80 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
     return rc;
 }
 
-/* Open one source after the other into sources[]; *n counts those opened. */
-static int open_sources(const seerdb_view *view, const seerdb_batch *batch,
-                        uint64_t mark, struct sdb_iter **sources, size_t *n,
-                        seerdb_err *err)
+/* How many sources a scan has at most. */
+static size_t count_sources(const seerdb_view *view, const struct sdb_batch_part *part)
 {
     const struct sdb_read_state *s = view->state;
-    const struct sdb_batch_part *part =
-        batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
+    size_t n = s->nmemtables + s->version->nruns;
+    for (size_t i = 0; s->pendings != NULL && i < s->pendings->n; i++)
+        if (s->pendings->all[i]->runs != NULL)
+            n += s->pendings->all[i]->runs->nruns;
+    if (part != NULL)
+        n += 1 + (part->runs != NULL ? part->runs->nruns : 0);
+    return n;
+}
+
+/* Open every run of spilled tables. */
+static int open_spilled(struct sdb_version *v, const struct sdb_run_shown *shown,
+                        struct sdb_iter **sources, size_t *n, seerdb_err *err)
+{
     int rc = 0;
-    if (part != NULL &&
-        (rc = sdb_memtable_iter(part->memtable, mark, &batch->scratch->hidden,
-                                SDB_NUMBER_BATCH, &sources[(*n)++], err)) != 0)
-        goto out;
-    for (size_t i = 0; i < s->nmemtables; i++)
+    for (size_t i = 0; i < v->nruns && rc == 0; i++)
+        if ((rc = sdb_run_iter_spilled(v, &v->runs[i], shown, &sources[*n], err)) == 0)
+            ++*n;
+    return rc;
+}
+
+static int open_batch(const seerdb_batch *batch, const struct sdb_batch_part *part,
+                      uint64_t mark, struct sdb_iter **sources, size_t *n,
+                      seerdb_err *err)
+{
+    struct sdb_run_shown shown = {.ceiling = SDB_NUMBER_BATCH + mark,
+                                  .hidden = &batch->scratch->hidden};
+    int rc = sdb_batch_check_mark(part, mark, err);
+    if (rc != 0 || (rc = sdb_memtable_iter(part->memtable, mark, shown.hidden,
+                                           SDB_NUMBER_BATCH, &sources[*n], err)) != 0)
+        return rc;
+    ++*n;
+    return part->runs != NULL ? open_spilled(part->runs, &shown, sources, n, err) : 0;
+}
+
+static int open_pendings(const seerdb_view *view, struct sdb_iter **sources, size_t *n,
+                         seerdb_err *err)
+{
+    const struct sdb_pendings *list = view->state->pendings;
+    int rc = 0;
+    for (size_t i = 0; list != NULL && i < list->n && rc == 0; i++) {
+        struct sdb_pending *p = list->all[i];
+        bool seen = false;
+        rc = sdb_pending_look(p, view->number, view->hidden, &seen, err);
+        if (rc == 0 && seen)
+            rc = open_spilled(p->runs, &(struct sdb_run_shown){.as = p->number},
+                              sources, n, err);
+    }
+    return rc;
+}
+
+/* Open one source after the other into sources[]; *n counts those opened. */
+static int open_sources(const seerdb_view *view, const seerdb_batch *batch,
+                        const struct sdb_batch_part *part, uint64_t mark,
+                        struct sdb_iter **sources, size_t *n, seerdb_err *err)
+{
+    const struct sdb_read_state *s = view->state;
+    int rc = 0;
+    if (part != NULL)
+        rc = open_batch(batch, part, mark, sources, n, err);
+    for (size_t i = 0; i < s->nmemtables && rc == 0; i++)
         if (sdb_memtable_records(s->memtables[i]) > 0 &&
             (rc = sdb_memtable_iter(s->memtables[i], view->number, view->hidden, 0,
-                                    &sources[(*n)++], err)) != 0)
-            goto out;
-    for (size_t i = 0; i < s->version->nruns; i++)
+                                    &sources[*n], err)) == 0)
+            ++*n;
+    if (rc == 0)
+        rc = open_pendings(view, sources, n, err);
+    for (size_t i = 0; i < s->version->nruns && rc == 0; i++)
         if ((rc = sdb_run_iter(s->version, &s->version->runs[i], view->number,
-                               &sources[(*n)++], err)) != 0)
-            goto out;
-out:
-    if (rc != 0)
-        (*n)--; /* the last one did not open */
+                               &sources[*n], err)) == 0)
+            ++*n;
     return rc;
 }
 
@@ -251,7 +327,9 @@ int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
                      seerdb_iter **out, seerdb_err *err)
 {
     struct sdb_iter *few[8], **sources = few;
-    size_t n = 0, most = 1 + view->state->nmemtables + view->state->version->nruns;
+    const struct sdb_batch_part *part =
+        batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
+    size_t n = 0, most = count_sources(view, part);
     int rc = sdb_check_process(view->tree->db, err);
     if (rc != 0)
         return rc;
@@ -265,7 +343,7 @@ int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
     }
     if (batch != NULL && mark > batch->ordinal)
         mark = batch->ordinal; /* what is written from now on does not exist for it */
-    rc = open_sources(view, batch, mark, sources, &n, err);
+    rc = open_sources(view, batch, part, mark, sources, &n, err);
     if (rc == 0)
         rc = sdb_merge_iter(sources, n, &it->merged, err); /* takes the sources over */
     else

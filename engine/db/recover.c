@@ -11,6 +11,7 @@
 
 #include "db/aside.h"
 #include "db/flush.h"
+#include "db/land.h"
 #include "db/payload.h"
 #include "db/write.h"
 #include "os/clock.h"
@@ -180,30 +181,6 @@ static int load_manifest(seerdb *db, bool create, seerdb_err *err)
 
 /* ---- trees and their tables ------------------------------------------------- */
 
-static int open_member(seerdb *db, const struct sdb_table_desc *desc,
-                       struct sdb_member **out, seerdb_err *err)
-{
-    struct sdb_file *file = NULL;
-    struct sdb_table *table = NULL;
-    char *path = sdb_table_path(db, desc->file);
-    if (path == NULL)
-        return sdb_fail_nomem(err, 0);
-    int rc = desc->backend == 0
-                 ? sdb_fs_stat(db->fs, path, NULL, NULL, err)
-                 : sdb_fail(err, SEERDB_NEWER, "%s lies on the unknown backend %u",
-                            path, desc->backend);
-    if (rc == SEERDB_NOTFOUND)
-        rc = sdb_fail(err, SEERDB_CORRUPT, "the manifest lists %s, which is missing",
-                      path);
-    if (rc == 0)
-        rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err);
-    sdb_mem_free(path);
-    if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
-        return rc;
-    sdb_table_use_cache(table, db->cache);
-    return sdb_member_new(desc, table, NULL, NULL, out, err);
-}
-
 static int open_version(seerdb *db, const struct sdb_tree_desc *t,
                         struct sdb_version **out, seerdb_err *err)
 {
@@ -212,8 +189,11 @@ static int open_version(seerdb *db, const struct sdb_tree_desc *t,
     struct sdb_member **members = sdb_array_new(t->ntables, sizeof *members);
     if (members == NULL)
         return sdb_fail_nomem(err, t->ntables * sizeof *members);
-    for (; n < t->ntables && rc == 0; n++)
-        rc = open_member(db, &t->tables[n], &members[n], err);
+    for (size_t i = 0; i < t->ntables && rc == 0; i++)
+        if (!t->tables[i].pending) { /* those, the log will name */
+            rc = sdb_open_member(db, &t->tables[i], NULL, &members[n], err);
+            n += rc == 0 ? 1 : 0;
+        }
     if (rc == 0)
         rc = sdb_version_new(
             NULL, &(struct sdb_version_change){.added = members, .nadded = n}, out,
@@ -287,13 +267,52 @@ static int check_trees(const struct replay *r, seerdb_slice payload, const char 
     return rc == SEERDB_NOTFOUND ? 0 : rc;
 }
 
+/* The part that p stands on names tables.  Nothing to do when the version lists them,
+ * or the tree is gone. */
+static int recover_tables(seerdb *db, struct sdb_payload_reader *p, uint64_t tree,
+                          uint64_t log_file, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    sdb_lock_db(&db->lock);
+    seerdb_tree *t = sdb_tree_by_id(db, tree);
+    sdb_unlock_db(&db->lock);
+    if (t == NULL ||
+        p->number <= atomic_load_explicit(&t->flushed, memory_order_relaxed))
+        return 0;
+    struct sdb_buf files = {0};
+    for (uint64_t file; sdb_payload_next_file(p, &file);)
+        sdb_buf_append(&files, &file, sizeof file);
+    int rc = sdb_buf_check(&files, err);
+    if (rc == 0)
+        rc = sdb_land_recover(t, p->number, (const uint64_t *)(void *)files.data,
+                              files.size / sizeof(uint64_t), log_file, err);
+    sdb_buf_fini(&files);
+    return rc;
+}
+
+/* Put the spilled tables of a commit in their place, then apply the rest of it. */
+static int apply(struct replay *r, seerdb_slice payload, enum sdb_apply_mode mode,
+                 const char *where, uint64_t file, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    struct sdb_payload_reader p;
+    uint64_t id, prev;
+    int rc = sdb_payload_open(&p, payload, where, err);
+    while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
+        if (p.files_left > 0)
+            rc = recover_tables(r->db, &p, id, file, err);
+        if (rc == 0)
+            rc = sdb_payload_skip_part(&p, err);
+    }
+    return rc == SEERDB_NOTFOUND ? sdb_apply(r->db, payload, mode, where, file, err)
+                                 : rc;
+}
+
 /* The commit stands: apply it and let go of it. */
 static int apply_held(struct replay *r, struct held **at, seerdb_err *err)
     REQUIRES(LK_WRITE)
 {
     struct held *h = *at;
-    int rc = sdb_apply(r->db, (seerdb_slice){h->payload, h->size}, SDB_APPLY_PUBLISH,
-                       r->db->dir, h->file, err);
+    int rc = apply(r, (seerdb_slice){h->payload, h->size}, SDB_APPLY_PUBLISH,
+                   r->db->dir, h->file, err);
     *at = h->next;
     sdb_mem_free(h);
     return rc;
@@ -309,8 +328,8 @@ static int replay_prepare(struct replay *r, const struct sdb_frame *f,
     if (rc != 0 || (rc = check_trees(r, f->payload, where, &marked, err)) != 0)
         return rc;
     if (marked)
-        return sdb_apply(r->db, f->payload, SDB_APPLY_LOGGED, where,
-                         sdb_wal_file_of(position), err);
+        return apply(r, f->payload, SDB_APPLY_LOGGED, where, sdb_wal_file_of(position),
+                     err);
     struct held **at = &r->held;
     while (*at != NULL) {
         bool shared;
@@ -402,6 +421,14 @@ static void freeze_full(seerdb *db, bool all) NO_TSA
     sdb_unlock_write(&db->write_lock);
 }
 
+static int drop_unnamed(seerdb *db, seerdb_err *err) NO_TSA
+{
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_land_sweep(db, err);
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
 /* Sessions too short for a flush must not pile up log files. */
 static void wait_for_jobs(seerdb *db)
 {
@@ -440,9 +467,13 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     uint64_t next_file =
         l.highest + 1 > c->file_ceiling ? l.highest + 1 : c->file_ceiling;
     atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
-    if ((rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
+    if ((rc = drop_unnamed(db, err)) != 0 ||
+        (rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
         goto out;
     sdb_history_note(db);
+    sdb_lock_db(&db->lock);
+    sdb_job_start(db); /* for what the replay has queued */
+    sdb_unlock_db(&db->lock);
     freeze_full(db, seen.nfiles > LOG_FILES_MANY);
     if (seen.nfiles > LOG_FILES_MOST) {
         sdb_aside_all(db);

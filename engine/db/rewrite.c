@@ -22,6 +22,8 @@
 #define AHEAD_MIN ((size_t)16 << 10)
 /* An output may overlap so many times its wanted size in the next level. */
 #define OVERLAP_MAX 10u
+/* What the disk is told to write at a time. */
+#define WRITE_BACK ((uint64_t)1 << 20)
 /* Keys between two looks at whether to go on. */
 #define KEYS_AT_A_TIME 64u
 
@@ -44,6 +46,7 @@ struct work {
     uint64_t number;               /* of the output's file */
     uint32_t next_cut, end_cut;    /* members of from: the next table of the cut run */
     uint64_t overlapped;           /* bytes of that run that the output reaches over */
+    uint64_t written_back;         /* bytes of the output */
     uint64_t superseded;           /* records of the output */
     uint64_t versions;             /* emitted of the key at hand */
     uint64_t history, history_max; /* bytes of superseded versions kept, and allowed */
@@ -179,7 +182,7 @@ static int begin_output(struct work *w, seerdb_slice smallest, seerdb_err *err)
         rc =
             sdb_fs_open(w->db->fs, path, SDB_CREATE, SDB_FOR_COMPACTION, &w->file, err);
     sdb_mem_free(path);
-    w->overlapped = w->superseded = 0;
+    w->overlapped = w->superseded = w->written_back = 0;
     return rc != 0 ? rc : sdb_table_writer_new(w->file, &o, &w->writer, err);
 }
 
@@ -293,6 +296,17 @@ static bool ends_before(struct work *w, seerdb_slice key)
            (crossed && (size >= wanted / 2 || w->overlapped > OVERLAP_MAX * wanted));
 }
 
+/* Let the disk write while we read: its queue stays short for those who sync the log.
+ */
+static void write_back(struct work *w)
+{
+    uint64_t size = w->writer != NULL ? sdb_table_writer_size(w->writer) : 0;
+    if (size < w->written_back + WRITE_BACK)
+        return;
+    sdb_file_write_back(w->file, w->written_back, size - w->written_back);
+    w->written_back = size;
+}
+
 static int merge(struct work *w, seerdb_err *err)
 {
     struct sdb_iter *it = w->it;
@@ -301,6 +315,7 @@ static int merge(struct work *w, seerdb_err *err)
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
         if (keys++ % KEYS_AT_A_TIME == 0 && (rc = w->r->look_up(w->r->ctx, err)) != 0)
             break;
+        write_back(w);
         if (ends_before(w, it->at.key) && (rc = end_output(w, err)) != 0)
             break;
         w->versions = 0;

@@ -54,6 +54,7 @@ void sdb_read_state_unref(struct sdb_read_state *s)
     for (size_t i = 0; i < s->nmemtables; i++)
         sdb_memtable_unref(s->memtables[i]);
     sdb_version_unref(s->version);
+    sdb_pendings_unref(s->pendings);
     sdb_mem_free((void *)(uintptr_t)s->hidden.ranges); /* const for everybody else */
     sdb_mem_free(s);
 }
@@ -174,8 +175,49 @@ uint64_t sdb_tree_newest(const seerdb_tree *t)
 struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state *s)
 {
     struct sdb_read_state *old = t->state;
+    sdb_pendings_unref(s->pendings);
+    s->pendings = sdb_pendings_ref(t->pendings);
     t->state = s;
     return old;
+}
+
+int sdb_tree_change_pendings(seerdb_tree *t, const struct sdb_pending *gone,
+                             struct sdb_pending *added, seerdb_err *err)
+{
+    struct sdb_pendings *list = NULL, *old = NULL;
+    struct sdb_read_state *state = NULL;
+    sdb_lock_db(&t->db->lock);
+    const struct sdb_read_state *s = t->state;
+    int rc = sdb_pendings_change(t->pendings, gone, added, &list, err);
+    if (rc == 0)
+        rc = sdb_read_state_new(s->memtables, s->nmemtables, s->version, &s->hidden,
+                                &state, err);
+    if (rc == 0) {
+        old = t->pendings;
+        t->pendings = list;
+        list = NULL;
+        state = sdb_tree_set_state(t, state);
+    }
+    sdb_unlock_db(&t->db->lock);
+    sdb_read_state_unref(state);
+    sdb_pendings_unref(old);
+    sdb_pendings_unref(list);
+    return rc;
+}
+
+void sdb_share_memory(seerdb *db)
+{
+    size_t share = db->memory_limit / 16;
+    size_t total = atomic_load_explicit(&db->batch_bytes, memory_order_relaxed);
+    sdb_lock_db(&db->lock);
+    total += db->frozen_bytes;
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        total += t->state->version->memory +
+                 (t->dropped ? 0 : sdb_memtable_bytes(t->active));
+    sdb_unlock_db(&db->lock);
+    sdb_cache_resize(db->cache, db->memory_limit > total + 2 * share
+                                    ? db->memory_limit - total - share
+                                    : share);
 }
 
 /* Not shared yet: nobody can hold a lock that matters. */
@@ -235,6 +277,13 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
 {
     if (t == NULL)
         return;
+    /* Pending tables stay: the log tells the next open what becomes of them. */
+    for (size_t i = 0; t->pendings != NULL && i < t->pendings->n; i++) {
+        const struct sdb_version *runs = t->pendings->all[i]->runs;
+        for (size_t k = 0; runs != NULL && k < runs->nmembers; k++)
+            runs->members[k]->dead = NULL;
+    }
+    sdb_pendings_unref(t->pendings);
     sdb_read_state_unref(t->state);
     sdb_memtable_unref(t->active);
     sdb_chain_fini(&t->chain);
@@ -286,20 +335,80 @@ void sdb_bury(void *ctx, struct sdb_member *member)
         &db->graveyard, &head, member, memory_order_release, memory_order_relaxed));
 }
 
+/* Take a pending table out of the manifest; its tree may have been dropped. */
+static void forget(const struct sdb_catalog *c, uint64_t file, struct sdb_edit *e)
+{
+    for (size_t i = 0; i < c->ntrees; i++)
+        for (size_t k = 0; k < c->trees[i].ntables; k++)
+            if (c->trees[i].tables[k].file == file && c->trees[i].tables[k].pending)
+                sdb_edit_table_remove(e, c->trees[i].id, file);
+}
+
+/* Make the manifest forget what of the dead is pending.  False: the files must stay. */
+static bool forget_pending(seerdb *db, const struct sdb_member *dead)
+    EXCLUDES(LK_INSTALL, LK_DB)
+{
+    struct sdb_edit e = {0};
+    int rc = 0;
+    if (atomic_load_explicit(&db->broken, memory_order_acquire))
+        return false;
+    sdb_lock_install(&db->install_lock);
+    for (const struct sdb_member *m = dead; m != NULL; m = m->next_dead)
+        if (m->pending)
+            forget(sdb_manifest_catalog(db->manifest), m->desc.file, &e);
+    if (e.bytes.size > 0 || e.bytes.failed)
+        rc = sdb_install(db, &e, NULL);
+    sdb_unlock_install(&db->install_lock);
+    sdb_edit_fini(&e);
+    return rc == 0;
+}
+
 void sdb_empty_graveyard(seerdb *db)
 {
+    if (sdb_check_process(db, NULL) != 0)
+        return; /* the files are the parent's */
     struct sdb_member *member =
         atomic_exchange_explicit(&db->graveyard, NULL, memory_order_acquire);
+    bool forgotten = false;
+    for (const struct sdb_member *m = member; m != NULL && !forgotten; m = m->next_dead)
+        if (m->pending && !(forgotten = forget_pending(db, member)))
+            break;
     while (member != NULL) {
         struct sdb_member *next = member->next_dead;
         uint64_t number = member->desc.file;
+        bool gone = !member->pending || forgotten;
         sdb_member_free(member);
-        char *path = sdb_table_path(db, number);
+        char *path = gone ? sdb_table_path(db, number) : NULL;
         if (path != NULL)
             (void)sdb_fs_remove(db->fs, path, NULL);
         sdb_mem_free(path);
         member = next;
     }
+}
+
+int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
+                    void (*dead)(void *, struct sdb_member *), struct sdb_member **out,
+                    seerdb_err *err)
+{
+    struct sdb_file *file = NULL;
+    struct sdb_table *table = NULL;
+    char *path = sdb_table_path(db, desc->file);
+    if (path == NULL)
+        return sdb_fail_nomem(err, 0);
+    int rc = desc->backend == 0
+                 ? sdb_fs_stat(db->fs, path, NULL, NULL, err)
+                 : sdb_fail(err, SEERDB_NEWER, "%s lies on the unknown backend %u",
+                            path, desc->backend);
+    if (rc == SEERDB_NOTFOUND)
+        rc = sdb_fail(err, SEERDB_CORRUPT, "the manifest lists %s, which is missing",
+                      path);
+    if (rc == 0)
+        rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err);
+    sdb_mem_free(path);
+    if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
+        return rc;
+    sdb_table_use_cache(table, db->cache);
+    return sdb_member_new(desc, table, dead, dead != NULL ? db : NULL, out, err);
 }
 
 char *sdb_table_path(const seerdb *db, uint64_t number)

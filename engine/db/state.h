@@ -14,6 +14,7 @@
 #define SDB_DB_STATE_H
 
 #include "db/chain.h"
+#include "db/pending.h"
 #include "log/manifest.h"
 #include "log/wal.h"
 #include "os/thread.h"
@@ -34,7 +35,9 @@ struct sdb_events;
 struct sdb_read_state {
     _Atomic uint32_t count;
     struct sdb_version *version; /* counted reference */
-    struct sdb_hidden hidden;    /* commits in the memtables that do not count; owned */
+    struct sdb_pendings
+        *pendings;            /* counted; NULL: none.  sdb_tree_set_state sets it */
+    struct sdb_hidden hidden; /* commits beside the version that do not count; owned */
     size_t nmemtables;
     struct sdb_memtable *memtables[]; /* counted references */
 };
@@ -70,6 +73,8 @@ struct seerdb_tree {
     struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
     struct sdb_debt debt GUARDED_BY(LK_DB);
     _Atomic uint32_t runs0; /* runs of level 0; relaxed: for backpressure */
+    struct sdb_pendings *
+        pendings GUARDED_BY(LK_DB); /* counted; those of every new state */
 
     struct sdb_memtable *
         active GUARDED_BY(LK_WRITE);           /* counted; state lists it first */
@@ -123,7 +128,7 @@ enum sdb_stall {
 /* Counted over the store's life; relaxed. */
 struct sdb_counters {
     _Atomic uint64_t commits, puts, deletes, gets, iterators, flushes, flush_failures,
-        compactions, moves, compaction_failures, asides;
+        compactions, moves, compaction_failures, asides, spills;
     _Atomic uint64_t stalls[SDB_NSTALLS], stall_us[SDB_NSTALLS];
 };
 
@@ -153,9 +158,10 @@ struct seerdb {
     bool owns_fs;
     seerdb_uuid id;
     size_t memory_limit, memtable_size;
-    size_t table_size; /* wanted, of tables that compaction writes */
-    size_t batch_size; /* what level 0 is expected to pass down at a time */
-    uint64_t log_cap;  /* bytes of log that force flushes */
+    size_t table_size;  /* wanted, of tables that compaction writes */
+    size_t batch_size;  /* what level 0 is expected to pass down at a time */
+    size_t batch_share; /* memory of a batch: one that is larger spills */
+    uint64_t log_cap;   /* bytes of log that force flushes */
     uint64_t fork_generation;
     struct sdb_file *lock_file; /* owned */
     struct sdb_cache *cache;    /* owned; has what memtables leave of the budget */
@@ -208,6 +214,7 @@ struct seerdb {
     _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
 
     _Atomic(struct sdb_member *) graveyard; /* dead tables, linked by next_dead */
+    _Atomic size_t batch_bytes;             /* memory of all batches; relaxed */
     struct sdb_counters counters;
 };
 
@@ -232,9 +239,18 @@ int sdb_reserve(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE) SDB_MUST_CHECK;
 uint64_t sdb_tree_newest(const seerdb_tree *t) REQUIRES(LK_WRITE);
 
 /* Replace the tree's read state; the old one is returned for the caller to unref once
- * unlocked. */
+ * unlocked.  The new one gets the tree's list of pendings. */
 struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state *s)
     REQUIRES(LK_DB) SDB_MUST_CHECK;
+
+/* Take `gone` out of the tree's pendings and put `added` in (either may be NULL). */
+int sdb_tree_change_pendings(seerdb_tree *t, const struct sdb_pending *gone,
+                             struct sdb_pending *added, seerdb_err *err) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
+
+/* Give the block cache what memtables, batches and indexes of tables leave of the
+ * memory limit, less a sixteenth for the rest; a sixteenth at the least. */
+void sdb_share_memory(seerdb *db) REQUIRES(LK_WRITE) EXCLUDES(LK_DB);
 
 /* The first number given out within the last history_us: 0 is none, everything is
  * older. */
@@ -262,10 +278,15 @@ struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
 
 /* sdb_member's dead callback: ctx is the store. */
 void sdb_bury(void *ctx, struct sdb_member *member);
-/* Delete the files of dead tables. Failures are not errors: orphans go at the next
- * open.
- */
-void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_DB);
+/* Delete the files of dead tables, the pending ones after the manifest has forgotten
+ * them. Failures are not errors: orphans go at the next open. */
+void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_INSTALL, LK_DB);
+
+/* Open a table that the manifest lists, or that was written just now.  CORRUPT: it is
+ * missing.  dead: as sdb_member has it, with the store for its ctx. */
+int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
+                    void (*dead)(void *, struct sdb_member *), struct sdb_member **out,
+                    seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 /* "dir/000012.tbl"; the caller frees. NULL: no memory. */
 char *sdb_table_path(const seerdb *db, uint64_t number);

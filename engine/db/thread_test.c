@@ -63,6 +63,7 @@ static void *write_bank(void *arg)
         snprintf(pad, sizeof pad, "pad%02d", (int)sdb_rand_below(&r, NPADS));
         if (put_number(b, s->bank, "debit", -n) != 0 ||
             put_number(b, s->bank, pad, i) != 0 ||
+            (i % 24 == 5 && seerdb_batch_spill(b, NULL) != 0) ||
             put_number(b, s->bank, "credit", n) != 0 ||
             put_number(b, s->bank, "count", i) != 0)
             complain(s, "a put fails");

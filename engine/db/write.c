@@ -9,6 +9,7 @@
 #include "db/aside.h"
 #include "db/batch.h"
 #include "db/flush.h"
+#include "db/land.h"
 #include "db/marked.h"
 #include "db/payload.h"
 #include "db/pressure.h"
@@ -79,11 +80,17 @@ static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err)
     seerdb_err why = {0};
     int rc;
     if ((rc = sdb_check_writable(db, err)) != 0 || (rc = sdb_reserve(db, err)) != 0 ||
-        (rc = reserve_memory(b, err)) != 0 || (rc = stamp(b, err)) != 0)
+        (rc = stamp(b, err)) != 0)
         return rc;
+    if ((rc = sdb_land_prepare(b, db->next_number, err)) != 0 ||
+        (rc = reserve_memory(b, err)) != 0) {
+        sdb_land_undo(b);
+        return rc;
+    }
     rc = sdb_wal_append(db->wal, SDB_WAL_PREPARE, SDB_OUTCOME_NONE,
                         sdb_buf_slice(&b->payload), &b->position, end, &why);
     if (rc != 0) {
+        sdb_land_undo(b);
         /* For want of space or memory the log is as it was, and the next commit may
          * fit. */
         if (rc != SEERDB_NOMEM && rc != SEERDB_FULL && rc != SEERDB_TOOBIG)
@@ -106,14 +113,15 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
         return rc;
     if (b->phase != SDB_BATCH_OPEN)
         return sdb_fail(err, SEERDB_MISUSE, "the batch is prepared already");
-    if ((rc = sdb_check_writable(db, err)) != 0 || (rc = sdb_batch_encode(b, err)) != 0)
+    if ((rc = sdb_check_writable(db, err)) != 0 ||
+        (rc = sdb_batch_check(b, err)) != 0 || (rc = sdb_batch_encode(b, err)) != 0)
         return rc;
     b->number = 0;
     if (b->nslots == 0) {
         b->phase = SDB_BATCH_PREPARED;
         return 0;
     }
-    if ((rc = sdb_pressure_wait(b, err)) != 0)
+    if ((rc = sdb_land_list(b, err)) != 0 || (rc = sdb_pressure_wait(b, err)) != 0)
         return rc;
     sdb_lock_write(&db->write_lock);
     while (wait && !slots_free(b))
@@ -131,6 +139,7 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
         /* Whether the record survives a crash is unknown; nothing may follow it. */
         (void)sdb_break(db, &why);
         sdb_lock_write(&db->write_lock);
+        sdb_land_undo(b);
         set_slots(b, NULL);
         sdb_unlock_write(&db->write_lock);
         return sdb_fail_as(err, &why);
@@ -181,8 +190,11 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
         bool skip = t == NULL ||
                     p.number <= atomic_load_explicit(&t->flushed, memory_order_relaxed);
         skip = skip || (mode == SDB_APPLY_LOGGED && p.number <= t->aside_loaded);
-        if (!skip && (t->active_file == 0 || t->active_file == SDB_LOG_FILE_ASIDE))
-            t->active_file = file; /* even if we fail: nobody lets the file go */
+        /* Even if we fail: nobody lets the file go.  Of spilled parts, which have no
+         * records, the landing sees to that. */
+        if (!skip && (t->active_file == 0 || t->active_file == SDB_LOG_FILE_ASIDE) &&
+            p.files_left == 0)
+            t->active_file = file;
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             if (skip)
                 continue;
@@ -221,6 +233,7 @@ void seerdb_commit(seerdb_batch *batch)
         if (sdb_apply(db, sdb_buf_slice(&batch->payload), SDB_APPLY_PUBLISH, "a batch",
                       sdb_wal_file_of(batch->position), &why) != 0)
             (void)sdb_break(db, &why);
+        sdb_land_submit(batch);
         set_slots(batch, NULL);
         for (size_t i = 0; i < batch->nslots; i++)
             /* A failure to freeze is no failure to commit: the next one tries again. */
@@ -258,6 +271,14 @@ static int log_abort(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(L
     return marked && goes_on ? 0 : rc;
 }
 
+static bool has_spilled(const seerdb_batch *b)
+{
+    for (size_t i = 0; i < b->nslots; i++)
+        if (b->slots[i].runs != NULL)
+            return true;
+    return false;
+}
+
 int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
 {
     seerdb *db = batch->db;
@@ -269,11 +290,18 @@ int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
     if (batch->number != 0) {
         sdb_lock_write(&db->write_lock);
         rc = log_abort(batch, &end, &why);
+        if (batch->slots[0].tree->marked && rc == 0)
+            sdb_land_submit(batch); /* it may yet count */
+        else
+            sdb_land_undo(batch);
         if (rc != 0) /* before the slots are free: nothing may follow it */
             (void)sdb_break(db, &why);
         set_slots(batch, NULL);
         sdb_unlock_write(&db->write_lock);
-        if (rc == 0 && batch->synced && !batch->slots[0].tree->marked &&
+        /* Of what has spilled the tables may go next: a cut must not leave the log with
+         * the commit and without its abort. */
+        if (rc == 0 && (batch->synced || has_spilled(batch)) &&
+            !batch->slots[0].tree->marked &&
             (rc = sdb_wal_sync(db->wal, end, &why)) != 0)
             (void)sdb_break(db, &why);
     }
@@ -296,6 +324,7 @@ void seerdb_batch_free(seerdb_batch *batch)
     (void)seerdb_rollback(batch, NULL); /* a failure has broken the store already */
     sdb_buf_fini(&batch->payload);
     sdb_mem_free(batch->slots);
+    sdb_mem_free(batch->marks);
     sdb_mem_free(batch);
 }
 

@@ -102,7 +102,8 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
                         const struct sdb_table_desc *t)
 {
     struct sdb_buf *b = &e->bytes;
-    size_t start = begin_field(e, SDB_EDIT_TABLE_ADD);
+    size_t start =
+        begin_field(e, t->pending ? SDB_EDIT_TABLE_PENDING : SDB_EDIT_TABLE_ADD);
     sdb_put_varint(b, tree);
     sdb_put_varint(b, t->file);
     sdb_buf_append(b, t->id.bytes, sizeof t->id.bytes);
@@ -571,11 +572,11 @@ static int get_table(struct apply *a, uint64_t *tree, struct sdb_table_desc *d)
     return sdb_reader_done(r) ? 0 : malformed(a, "add table");
 }
 
-static int apply_table_add(struct apply *a)
+static int apply_table_add(struct apply *a, bool pending)
 {
     int rc;
     uint64_t id;
-    struct sdb_table_desc d = {0};
+    struct sdb_table_desc d = {.pending = pending};
     if ((rc = get_table(a, &id, &d)) != 0)
         goto out;
     struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
@@ -583,8 +584,13 @@ static int apply_table_add(struct apply *a)
         rc = refuse(a, id, "a table of a tree that is not there");
         goto out;
     }
-    if (d.file == 0 || (d.file <= t->max_file && find_table(t, d.file) < t->ntables)) {
+    size_t old = d.file <= t->max_file ? find_table(t, d.file) : t->ntables;
+    if (d.file == 0 || (old < t->ntables && (pending || !t->tables[old].pending))) {
         rc = refuse(a, d.file, "a table that is there already");
+        goto out;
+    }
+    if (old < t->ntables && memcmp(&t->tables[old].id, &d.id, sizeof d.id) != 0) {
+        rc = refuse(a, d.file, "a table with another UUID than while it was pending");
         goto out;
     }
     if (d.min_number > d.max_number || d.tombstones > d.records ||
@@ -599,6 +605,12 @@ static int apply_table_add(struct apply *a)
         goto out;
     }
     t->tables = tables;
+    if (old < t->ntables) {
+        sdb_table_desc_fini(&t->tables[old]);
+        t->ntables--;
+        memmove(t->tables + old, t->tables + old + 1,
+                (t->ntables - old) * sizeof *t->tables);
+    }
     t->tables[t->ntables++] = d;
     if (d.file > t->max_file)
         t->max_file = d.file;
@@ -664,7 +676,9 @@ static int apply_field(struct apply *a, uint64_t tag)
     case SDB_EDIT_TREE_NUMBERS:
         return apply_tree_numbers(a);
     case SDB_EDIT_TABLE_ADD:
-        return apply_table_add(a);
+        return apply_table_add(a, false);
+    case SDB_EDIT_TABLE_PENDING:
+        return apply_table_add(a, true);
     case SDB_EDIT_TABLE_REMOVE:
         return apply_table_remove(a);
     case SDB_EDIT_NEXT_TREE:

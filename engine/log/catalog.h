@@ -35,6 +35,7 @@ struct sdb_table_desc {
     struct sdb_buf smallest, largest; /* owned: user keys */
     struct sdb_vlog_ref *vlogs;       /* owned */
     size_t nvlogs;
+    bool pending; /* of an undecided commit: no table of the tree yet */
 };
 
 /* A file that holds a tree's commits in place of the log; all zeros: there is none. */
@@ -57,7 +58,8 @@ struct sdb_tree_desc {
     uint64_t
         last_commit;     /* the newest number known to be in the tree when last noted */
     uint64_t fold_floor; /* reads below this number may miss folded versions */
-    struct sdb_table_desc *tables; /* owned; in order of arrival, newest last */
+    struct sdb_table_desc *tables; /* owned; in order of arrival, newest last; the
+                                      pending ones among them */
     size_t ntables;
     struct sdb_aside_desc aside; /* its side file */
     uint64_t max_file; /* the largest file number that tables had; not on disk */
@@ -95,6 +97,7 @@ enum sdb_edit_kind {                        /* tags on disk */
                      SDB_EDIT_TABLE_REMOVE = 9,
                      SDB_EDIT_NEXT_TREE = 10, /* next_tree; in snapshots: ids of dropped
                                                 trees stay used */
+                     SDB_EDIT_TABLE_PENDING = 11, /* of a commit that is not decided */
                      SDB_EDIT_TREE_ASIDE = 12,
                      SDB_EDIT_OWNER = 16 /* where an owner is */
 };
@@ -113,6 +116,7 @@ void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_drop(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_numbers(struct sdb_edit *e, uint64_t tree, uint64_t flushed,
                            uint64_t last_commit, uint64_t fold_floor);
+/* Pending or not, as t says; a table that is pending may be added for good later. */
 void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
                         const struct sdb_table_desc *t);
 void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file);

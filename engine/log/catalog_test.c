@@ -66,6 +66,7 @@ enum example {
     NEXT,
     ASIDE, /* of a marked tree, which the example's is not */
     OWNER,
+    PENDING,
     N
 };
 
@@ -118,6 +119,13 @@ static void build(struct sdb_edit *e, enum example which)
         sdb_buf_fini(&o.path);
         break;
     }
+    case PENDING:
+        d.file = 18;
+        d.level = 0;
+        d.min_number = d.max_number = 0;
+        d.pending = true;
+        sdb_edit_table_add(e, 3, &d);
+        break;
     default:
         fail();
     }
@@ -144,6 +152,8 @@ static const char *const examples[N] = {
     [ASIDE] = "0c 06 03 12 80 20 83 01",
     [OWNER] = "10 21 a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af 81 10 9f 0a 81 10"
               "f0 a2 04 07 2f 64 2f 61 2e 64 62",
+    [PENDING] = "0b 28 03 12 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+                "80 20 00 00 00 00 c8 01 05 e8 07 d0 0f 00 00 01 61 02 7a 7a 00 00",
 };
 
 static void edits_have_the_bytes_of_the_format(void **state)
@@ -211,7 +221,10 @@ static void an_edit_is_applied_field_by_field(void **state)
     assert_int_equal(t->flushed, 130);
     assert_int_equal(t->last_commit, 131);
     assert_int_equal(t->fold_floor, 7);
-    assert_int_equal(t->ntables, 1);
+    assert_int_equal(t->ntables, 2);
+    assert_false(t->tables[0].pending);
+    assert_true(t->tables[1].pending);
+    assert_int_equal(t->tables[1].file, 18);
     const struct sdb_table_desc *d = &t->tables[0];
     assert_int_equal(d->file, 17);
     assert_memory_equal(&d->id, &uuid, sizeof uuid);
@@ -228,7 +241,7 @@ static void an_edit_is_applied_field_by_field(void **state)
     sdb_buf_clear(&e.bytes);
     build(&e, REMOVE);
     test_ok(apply(&c, &e, &err), &err);
-    assert_int_equal(t->ntables, 0);
+    assert_int_equal(t->ntables, 1);
     sdb_buf_clear(&e.bytes);
     build(&e, DROP);
     test_ok(apply(&c, &e, &err), &err);
@@ -258,6 +271,7 @@ static void a_snapshot_builds_the_same_catalog(void **state)
             d.file = 100 * i + (k ^ 1); /* not in order */
             d.vlogs = k % 2 == 0 ? refs : NULL;
             d.nvlogs = k % 2 == 0 ? 2 : 0;
+            d.pending = k == 2;
             sdb_edit_table_add(&e, i, &d);
         }
     }
@@ -273,6 +287,8 @@ static void a_snapshot_builds_the_same_catalog(void **state)
     test_slice_equal(sdb_buf_slice(&e.bytes), sdb_buf_slice(&again.bytes));
     assert_int_equal(copy.next_tree, 6);
     assert_int_equal(copy.trees[1].tables[0].nvlogs, 2);
+    assert_false(copy.trees[2].tables[1].pending);
+    assert_true(copy.trees[2].tables[2].pending);
     assert_int_equal(copy.trees[1].tables[0].vlogs[1].bytes, 600);
     d.vlogs = NULL;
     sdb_table_desc_fini(&d);
@@ -397,6 +413,36 @@ static void a_place_has_a_path(void **state)
         assert_int_equal(rc, cases[i].good ? 0 : SEERDB_CORRUPT);
         finish(&c, &e);
     }
+}
+
+static void a_pending_table_becomes_a_table_or_goes(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct sdb_catalog c;
+    struct sdb_edit e;
+    struct sdb_table_desc d = example_table();
+    start(&c, &e);
+    build(&e, TREE);
+    build(&e, PENDING);
+    build(&e, ADD);
+    test_ok(apply(&c, &e, &err), &err);
+    const struct sdb_tree_desc *t = sdb_catalog_tree(&c, 3);
+    sdb_buf_clear(&e.bytes);
+    d.file = 18;
+    d.commit = 42;
+    sdb_edit_table_add(&e, 3, &d);
+    test_ok(apply(&c, &e, &err), &err);
+    assert_int_equal(t->ntables, 2);
+    assert_int_equal(t->tables[0].file, 17);
+    assert_int_equal(t->tables[1].file, 18);
+    assert_int_equal(t->tables[1].commit, 42);
+    assert_false(t->tables[1].pending);
+    sdb_buf_clear(&e.bytes);
+    build(&e, PENDING); /* it cannot go back */
+    test_fails(apply(&c, &e, &err), SEERDB_CORRUPT, &err);
+    sdb_table_desc_fini(&d);
+    finish(&c, &e);
 }
 
 /* ---- refusing ------------------------------------------------------------- */
@@ -537,6 +583,20 @@ static void an_edit_that_contradicts_the_catalog_is_corrupt(void **state)
             sdb_edit_tree_aside(&e, i == 21 ? 4 : 3,
                                 &(struct sdb_aside_desc){18, 4096, 131});
             break;
+        case 23: /* pending twice */
+            build(&e, PENDING);
+            build(&e, PENDING);
+            break;
+        case 24: /* not the file that was pending */
+            build(&e, PENDING);
+            d.file = 18;
+            d.id = owner;
+            sdb_edit_table_add(&e, 3, &d);
+            break;
+        case 25: /* listed, and then pending */
+            d.pending = true;
+            sdb_edit_table_add(&e, 3, &d);
+            break;
         default:
             done = true;
         }
@@ -561,7 +621,7 @@ static void what_a_newer_version_wrote_is_newer(void **state)
         start(&c, &e);
         t.features = 4;
         if (i == 0)
-            sdb_buf_append(&e.bytes, "\x0b\x00", 2);
+            sdb_buf_append(&e.bytes, "\x63\x00", 2);
         else if (i == 1)
             sdb_edit_store(&e, &uuid, 1);
         else
@@ -703,6 +763,7 @@ int main(void)
         cmocka_unit_test(the_newest_place_of_an_owner_counts_while_it_has_trees),
         cmocka_unit_test(a_place_has_a_path),
         cmocka_unit_test(one_edit_may_move_a_table),
+        cmocka_unit_test(a_pending_table_becomes_a_table_or_goes),
         cmocka_unit_test(an_edit_that_contradicts_the_catalog_is_corrupt),
         cmocka_unit_test(what_a_newer_version_wrote_is_newer),
         cmocka_unit_test(no_cut_or_flipped_edit_does_more_than_fail),

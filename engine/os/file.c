@@ -117,6 +117,11 @@ static int local_lock(struct sdb_file *f)
     return rc == 0 ? 0 : errno;
 }
 
+static void local_write_back(struct sdb_file *f, uint64_t off, uint64_t n)
+{
+    (void)sync_file_range(local_fd(f), (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 static int local_close(struct sdb_file *f)
 {
     /* After EINTR the descriptor is gone on Linux: closing again would close
@@ -135,6 +140,7 @@ static const struct sdb_file_ops local_file_ops = {
     .size = local_size,
     .lock = local_lock,
     .close = local_close,
+    .write_back = local_write_back,
 };
 
 static int open_fd(const char *path, int flags)
@@ -442,6 +448,12 @@ int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
                         off, f->path, strerror(rc));
     count(f->fs->counters.written, f->purpose, bytes.size);
     return 0;
+}
+
+void sdb_file_write_back(struct sdb_file *f, uint64_t off, uint64_t n)
+{
+    if (f->ops->write_back != NULL && !beyond_files(off, n))
+        f->ops->write_back(f, off, n);
 }
 
 int sdb_file_sync(struct sdb_file *f, seerdb_err *err)

@@ -82,6 +82,8 @@ struct sdb_file_ops {
     /* Exclusive, never waits, ends with close: 0 or EWOULDBLOCK. */
     int (*lock)(struct sdb_file *f);
     int (*close)(struct sdb_file *f); /* frees f's own memory, not path */
+    /* Begin to write these bytes to the disk; a hint.  NULL: the layer takes none. */
+    void (*write_back)(struct sdb_file *f, uint64_t off, uint64_t n);
 };
 
 /* The local disk; shared by the process, never freed. */
@@ -116,6 +118,9 @@ int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out, seerdb_err *err)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
                       seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* Begin to write these bytes to the disk, so that a later sync of the file finds little
+ * left, and syncs of others do not wait behind it.  Promises nothing. */
+void sdb_file_write_back(struct sdb_file *f, uint64_t off, uint64_t n) EXCLUDES(LK_DB);
 int sdb_file_sync(struct sdb_file *f, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_file_allocate(struct sdb_file *f, uint64_t size, seerdb_err *err)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;

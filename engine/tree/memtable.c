@@ -104,23 +104,10 @@ static const struct sdb_entry *find_newest(const struct root *root, seerdb_slice
     }
 }
 
-static bool is_hidden(const struct sdb_hidden *h, uint64_t number)
-{
-    size_t lo = 0, hi = h == NULL ? 0 : h->n;
-    while (lo < hi) { /* the first range that ends above number */
-        size_t mid = lo + (hi - lo) / 2;
-        if (h->ranges[mid].to <= number)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return h != NULL && lo < h->n && h->ranges[lo].from <= number;
-}
-
 static const struct sdb_entry *visible(const struct sdb_entry *e, uint64_t ceiling,
                                        const struct sdb_hidden *hidden)
 {
-    while (e != NULL && (e->number > ceiling || is_hidden(hidden, e->number)))
+    while (e != NULL && (e->number > ceiling || sdb_hidden_has(hidden, e->number)))
         e = e->older;
     return e;
 }

@@ -16,18 +16,9 @@
 #define SDB_TREE_MEMTABLE_H
 
 #include "table/iter.h"
+#include "tree/hidden.h"
 
 struct sdb_memtable;
-
-/* Ranges of numbers that do not exist for a reader: the writes of a batch that a
- * rollback to a mark undid.  Rising and disjoint; [from, to). */
-struct sdb_hidden_range {
-    uint64_t from, to;
-};
-struct sdb_hidden {
-    const struct sdb_hidden_range *ranges;
-    size_t n;
-};
 
 int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err) SDB_MUST_CHECK;
 seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m); /* borrowed: ref it to keep m */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A table of which the ceiling hides everything has no first and no last key: the walk
- * passes on to its neighbour, as it does at a table's end. */
+ * passes on to its neighbour, as it does at a table's end.  A spilled table holds one
+ * version of each key and no numbers: all of it is visible or nothing. */
 #include "tree/run_iter.h"
 
 #include "base/mem.h"
@@ -12,7 +13,7 @@ struct run_iter {
     struct sdb_version *version; /* counted */
     uint32_t first, end;         /* its members */
     uint32_t place;              /* of the table that is open */
-    uint64_t ceiling;
+    struct sdb_run_shown shown;
     struct sdb_iter *table; /* owned; NULL: none is open */
 };
 
@@ -21,15 +22,37 @@ static struct run_iter *self(struct sdb_iter *it)
     return (struct run_iter *)it; /* its first member */
 }
 
+/* Of a spilled table, the number of its records; 0: they have their own. */
+static uint64_t number_of(const struct run_iter *r)
+{
+    uint64_t commit = r->version->members[r->place]->desc.commit;
+    return commit != 0 && r->shown.as != 0 ? r->shown.as : commit;
+}
+
+/* Of the table at r->place: may it have something to show? */
+static bool is_visible(const struct run_iter *r)
+{
+    const struct sdb_table_desc *d = &r->version->members[r->place]->desc;
+    if (d->commit == 0 || r->shown.as != 0)
+        return true;
+    return d->commit <= r->shown.ceiling &&
+           !sdb_hidden_covers(r->shown.hidden, d->min_number + 1, d->max_number);
+}
+
+/* NOTFOUND: it would show nothing. */
 static int open_table(struct run_iter *r, uint32_t place, seerdb_err *err)
 {
-    if (r->table != NULL && r->place == place)
-        return 0;
+    bool open = r->table != NULL && r->place == place;
+    r->place = place;
+    if (open)
+        return is_visible(r) ? 0 : SEERDB_NOTFOUND;
     sdb_iter_close(r->table);
     r->table = NULL;
-    r->place = place;
-    return sdb_table_iter(r->version->members[place]->table, r->ceiling, &r->table,
-                          err);
+    if (!is_visible(r))
+        return SEERDB_NOTFOUND;
+    return sdb_table_iter(r->version->members[place]->table,
+                          number_of(r) != 0 ? SDB_NUMBER_MAX : r->shown.ceiling,
+                          &r->table, err);
 }
 
 /* The open table answered rc. */
@@ -38,6 +61,8 @@ static int show(struct run_iter *r, int rc)
     if (rc == 0) {
         r->it.at = r->table->at;
         r->it.pin = r->table->pin;
+        if (number_of(r) != 0)
+            r->it.at.number = number_of(r);
     }
     return rc;
 }
@@ -63,14 +88,14 @@ static int iter_first(struct sdb_iter *it, seerdb_err *err)
 {
     struct run_iter *r = self(it);
     int rc = open_table(r, r->first, err);
-    return rc != 0 ? rc : go_on(r, r->table->ops->first(r->table, err), err);
+    return go_on(r, rc != 0 ? rc : r->table->ops->first(r->table, err), err);
 }
 
 static int iter_last(struct sdb_iter *it, seerdb_err *err)
 {
     struct run_iter *r = self(it);
     int rc = open_table(r, r->end - 1, err);
-    return rc != 0 ? rc : go_back(r, r->table->ops->last(r->table, err), err);
+    return go_back(r, rc != 0 ? rc : r->table->ops->last(r->table, err), err);
 }
 
 static uint32_t place_of(const struct run_iter *r, seerdb_slice key)
@@ -86,7 +111,7 @@ static int iter_seek(struct sdb_iter *it, seerdb_slice key, seerdb_err *err)
     if (place == r->end)
         return SEERDB_NOTFOUND;
     int rc = open_table(r, place, err);
-    return rc != 0 ? rc : go_on(r, r->table->ops->seek(r->table, key, err), err);
+    return go_on(r, rc != 0 ? rc : r->table->ops->seek(r->table, key, err), err);
 }
 
 static int iter_seek_for_prev(struct sdb_iter *it, seerdb_slice key, seerdb_err *err)
@@ -96,21 +121,22 @@ static int iter_seek_for_prev(struct sdb_iter *it, seerdb_slice key, seerdb_err 
     if (place == r->end)
         return iter_last(it, err);
     int rc = open_table(r, place, err);
-    if (rc != 0)
-        return rc;
-    return go_back(r, r->table->ops->seek_for_prev(r->table, key, err), err);
+    return go_back(r, rc != 0 ? rc : r->table->ops->seek_for_prev(r->table, key, err),
+                   err);
 }
 
 static int iter_next(struct sdb_iter *it, seerdb_err *err)
 {
     struct run_iter *r = self(it);
-    return go_on(r, r->table->ops->next(r->table, err), err);
+    return go_on(
+        r, is_visible(r) ? r->table->ops->next(r->table, err) : SEERDB_NOTFOUND, err);
 }
 
 static int iter_prev(struct sdb_iter *it, seerdb_err *err)
 {
     struct run_iter *r = self(it);
-    return go_back(r, r->table->ops->prev(r->table, err), err);
+    return go_back(
+        r, is_visible(r) ? r->table->ops->prev(r->table, err) : SEERDB_NOTFOUND, err);
 }
 
 static int iter_older(struct sdb_iter *it, seerdb_err *err)
@@ -127,8 +153,9 @@ static void iter_close(struct sdb_iter *it)
     sdb_mem_free(r);
 }
 
-int sdb_run_iter(struct sdb_version *v, const struct sdb_run *run, uint64_t ceiling,
-                 struct sdb_iter **out, seerdb_err *err)
+int sdb_run_iter_spilled(struct sdb_version *v, const struct sdb_run *run,
+                         const struct sdb_run_shown *shown, struct sdb_iter **out,
+                         seerdb_err *err)
 {
     static const struct sdb_iter_ops ops = {
         iter_first, iter_last, iter_seek,  iter_seek_for_prev,
@@ -141,7 +168,14 @@ int sdb_run_iter(struct sdb_version *v, const struct sdb_run *run, uint64_t ceil
     r->version = sdb_version_ref(v);
     r->first = run->first;
     r->end = run->first + run->n;
-    r->ceiling = ceiling;
+    r->shown = *shown;
     *out = &r->it;
     return 0;
+}
+
+int sdb_run_iter(struct sdb_version *v, const struct sdb_run *run, uint64_t ceiling,
+                 struct sdb_iter **out, seerdb_err *err)
+{
+    return sdb_run_iter_spilled(v, run, &(struct sdb_run_shown){.ceiling = ceiling},
+                                out, err);
 }

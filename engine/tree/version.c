@@ -77,6 +77,19 @@ void sdb_member_unref(struct sdb_member *member)
         sdb_member_free(member);
 }
 
+int sdb_member_get(const struct sdb_member *m, struct sdb_lookup *key, uint64_t ceiling,
+                   struct sdb_found *out, seerdb_err *err)
+{
+    if (m->desc.commit == 0)
+        return sdb_table_get(m->table, key, ceiling, out, err);
+    if (m->desc.commit > ceiling)
+        return SEERDB_NOTFOUND;
+    int rc = sdb_table_get(m->table, key, SDB_NUMBER_MAX, out, err);
+    if (rc == 0)
+        out->number = m->desc.commit;
+    return rc;
+}
+
 /* A version with room for n members and as many runs, and none yet. */
 static struct sdb_version *new_version(size_t n, seerdb_err *err)
 {

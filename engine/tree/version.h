@@ -25,6 +25,8 @@ struct sdb_member {
      * member over (free it with sdb_member_free). */
     void (*dead)(void *ctx, struct sdb_member *member);
     void *ctx;
+    bool pending; /* the manifest lists it as pending, and must forget it first; changed
+                     by a holder of a count */
     struct sdb_member *next_dead; /* for whoever collects them */
     struct sdb_member *origin; /* counted: the same file, before it was moved; NULL */
 };
@@ -62,6 +64,11 @@ int sdb_member_move(struct sdb_member *member, uint32_t level, uint64_t run,
 void sdb_member_free(struct sdb_member *member);
 void sdb_member_ref(struct sdb_member *member);
 void sdb_member_unref(struct sdb_member *member); /* accepts NULL */
+
+/* The newest version of key with a number <= ceiling; the number of a spilled table's
+ * records is its commit.  NOTFOUND. */
+int sdb_member_get(const struct sdb_member *m, struct sdb_lookup *key, uint64_t ceiling,
+                   struct sdb_found *out, seerdb_err *err) SDB_MUST_CHECK;
 
 /* What a version becomes: without `removed`, which are of it, and with `added`. */
 struct sdb_version_change {

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * spill -- write part of a batch to a private table, which no version lists.
+ *
+ * The table holds what stands of the writes after one ordinal and up to another: one
+ * record per key, and 0 for its number.  It is a member whose desc says, as long as it
+ * is private: commit, SDB_NUMBER_BATCH + the last ordinal; min_number and max_number,
+ * the two ordinals; level 1 and run, the sorted run of the batch it is part of.  The
+ * file goes with the last count on the member. */
+#ifndef SDB_DB_SPILL_H
+#define SDB_DB_SPILL_H
+
+#include "db/state.h"
+
+struct sdb_spill {
+    seerdb_tree *tree;
+    struct sdb_memtable *memtable;   /* numbers are ordinals; holds none up to `from` */
+    const struct sdb_hidden *hidden; /* ordinals rolled back */
+    uint64_t from, to;               /* ordinals: after the one, up to the other */
+    struct sdb_version *runs;        /* what was spilled before; NULL: nothing */
+};
+
+/* Write the table and open it.  *out is a version with one count: s->runs (whose count
+ * stays the caller's) and the table, in the newest run if it overlaps nothing there,
+ * else in a new one.  NOTFOUND: nothing stands, s->runs says it all.  Nothing else is
+ * done to it: the caller syncs the directory before anybody relies on the file. */
+int sdb_spill_write(const struct sdb_spill *s, struct sdb_version **out,
+                    seerdb_err *err) EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB)
+    SDB_MUST_CHECK;
+
+#endif
