@@ -52,6 +52,7 @@ struct compaction {
     struct sdb_pick pick;
     struct sdb_rewrite rewrite;
     uint64_t history_from;
+    uint64_t asked; /* of the tree when it began */
 };
 
 /* Has the compaction lost its purpose, or its right to go on? */
@@ -245,17 +246,21 @@ static int run(struct compaction *c, seerdb_err *err)
 /* ---- the thread --------------------------------------------------------------------
  */
 
-/* What was asked for of the tree is done, or failed. */
-static void answer(seerdb_tree *t) REQUIRES(LK_DB)
+/* What was asked for of the tree before a visit is done, or failed; what was asked for
+ * during it is not. */
+static void answer(seerdb_tree *t, uint64_t asked) REQUIRES(LK_DB)
 {
-    t->debt.full = false;
-    t->debt.answered = t->debt.asked;
+    t->debt.answered = asked;
+    t->debt.full = asked != t->debt.asked;
+    t->debt.look = t->debt.look || t->debt.full;
     sdb_cond_broadcast(&t->db->progress);
 }
 
-static void settle(seerdb_tree *t, const struct sdb_pick *pick, int rc,
-                   const seerdb_err *why) REQUIRES(LK_DB)
+static void settle(const struct compaction *c, int rc, const seerdb_err *why)
+    REQUIRES(LK_DB)
 {
+    seerdb_tree *t = c->tree;
+    const struct sdb_pick *pick = &c->pick;
     struct sdb_debt *d = &t->debt;
     uint64_t now = sdb_clock_mono_us(), pause = BACKOFF_FIRST_US;
     if (rc == 0) {
@@ -265,8 +270,8 @@ static void settle(seerdb_tree *t, const struct sdb_pick *pick, int rc,
             d->look = true; /* until nothing is left */
             return;
         }
-        answer(t);
-        if (pick->later) {
+        answer(t, c->asked);
+        if (pick->later && !d->look) {
             d->look = true;
             d->look_at_us = now + t->db->history_us;
         }
@@ -282,7 +287,7 @@ static void settle(seerdb_tree *t, const struct sdb_pick *pick, int rc,
         pause = BACKOFF_LAST_US; /* it does not pass */
     d->failures++;
     d->look_at_us = now + pause;
-    answer(t);
+    answer(t, c->asked);
 }
 
 /* The tree to look at now, with a count, or NULL and when to look again: the one with
@@ -326,6 +331,7 @@ static void visit(seerdb *db, seerdb_tree *t) EXCLUDES(LK_WRITE, LK_INSTALL, LK_
     sdb_lock_db(&db->lock);
     c.from = sdb_version_ref(t->state->version);
     c.policy.full = t->debt.full;
+    c.asked = t->debt.asked;
     t->debt.look = false;
     db->compacting = t;
     t->debt.look_at_us = 0;
@@ -334,7 +340,7 @@ static void visit(seerdb *db, seerdb_tree *t) EXCLUDES(LK_WRITE, LK_INSTALL, LK_
     if (rc == 0 && c.pick.kind != SDB_PICK_NONE)
         rc = run(&c, &why);
     sdb_lock_db(&db->lock);
-    settle(t, &c.pick, rc, &why);
+    settle(&c, rc, &why);
     db->compacting = NULL;
     sdb_cond_broadcast(&db->progress);
     sdb_unlock_db(&db->lock);

@@ -455,11 +455,12 @@ static void a_failed_sync_of_an_output_loses_nothing(void **state)
         flush(b.db);
         fill(t, 0, 1000, 2 + (unsigned)after);
         flush(b.db);
-        fault(&b, (struct sdb_fault){.ops = SDB_FAULT_SYNC,
-                                     .match = ".tbl",
-                                     .after = after,
-                                     .times = 1,
-                                     .error = 5});
+        fault(&b, (struct sdb_fault){
+                      .ops = SDB_FAULT_SYNC,
+                      .match = ".tbl",
+                      .after = after,
+                      .times = 1000, /* who asks must fail, not only who came first */
+                      .error = 5});
         test_fails(seerdb_compact(b.db, t, &err), SEERDB_IOERR, &err);
         fault(&b, (struct sdb_fault){0});
         compact(b.db);

@@ -114,6 +114,7 @@ static void check(struct run *r, uint64_t n, bool kept)
     char got[200];
     uint64_t marker = kept ? r->number : r->marker;
     bed_open_ok(&r->bed);
+    test_ok(seerdb_pause(r->bed.db, &r->err), &r->err); /* files are counted below */
     test_ok(seerdb_set_decider(r->bed.db, &owner, decide, NULL, &r->err), &r->err);
     seerdb_tree *t = open_tree(r->bed.db, 1);
     contents(r, t, marker, got, sizeof got);

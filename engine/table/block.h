@@ -26,7 +26,8 @@ struct sdb_block_builder {
     /* Of the slots in use, so that the size is known at any time. */
     uint64_t min_number, max_number;
     uint32_t min_key_size, max_key_size;
-    bool metas_differ;
+    size_t record_size; /* of the first one, in the heap */
+    bool metas_differ, sizes_differ;
     struct sdb_buf heap;
 };
 
@@ -35,7 +36,7 @@ void sdb_block_builder_fini(struct sdb_block_builder *b);
  * user key as the record before it in the table (maybe in the block before). */
 void sdb_block_add(struct sdb_block_builder *b, const struct sdb_coder *coder,
                    const struct sdb_record *r, bool older);
-/* Bytes the block would take now. */
+/* Bytes that the block would take now, at most. */
 size_t sdb_block_builder_size(const struct sdb_block_builder *b);
 /* Append the block to out and start the next one. Requires: n > 0. */
 int sdb_block_finish(struct sdb_block_builder *b, struct sdb_buf *out, seerdb_err *err)
@@ -46,7 +47,10 @@ struct sdb_block {
     unsigned n;
     uint8_t code_width, start_width, key_width, number_width, meta_width;
     uint8_t meta_base;
+    uint8_t code_shift; /* width 4: the column has (code - code_base) >> code_shift */
+    uint64_t code_base;
     uint32_t key_base;
+    uint32_t record_size; /* start width 0: of every record, in the heap */
     uint64_t number_base;
     const uint8_t *codes, *numbers, *starts, *key_sizes, *metas, *heap;
     uint32_t heap_size;
@@ -57,6 +61,22 @@ struct sdb_block {
  * left to those who verify.  CORRUPT, with `where` naming the place. */
 int sdb_block_parse(seerdb_slice bytes, const char *where, struct sdb_block *out,
                     seerdb_err *err) SDB_MUST_CHECK;
+
+/* Packing leaves the codes out: the keys have them already, and no codec sees that.
+ *
+ * Append a finished block without its codes to `out` (sticky). */
+void sdb_block_strip(seerdb_slice block, struct sdb_buf *out);
+/* How many bytes of codes a stripped block lacks, at most SDB_BLOCK_CODES_MAX; false:
+ * its header is malformed. */
+#define SDB_BLOCK_CODES_MAX ((size_t)SDB_BLOCK_SLOTS * 8)
+bool sdb_block_lacks(seerdb_slice stripped, size_t *codes);
+/* Make room in front of a stripped block into the block it was, codes zeroed. Requires:
+ * `codes` writable bytes lie before it.  Returns where the block begins now. */
+uint8_t *sdb_block_widen(uint8_t *stripped, size_t codes);
+/* Fill in the codes of a parsed block whose bytes are at `bytes`. False: they are not
+ * codes that the block could have. */
+bool sdb_block_restore(const struct sdb_block *b, uint8_t *bytes,
+                       const struct sdb_coder *coder) SDB_MUST_CHECK;
 
 /* Element i of a column; the loops below it are the hottest of the engine. */
 static inline uint64_t sdb_block_column(const uint8_t *p, uint8_t width, unsigned i)
@@ -73,6 +93,12 @@ static inline uint64_t sdb_block_column(const uint8_t *p, uint8_t width, unsigne
     default:
         return 0;
     }
+}
+
+/* A code as the column has it, for a code that is in the block. */
+static inline uint64_t sdb_block_stored_code(const struct sdb_block *b, uint64_t code)
+{
+    return b->code_width == 0 ? 0 : (code - b->code_base) >> b->code_shift;
 }
 
 /* Of record i; Requires: i < n. */
@@ -94,7 +120,9 @@ static inline bool sdb_block_is_older(const struct sdb_block *b, unsigned i)
 
 static inline uint32_t sdb_block_start(const struct sdb_block *b, unsigned i)
 {
-    return (uint32_t)sdb_block_column(b->starts, b->start_width, i);
+    return b->start_width == 0
+               ? i * b->record_size
+               : (uint32_t)sdb_block_column(b->starts, b->start_width, i);
 }
 
 static inline seerdb_slice sdb_block_key(const struct sdb_block *b, unsigned i)

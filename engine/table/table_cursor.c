@@ -54,23 +54,33 @@ int sdb_table_open_stored(struct sdb_table *t, uint64_t off, struct sdb_loaded *
     if (rc != 0)
         return rc;
     seerdb_slice raw = {stored + SDB_STORED_HEADER, head.stored_size};
+    uint8_t *bare = NULL; /* a block that was packed */
     if (head.codec == SDB_CODEC_ZSTD) {
         struct sdb_loaded *wide =
-            sdb_loaded_new(SDB_STORED_HEADER + (size_t)head.raw_size, err);
+            sdb_loaded_new(SDB_BLOCK_CODES_MAX + (size_t)head.raw_size, err);
         if (wide == NULL)
             return SEERDB_NOMEM;
-        uint8_t *p = sdb_loaded_bytes(wide) + SDB_STORED_HEADER;
-        rc = unpack(t, off, raw, p, head.raw_size, err);
+        bare = sdb_loaded_bytes(wide) + SDB_BLOCK_CODES_MAX;
+        rc = unpack(t, off, raw, bare, head.raw_size, err);
         seerdb_pin_unref(&(*l)->pin);
         *l = wide;
         if (rc != 0)
             return rc;
-        raw = (seerdb_slice){p, head.raw_size};
+        size_t codes = 0;
+        raw = (seerdb_slice){bare, head.raw_size};
+        if (sdb_block_lacks(raw, &codes)) {
+            bare = sdb_block_widen(bare, codes);
+            raw = (seerdb_slice){bare, head.raw_size + codes};
+        }
     }
-    if (sdb_block_parse(raw, "", &(*l)->block, NULL) == 0)
+    if (sdb_block_parse(raw, "", &(*l)->block, NULL) == 0 &&
+        (bare == NULL || sdb_block_restore(&(*l)->block, bare, &t->index.coder)))
         return 0;
     snprintf(where, sizeof where, "%s: block at %" PRIu64, t->file->path, off);
-    return sdb_block_parse(raw, where, &(*l)->block, err);
+    rc = sdb_block_parse(raw, where, &(*l)->block, err);
+    return rc != 0 ? rc
+                   : sdb_fail(err, SEERDB_CORRUPT, "%s: keys that its codes are not of",
+                              where);
 }
 
 /* Read data block i from the file: one count, the caller's. */

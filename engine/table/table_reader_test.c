@@ -624,7 +624,7 @@ static void reseal(const struct made *m, unsigned i, size_t at, uint8_t value)
 
 static void verify_finds_wrong_content_under_right_checksums(void **state)
 {
-    /* Two records a block; each block is a header of 32 bytes, 16 of codes, then. */
+    /* Two records a block; each block is a header of 32 bytes, 8 of codes, then. */
     static const struct {
         const char *what;
         unsigned block;
@@ -662,7 +662,7 @@ static void verify_finds_wrong_content_under_right_checksums(void **state)
         assert_int_equal(m.sum.blocks, 3);
         size_t at = cases[c].at;
         if (at < 2) /* the last byte of key 0 or 1: the heap ends the block */
-            at = 32 + 32 + 16 + 6 + 4 + at * 6;
+            at = 32 + 32 + 8 + 4 + at * 6;
         test_ok(verify_made(&m, &err), &err);
         reseal(&m, cases[c].block, at, cases[c].value);
         if (verify_made(&m, &err) == 0)

@@ -100,13 +100,15 @@ static int audit_block(struct audit *a, uint32_t i, uint64_t off,
         seerdb_slice last = sdb_buf_slice(&a->last_key);
         int order = a->seen.records == 0 ? -1 : sdb_slice_cmp(last, r.key);
         uint64_t code = sdb_code(&t->index.coder, r.key);
-        uint64_t stored = b->code_width == 0 ? sdb_table_index_fence(&t->index, i)
-                                             : sdb_load_u64(b->codes + 8 * s);
+        uint64_t stored = sdb_block_column(b->codes, b->code_width, s);
+        bool same = b->code_width == 0 ? code == sdb_table_index_fence(&t->index, i)
+                                       : code >= b->code_base &&
+                                             stored == sdb_block_stored_code(b, code);
         if (order > 0 || (order == 0 && a->last_number <= r.number))
             wrong = "records out of order";
         else if (sdb_block_is_older(b, s) != (order == 0))
             wrong = "a record is wrongly marked as version of the one before";
-        else if (stored != code)
+        else if (!same)
             wrong = "a code is not that of its key";
         else if (order != 0)
             wrong = audit_key(a, r.key, code, (uint64_t)i * SDB_BLOCK_SLOTS + s);

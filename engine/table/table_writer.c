@@ -27,6 +27,7 @@ struct sdb_table_writer {
     struct sdb_codec *codec; /* owned; NULL when nothing is compressed */
     struct sdb_block_builder block;
     struct sdb_buf raw, packed; /* a stored block: room for its header, then bytes */
+    struct sdb_buf bare;        /* a block without its codes, to be packed */
     struct sdb_buf out;         /* not yet written, begins at out_off in the file */
     uint64_t out_off;
     struct sdb_buf fences, offsets, sizes, separators; /* as they will be stored */
@@ -132,15 +133,21 @@ static int put_data_block(struct sdb_table_writer *w)
         return rc;
     size_t raw_size = w->raw.size - SDB_STORED_HEADER;
     if (w->codec != NULL) {
-        seerdb_slice raw = {w->raw.data + SDB_STORED_HEADER, raw_size};
+        sdb_buf_clear(&w->bare);
+        sdb_block_strip((seerdb_slice){w->raw.data + SDB_STORED_HEADER, raw_size},
+                        &w->bare);
+        if ((rc = sdb_buf_check(&w->bare, &w->err)) != 0)
+            return rc;
         sdb_buf_clear(&w->packed);
         sdb_buf_zeros(&w->packed, SDB_STORED_HEADER);
-        rc = sdb_codec_compress(w->codec, w->compression, raw, &w->packed, &w->err);
+        rc = sdb_codec_compress(w->codec, w->compression, sdb_buf_slice(&w->bare),
+                                &w->packed, &w->err);
         if (rc < 0)
             return rc;
         if (rc == 0) {
             codec = SDB_CODEC_ZSTD;
             stored = &w->packed;
+            raw_size = w->bare.size;
         }
     }
     if ((rc = put_stored(w, stored, raw_size, codec, SDB_BLOCK_DATA)) != 0)
@@ -465,6 +472,7 @@ void sdb_table_writer_free(struct sdb_table_writer *w)
     sdb_block_builder_fini(&w->block);
     sdb_buf_fini(&w->raw);
     sdb_buf_fini(&w->packed);
+    sdb_buf_fini(&w->bare);
     sdb_buf_fini(&w->out);
     sdb_buf_fini(&w->fences);
     sdb_buf_fini(&w->offsets);

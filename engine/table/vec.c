@@ -26,6 +26,14 @@ static size_t count_plain(const uint8_t *p, size_t n, uint64_t value)
     return below;
 }
 
+static size_t count32_plain(const uint8_t *p, size_t n, uint32_t value)
+{
+    size_t below = 0;
+    for (size_t i = 0; i < n; i++)
+        below += sdb_load_u32(p + 4 * i) < value;
+    return below;
+}
+
 static void add_plain(uint8_t *line, uint32_t hash)
 {
     for (size_t i = 0; i < WORDS; i++)
@@ -49,6 +57,7 @@ static bool has_plain(const uint8_t *line, uint32_t hash)
 typedef uint64_t four __attribute__((vector_size(32)));
 typedef uint64_t eight __attribute__((vector_size(64)));
 typedef uint32_t words __attribute__((vector_size(32)));
+typedef uint32_t sixteen __attribute__((vector_size(64)));
 
 AVX2 static size_t count_avx2(const uint8_t *p, size_t n, uint64_t value)
 {
@@ -75,6 +84,36 @@ AVX512 static size_t count_avx512(const uint8_t *p, size_t n, uint64_t value)
         below += sdb_load_u64(p + 8 * i) < value;
     return below + (size_t)(sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] +
                             sum[6] + sum[7]);
+}
+
+AVX2 static size_t count32_avx2(const uint8_t *p, size_t n, uint32_t value)
+{
+    words v, sum = {0}, than = {value, value, value, value, value, value, value, value};
+    size_t i = 0, below = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&v, p + 4 * i, sizeof v);
+        sum -= (words)(v < than);
+    }
+    for (; i < n; i++)
+        below += sdb_load_u32(p + 4 * i) < value;
+    for (size_t k = 0; k < WORDS; k++)
+        below += sum[k];
+    return below;
+}
+
+AVX512 static size_t count32_avx512(const uint8_t *p, size_t n, uint32_t value)
+{
+    sixteen v, sum = {0}, than = (sixteen){0} + value;
+    size_t i = 0, below = 0;
+    for (; i + 16 <= n; i += 16) {
+        memcpy(&v, p + 4 * i, sizeof v);
+        sum -= (sixteen)(v < than);
+    }
+    for (; i < n; i++)
+        below += sdb_load_u32(p + 4 * i) < value;
+    for (size_t k = 0; k < 16; k++)
+        below += sum[k];
+    return below;
 }
 
 AVX2 static void add_avx2(uint8_t *line, uint32_t hash)
@@ -115,12 +154,12 @@ DESCEND(descend_plain, , count_plain)
 DESCEND(descend_avx2, AVX2, count_avx2)
 DESCEND(descend_avx512, AVX512, count_avx512)
 
-static const struct sdb_vec plain = {"plain", count_plain, descend_plain, add_plain,
-                                     has_plain};
-static const struct sdb_vec avx2 = {"avx2", count_avx2, descend_avx2, add_avx2,
-                                    has_avx2};
-static const struct sdb_vec avx512 = {"avx512", count_avx512, descend_avx512, add_avx2,
-                                      has_avx2};
+static const struct sdb_vec plain = {"plain",       count_plain, count32_plain,
+                                     descend_plain, add_plain,   has_plain};
+static const struct sdb_vec avx2 = {"avx2",       count_avx2, count32_avx2,
+                                    descend_avx2, add_avx2,   has_avx2};
+static const struct sdb_vec avx512 = {"avx512",       count_avx512, count32_avx512,
+                                      descend_avx512, add_avx2,     has_avx2};
 
 const struct sdb_vec *sdb_vec = &plain;
 

@@ -5,7 +5,8 @@
  *
  * A table of functions, chosen once when the library is loaded: every variant gives the
  * same answers bit by bit, so files written by one are read by any other.  Columns are
- * little-endian u64, as on disk, and need no alignment.  Any thread. */
+ * little-endian, u64 unless the name says u32, as on disk, and need no alignment.  Any
+ * thread. */
 #ifndef SDB_TABLE_VEC_H
 #define SDB_TABLE_VEC_H
 
@@ -23,6 +24,7 @@ struct sdb_vec {
     const char *name;
     /* How many of n values are below `value`. */
     size_t (*count_below)(const uint8_t *column, size_t n, uint64_t value);
+    size_t (*count_below32)(const uint8_t *column, size_t n, uint32_t value);
     /* The same of the lowest level, by way of those above it. */
     size_t (*descend)(const uint8_t *const *levels, const size_t *sizes,
                       unsigned nlevels, uint64_t value);

@@ -32,6 +32,26 @@ static void all_variants_count_alike(void **state)
     }
 }
 
+static void all_variants_count_the_same_of_narrow_columns(void **state)
+{
+    static uint8_t column[4 * 130 + 8];
+    struct sdb_rand r = {3};
+    (void)state;
+    for (unsigned round = 0; round < 3000; round++) {
+        size_t n = sdb_rand_below(&r, 130), shift = sdb_rand_below(&r, 8), want = 0;
+        uint32_t mask = round % 3 == 0 ? 7 : UINT32_MAX;
+        uint32_t value = (uint32_t)sdb_rand_next(&r) & mask;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t x = (uint32_t)sdb_rand_next(&r) & mask;
+            sdb_store_u32(column + shift + 4 * i, x);
+            want += x < value;
+        }
+        for (unsigned v = 0; sdb_vec_at(v) != NULL; v++)
+            if (sdb_vec_at(v)->count_below32(column + shift, n, value) != want)
+                fail_msg("%s: n %zu, not %zu", sdb_vec_at(v)->name, n, want);
+    }
+}
+
 static void all_variants_make_and_read_the_same_lines(void **state)
 {
     uint8_t lines[4][SDB_LINE_SIZE];
@@ -81,6 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_variants_count_alike),
+        cmocka_unit_test(all_variants_count_the_same_of_narrow_columns),
         cmocka_unit_test(all_variants_make_and_read_the_same_lines),
         cmocka_unit_test(one_key_sets_one_bit_of_each_word),
         cmocka_unit_test(the_best_is_one_of_them),
