@@ -6,17 +6,17 @@
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
   os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs os/aheadfs \
-  table/key table/keycode table/iter table/vec table/search16 table/block table/filter \
+  table/key table/keycode table/vec table/search16 table/block table/iter table/filter \
   table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
-  tree/node tree/hidden tree/memtable tree/version tree/picker tree/run_iter tree/fold \
+  tree/node tree/hidden tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold \
   db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/marked db/read db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow table foreground marker \
-  txn cursor update funcs inspect module
+EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow hold table foreground marker \
+  txn ranges cursor update funcs inspect module
 
 BUILD ?= build
 CC ?= cc
@@ -267,9 +267,10 @@ bench: $(BENCH_PROGRAMS) $(BUILD)/seerdb.so ## seerdb beside SQLite's tables and
 	$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_RUN)
 	$(BUILD)/engine/bench/engine_bench $(BENCH_RUN)
 
-bench-micro: $(BENCHES) $(BUILD)/sql-tests/commit_bench $(BUILD)/seerdb.so ## single parts: ns an operation
+bench-micro: $(BENCHES) $(addprefix $(BUILD)/sql-tests/,commit_bench read_bench) $(BUILD)/seerdb.so ## single parts: ns an operation
 	@for b in $(BENCHES); do $$b; done
 	$(BUILD)/sql-tests/commit_bench --extension $(EXTENSION)
+	$(BUILD)/sql-tests/read_bench --extension $(EXTENSION)
 
 FUZZ_TIME ?= 60
 fuzz: $(FUZZERS) ## run every fuzz program under libFuzzer for FUZZ_TIME seconds (clang)

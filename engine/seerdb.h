@@ -253,6 +253,11 @@ seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree);
  * overwritten keys count several times.  Takes no I/O. */
 uint64_t seerdb_tree_count_estimate(const seerdb_tree *tree);
 
+/* About how many of those are in lower <= key < upper; data NULL is no bound.  Takes no
+ * I/O; as exact as a block of a table, and a few hundredths of a memtable. */
+uint64_t seerdb_tree_count_between(seerdb_tree *tree, seerdb_slice lower,
+                                   seerdb_slice upper);
+
 /* Note durably that the owner means to drop the tree.  Its data stays until
  * seerdb_tree_drop, because the owner's transaction may still be undone. */
 int seerdb_tree_intend_drop(seerdb_tree *tree, seerdb_err *err);
@@ -434,10 +439,20 @@ seerdb_view *seerdb_view_ref(seerdb_view *view);
 void seerdb_view_close(seerdb_view *view); /* gives one count back; accepts NULL */
 uint64_t seerdb_view_number(const seerdb_view *view);
 
+/* For those who open views often: a view at rest keeps its memory and its tree's handle
+ * and nothing else, and is opened again without allocating.  rest: Requires: the
+ * caller's count is the only one.  reopen, reopen_at: Requires: at rest; with a failure
+ * it stays so.  A view at rest takes no other calls but seerdb_view_close. */
+void seerdb_view_rest(seerdb_view *view);
+int seerdb_view_reopen(seerdb_view *view, seerdb_err *err);
+int seerdb_view_reopen_at(seerdb_view *view, uint64_t marker, unsigned wait_ms,
+                          seerdb_err *err);
+
 /* Bytes found by a read, with one count on the memory they live in. */
 typedef struct seerdb_value {
     seerdb_slice bytes;
-    seerdb_pin *pin; /* owned: give back with seerdb_pin_unref */
+    seerdb_pin *pin;  /* owned: give back with seerdb_pin_unref */
+    seerdb_slice key; /* the key asked for, in the memory that the pin keeps */
 } seerdb_value;
 
 /* Look a key up in the batch (may be NULL: none), then in the view.  Of the batch,
@@ -454,6 +469,13 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
 int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
                      seerdb_iter **out, seerdb_err *err);
 void seerdb_iter_close(seerdb_iter *it); /* accepts NULL */
+
+/* For those who open iterators often: one at rest holds nothing but its memory, and is
+ * opened again without allocating.  reopen: an open one is put to rest first, and with
+ * a failure it is at rest.  At rest it takes no other calls but seerdb_iter_close. */
+void seerdb_iter_rest(seerdb_iter *it);
+int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
+                       uint64_t mark, seerdb_err *err);
 
 /* Restrict to lower <= key < upper; a slice with data NULL is no bound.  Copies. The
  * iterator is unpositioned afterwards. */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cursor -- xOpen to xClose: a list of key ranges, walked in order; rows decoded
- * lazily.
- *
- * xFilter turns the plan and the values into ranges of keys [lo, hi).  Where SQLite may
- * compare with an affinity that nobody tells us (sqlite-facts 8), the ranges cover more
- * than the rows asked for, and SQLite checks again.
+ * cursor -- xOpen to xClose: a list of key ranges (ranges.h), walked in order; rows
+ * decoded lazily.
  *
  * All cursors of a connection on a tree share one view while any of them is in use, so
  * that the statements running side by side see one state; of the connection's own
@@ -25,5 +21,8 @@ int svt_cursor_next(sqlite3_vtab_cursor *cursor);
 int svt_cursor_eof(sqlite3_vtab_cursor *cursor);
 int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i);
 int svt_cursor_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid);
+
+/* t's object is going away: free the cursors that wait at it. */
+void svt_cursor_free_spares(struct svt_table *t);
 
 #endif

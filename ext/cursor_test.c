@@ -2,7 +2,10 @@
 #define _DEFAULT_SOURCE
 #include "cursor.h"
 
+#include "base/mem.h"
 #include "test_sql.h"
+
+#include <malloc.h>
 
 /* Every statement of a list gives the same on a seerdb table and on an ordinary one. */
 static void same(sqlite3 *db, const char *where, const char *order)
@@ -366,6 +369,147 @@ static void results_outlive_their_row(void **state)
                 "SELECT v FROM t UNION SELECT k FROM t ORDER BY 1",
                 "zz|aa aa|1 mm|1 zz|1 a aa b c mm zz");
     test_expect(db, "UPDATE t SET k = k || v; SELECT * FROM t", "azz|zz baa|aa cmm|mm");
+    /* A text that has to be decoded lives in the cursor alone. */
+    test_expect(db,
+                "CREATE VIRTUAL TABLE d USING seerdb(k TEXT, l, v, PRIMARY KEY(k DESC, "
+                "l)); INSERT INTO d VALUES('abc', 1, 1), ('zzz', 2, 2), ('mmm', 3, 3);"
+                "SELECT max(k), min(k) FROM d; SELECT k, count(*) FROM d GROUP BY k;"
+                "UPDATE d SET k = v || k; SELECT k, l FROM d",
+                "zzz|abc abc|1 mmm|1 zzz|1 3mmm|3 2zzz|2 1abc|1");
+    test_close(db);
+}
+
+/* More rows than the cache holds, in tables and above them; freed memory is written
+ * over.  What SQLite still holds of a block that left the cache must be what it was. */
+static void results_outlive_the_blocks_that_they_came_from(void **state)
+{
+    static const char *const queries[] = {
+        "SELECT max(v), min(v), max(k), min(k) FROM @",
+        "SELECT k, max(v) FROM @ GROUP BY substr(k, 3)",
+        "SELECT v FROM @ WHERE k < 'k0100' UNION SELECT k FROM @ ORDER BY 1 LIMIT 70",
+        "SELECT k, (SELECT max(v) FROM @ y WHERE y.k > x.k AND y.k < x.k || 'z') FROM "
+        "@ x WHERE k % 500 = 0",
+        "SELECT x.k, y.v FROM @ x CROSS JOIN @ y ON y.k = 'k' || "
+        "printf('%04d', 4999 - substr(x.k, 2)) WHERE x.k LIKE 'k%07'",
+        "SELECT x.v, count(*) FROM @ x CROSS JOIN @ y ON y.k < x.k WHERE x.k IN "
+        "('k0007', 'k4990', 'k2500') GROUP BY x.k",
+        "SELECT group_concat(v) FROM (SELECT v FROM @ ORDER BY substr(v, 2) LIMIT 20)",
+        "SELECT lag(v, 2) OVER (ORDER BY k), first_value(v) OVER (ORDER BY k ROWS 3 "
+        "PRECEDING) FROM @ LIMIT 50 OFFSET 2000",
+    };
+    (void)state;
+    mallopt(M_PERTURB, 0xdb); /* under a sanitizer it does nothing, and need not */
+    sqlite3 *db = test_open("blocks.db");
+    test_expect(db,
+                "CREATE TABLE n(k TEXT PRIMARY KEY, v) WITHOUT ROWID;"
+                "CREATE VIRTUAL TABLE t USING seerdb(k TEXT PRIMARY KEY, v, "
+                "memory_limit='1MB');"
+                "WITH RECURSIVE i(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM i LIMIT "
+                "5000) INSERT INTO n SELECT printf('k%04d', x), hex(x * 7919) || "
+                "printf('%.*c', 300, 'v') FROM i;"
+                "INSERT INTO t SELECT * FROM n",
+                "");
+    test_expect_part(db, "SELECT seerdb('t', 'flush')", "flushed");
+    test_expect(db,
+                "UPDATE n SET v = v || 'u' WHERE k LIKE 'k%3'; UPDATE t SET v = v || "
+                "'u' WHERE k LIKE 'k%3'",
+                "");
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        static char native[8192];
+        char sql[512];
+        for (int table = 0; table < 2; table++) {
+            size_t n = 0;
+            for (const char *p = queries[i]; *p != 0; p++)
+                sql[n++] = *p == '@' ? (table ? 't' : 'n') : *p;
+            sql[n] = 0;
+            const char *got = test_sql(db, sql);
+            if (table == 0)
+                strcpy(native, got);
+            else if (strcmp(native, got) != 0)
+                fail_msg("%s: \"%.300s\", an ordinary table says \"%.300s\"", sql, got,
+                         native);
+        }
+    }
+    test_expect(
+        db,
+        "UPDATE n SET k = 'x' || k, v = k || v WHERE k LIKE 'k%1'; UPDATE t SET "
+        "k = 'x' || k, v = k || v WHERE k LIKE 'k%1';"
+        "SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM n);"
+        "SELECT count(*) FROM (SELECT * FROM n EXCEPT SELECT * FROM t)",
+        "0 0");
+    test_close(db);
+    mallopt(M_PERTURB, 0);
+}
+
+/* More cursors side by side than a connection has holds: the rest is copied. */
+static void many_cursors_show_their_rows_side_by_side(void **state)
+{
+    enum { MANY = 40 };
+    sqlite3_stmt *s[MANY];
+    (void)state;
+    sqlite3 *db = test_open("many.db");
+    test_expect(db,
+                "CREATE VIRTUAL TABLE t USING seerdb(k TEXT PRIMARY KEY, v);"
+                "WITH RECURSIVE i(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM i LIMIT "
+                "5000) INSERT INTO t SELECT printf('k%04d', x), printf('v%04d', x) "
+                "FROM i",
+                "");
+    test_expect_part(db, "SELECT seerdb('t', 'flush')", "flushed");
+    for (int i = 0; i < MANY; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%04d", i * 111);
+        assert_int_equal(
+            sqlite3_prepare_v2(db, "SELECT k, v FROM t WHERE k >= ?", -1, &s[i], NULL),
+            SQLITE_OK);
+        sqlite3_bind_text(s[i], 1, key, -1, SQLITE_TRANSIENT);
+        assert_int_equal(sqlite3_step(s[i]), SQLITE_ROW);
+    }
+    test_expect(db, "SELECT count(*) FROM t", "5000");
+    for (int step = 0; step < 3; step++) {
+        for (int i = 0; i < MANY; i++) {
+            char want[16];
+            snprintf(want, sizeof(want), "v%04d", i * 111 + step * 64);
+            assert_string_equal(sqlite3_column_text(s[i], 1), want);
+            for (int n = 0; n < 64; n++)
+                assert_int_equal(sqlite3_step(s[i]), SQLITE_ROW);
+        }
+    }
+    for (int i = 0; i < MANY; i++)
+        sqlite3_finalize(s[i]);
+    test_close(db);
+}
+
+static void statements_after_the_first_allocate_nothing_in_the_store(void **state)
+{
+    static const char *const queries[] = {"SELECT v FROM t WHERE k = 'k0100'",
+                                          "SELECT v FROM t WHERE k > 'k0050' LIMIT 9",
+                                          "SELECT count(*), sum(length(v)) FROM t",
+                                          "SELECT k FROM t ORDER BY k DESC LIMIT 3"};
+    (void)state;
+    sqlite3 *db = test_open("again.db");
+    test_expect(db,
+                "CREATE VIRTUAL TABLE t USING seerdb(k TEXT PRIMARY KEY, v);"
+                "WITH RECURSIVE i(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM i LIMIT "
+                "500) INSERT INTO t SELECT printf('k%04d', x), 'v' FROM i",
+                "");
+    test_expect_part(db, "SELECT seerdb('t', 'flush')", "flushed");
+    test_expect(db, "INSERT OR REPLACE INTO t VALUES('k0060', 'w')", "");
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        sqlite3_stmt *s = NULL;
+        uint64_t before = 0;
+        assert_int_equal(sqlite3_prepare_v2(db, queries[i], -1, &s, NULL), SQLITE_OK);
+        for (int round = 0; round < 3; round++) {
+            int rc;
+            while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+                ;
+            assert_int_equal(rc, SQLITE_DONE);
+            sqlite3_reset(s);
+            if (round == 0)
+                before = sdb_mem_allocations();
+        }
+        assert_int_equal(sdb_mem_allocations(), before);
+        sqlite3_finalize(s);
+    }
     test_close(db);
 }
 
@@ -394,6 +538,9 @@ int main(void)
         cmocka_unit_test(running_statements_share_one_state),
         cmocka_unit_test(a_scan_does_not_see_what_is_written_under_it),
         cmocka_unit_test(results_outlive_their_row),
+        cmocka_unit_test(results_outlive_the_blocks_that_they_came_from),
+        cmocka_unit_test(many_cursors_show_their_rows_side_by_side),
+        cmocka_unit_test(statements_after_the_first_allocate_nothing_in_the_store),
         cmocka_unit_test(a_reader_of_a_row_finds_columns_in_key_and_value),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);

@@ -15,6 +15,8 @@
 
 #include "foreground.h"
 
+#include <string.h>
+
 #define WAIT_SLICE_MS 50
 #define WAIT_SLICES   100 /* 5 seconds */
 
@@ -36,8 +38,10 @@ static int read_row(struct svt_table *t, uint64_t *marker)
 
 static bool data_version(struct svt_table *t, unsigned *version)
 {
+    /* NULL is "main", and needs no search among the names. */
+    const char *schema = strcmp(t->schema_name, "main") != 0 ? t->schema_name : NULL;
     *version = 0;
-    return sqlite3_file_control(t->conn->db, t->schema_name, SQLITE_FCNTL_DATA_VERSION,
+    return sqlite3_file_control(t->conn->db, schema, SQLITE_FCNTL_DATA_VERSION,
                                 version) == SQLITE_OK;
 }
 
@@ -77,13 +81,17 @@ static int fail(struct svt_table *t, int rc, const seerdb_err *err)
 
 /* ---- reading --------------------------------------------------------------- */
 
-static int open_at(struct svt_table *t, uint64_t marker)
+/* Open v, which is new or at rest. */
+static int open_at(struct svt_table *t, uint64_t marker, struct svt_view *v)
 {
-    struct svt_keyspace *ks = t->ks;
-    seerdb_err err = {0};
+    seerdb_tree *tree = t->ks->tree;
+    seerdb_err err;
     int rc = SEERDB_BUSY;
+    err.code = SEERDB_OK; /* the rest is set with it */
     for (int i = 0; rc == SEERDB_BUSY && i < WAIT_SLICES; i++) {
-        rc = seerdb_view_open_at(ks->tree, marker, WAIT_SLICE_MS, &ks->view, &err);
+        rc = v->view != NULL
+                 ? seerdb_view_reopen_at(v->view, marker, WAIT_SLICE_MS, &err)
+                 : seerdb_view_open_at(tree, marker, WAIT_SLICE_MS, &v->view, &err);
         if (rc == SEERDB_BUSY) {
             uint64_t ignored;
             int again = read_row(t, &ignored);
@@ -91,32 +99,85 @@ static int open_at(struct svt_table *t, uint64_t marker)
                 return again;
         }
     }
-    return fail(t, rc, &err);
+    return rc == SEERDB_OK ? SQLITE_OK : fail(t, rc, &err);
 }
 
-int svt_marker_view(struct svt_table *t)
+static int open_last(struct svt_table *t, struct svt_view *v)
+{
+    seerdb_err err = {0};
+    int rc = v->view != NULL ? seerdb_view_reopen(v->view, &err)
+                             : seerdb_view_open(t->ks->tree, &v->view, &err);
+    return rc == SEERDB_OK ? SQLITE_OK : fail(t, rc, &err);
+}
+
+/* Give the view a place among those at rest. */
+static void lay_down(struct svt_keyspace *ks, struct svt_view *v)
+{
+    v->next = ks->views;
+    ks->views = v;
+}
+
+/* Make a new view the shared one. */
+static int renew(struct svt_table *t, uint64_t marker, bool settled)
 {
     struct svt_keyspace *ks = t->ks;
-    seerdb_err err = {0};
-    uint64_t marker = 0;
+    struct svt_view *v = ks->views;
+    ks->view = NULL; /* cursors that use it keep it */
+    if (v != NULL) {
+        ks->views = v->next;
+    } else {
+        if ((v = sqlite3_malloc64(sizeof(*v))) == NULL)
+            return SQLITE_NOMEM;
+        *v = (struct svt_view){.users = 0};
+    }
+    /* Under the write lock the last commit is the marker's. */
+    int rc = settled ? open_last(t, v) : open_at(t, marker, v);
+    if (rc != SQLITE_OK) {
+        if (v->view != NULL)
+            lay_down(ks, v);
+        else
+            sqlite3_free(v);
+        return rc;
+    }
+    v->marker = marker;
+    ks->view = v;
+    return SQLITE_OK;
+}
+
+int svt_marker_enter(struct svt_table *t, struct svt_view *held, struct svt_view **out)
+{
+    struct svt_keyspace *ks = t->ks;
+    uint64_t marker = 0, epoch = t->conn->epoch;
     int rc = SQLITE_OK;
+    /* SQLite's snapshot stays while a statement runs, but for what the connection
+     * itself commits. */
+    if (held != NULL && held == ks->view && held->epoch == epoch) {
+        *out = held;
+        return SQLITE_OK;
+    }
     bool settled = !ks->marked || ks->expected;
     if (settled)
         marker = ks->marker;
     else if ((rc = read_gated(t, &marker)) != SQLITE_OK)
         return rc;
-    if (ks->view != NULL && ks->view_marker == marker)
-        return SQLITE_OK;
-    seerdb_view_close(ks->view); /* cursors that use it hold counts of their own */
-    ks->view = NULL;
-    ks->readers = 0;
-    /* Under the write lock the last commit is the marker's. */
-    if (settled)
-        rc = fail(t, seerdb_view_open(ks->tree, &ks->view, &err), &err);
-    else
-        rc = open_at(t, marker);
-    ks->view_marker = marker;
-    return rc;
+    if ((ks->view == NULL || ks->view->marker != marker) &&
+        (rc = renew(t, marker, settled)) != SQLITE_OK)
+        return rc;
+    ks->view->epoch = epoch;
+    ks->view->users += ks->view != held;
+    *out = ks->view;
+    return SQLITE_OK;
+}
+
+void svt_marker_leave(struct svt_table *t, struct svt_view *v)
+{
+    struct svt_keyspace *ks = t->ks;
+    if (--v->users > 0)
+        return;
+    if (ks->view == v)
+        ks->view = NULL;
+    seerdb_view_rest(v->view);
+    lay_down(ks, v);
 }
 
 /* ---- writing --------------------------------------------------------------- */

@@ -14,10 +14,16 @@
 
 #include "table.h"
 
-/* Have the view of what the running statement sees in t->ks->view.  Only in xFilter:
- * the statement holds SQLite's snapshot. SQLITE_BUSY: a commit is still undecided;
- * SQLITE_BUSY_SNAPSHOT: the state is gone. */
-int svt_marker_view(struct svt_table *t);
+/* The view of what the running statement sees, shared with the cursors beside it; the
+ * caller is one of its users.  Only in xFilter: the statement holds SQLite's snapshot.
+ * `held` is what the cursor got from here in an earlier xFilter of the same statement,
+ * or NULL; when *out is another, leave `held`.  SQLITE_BUSY: a commit is still
+ * undecided; SQLITE_BUSY_SNAPSHOT: the state is gone. */
+int svt_marker_enter(struct svt_table *t, struct svt_view *held, struct svt_view **out);
+
+/* Be no user of the view any more.  Requires: no iterator of the caller's is over it.
+ */
+void svt_marker_leave(struct svt_table *t, struct svt_view *view);
 
 /* The first write of the transaction to t's tree is coming: agree with the store on the
  * marker that it builds upon.  Requires: SQLite's write lock, in xBegin or xUpdate. */

@@ -8,6 +8,7 @@ SQLITE_EXTENSION_INIT1
 #include "funcs.h"
 #include "inspect.h"
 #include "plan.h"
+#include "ranges.h"
 #include "txn.h"
 #include "update.h"
 
@@ -24,6 +25,7 @@ static void table_free(struct svt_table *t)
     if (t == NULL)
         return;
     svt_txn_leave(t);
+    svt_cursor_free_spares(t);
     svt_update_free(t->write);
     svt_table_free(t);
 }
@@ -193,6 +195,44 @@ static uint64_t count_rows(struct svt_table *t)
     return UNKNOWN_ROWS;
 }
 
+/* Where the statement names all values, look up how many rows they select. */
+static int refine(struct svt_table *t, const struct svt_plan_request *r,
+                  sqlite3_index_info *info, struct svt_plan *plan)
+{
+    struct svt_ranges rs = {.schema = &t->schema};
+    sqlite3_value *argv[SVT_PLAN_LITERAL_MAX] = {NULL};
+    int argc = 0, rc = SQLITE_OK;
+    uint64_t rows = 0;
+    if (t->ks == NULL || plan->unique)
+        return SQLITE_OK;
+    for (int i = 0; i < r->nconstraints; i++) {
+        int at = plan->argv_index[i] - 1;
+        if (at < 0)
+            continue;
+        if (at >= SVT_PLAN_LITERAL_MAX || !r->constraints[i].literal ||
+            r->constraints[i].in ||
+            sqlite3_vtab_rhs_value(info, i, &argv[at]) != SQLITE_OK)
+            return SQLITE_OK;
+        argc++;
+    }
+    if (argc == 0)
+        return SQLITE_OK;
+    rc = svt_ranges_make(&rs, plan->idx_num, argc, argv);
+    for (int i = 0; i < rs.n && rc == SQLITE_OK; i++) {
+        const struct svt_range *range = &rs.list[i];
+        seerdb_slice hi = svt_bytes_slice(&range->hi);
+        if (!range->bounded)
+            hi.data = NULL;
+        rows += range->point ? 1
+                             : seerdb_tree_count_between(
+                                   t->ks->tree, svt_bytes_slice(&range->lo), hi);
+    }
+    if (rc == SQLITE_OK)
+        svt_plan_refine(plan, r, rows, rs.n > 0 ? rs.n : 1);
+    svt_ranges_fini(&rs);
+    return rc;
+}
+
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
     struct svt_table *t = (struct svt_table *)base;
@@ -219,6 +259,8 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         .in_at_once = true,
         .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS")};
     if ((rc = svt_plan_choose(&request, &plan)) != SQLITE_OK)
+        goto out;
+    if ((rc = refine(t, &request, info, &plan)) != SQLITE_OK)
         goto out;
     apply_plan(&plan, info);
     info->idxStr = plan.idx_str;

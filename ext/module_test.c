@@ -128,9 +128,48 @@ static void running_out_of_memory_anywhere_fails_cleanly(void **state)
     }
 }
 
+/* The first table of the query plan is the outer loop. */
+static void literals_that_select_few_rows_make_a_table_the_outer_loop(void **state)
+{
+    static const struct {
+        const char *t, *u, *first;
+    } cases[] = {{"t.k > 4990", "u.k > 5", "SCAN t "},
+                 {"t.k > 5", "u.k > 4990", "SCAN u "},
+                 {"t.k BETWEEN 2000 AND 2010", "u.k < 4000", "SCAN t "},
+                 {"t.k < 4000", "u.k BETWEEN 2000 AND 2010", "SCAN u "}};
+    (void)state;
+    for (int flushed = 0; flushed < 2; flushed++) {
+        sqlite3 *db = test_open(flushed ? "outer1.db" : "outer0.db");
+        test_expect(db,
+                    "CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v);"
+                    "CREATE VIRTUAL TABLE u USING seerdb(k INTEGER PRIMARY KEY, v);"
+                    "WITH RECURSIVE i(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM i "
+                    "LIMIT 5000) INSERT INTO t SELECT x, x FROM i; INSERT INTO u "
+                    "SELECT * FROM t",
+                    "");
+        if (flushed)
+            test_expect_part(db, "SELECT seerdb('t', 'flush') || seerdb('u', 'flush')",
+                             "flushed");
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            char sql[256];
+            snprintf(sql, sizeof(sql),
+                     "EXPLAIN QUERY PLAN SELECT * FROM t, u WHERE %s AND %s AND t.v = "
+                     "u.v",
+                     cases[i].t, cases[i].u);
+            const char *plan = test_sql(db, sql);
+            const char *scan = strstr(plan, "SCAN ");
+            assert_non_null(scan);
+            if (strncmp(scan, cases[i].first, strlen(cases[i].first)) != 0)
+                fail_msg("%s: %s", sql, plan);
+        }
+        test_close(db);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(literals_that_select_few_rows_make_a_table_the_outer_loop),
         cmocka_unit_test(a_second_load_changes_nothing),
         cmocka_unit_test(plans_are_readable),
         cmocka_unit_test(shadow_tables_are_known_as_such),

@@ -378,6 +378,16 @@ out:
     return SQLITE_NOMEM;
 }
 
+void svt_plan_refine(struct svt_plan *p, const struct svt_plan_request *r,
+                     uint64_t rows, int seeks)
+{
+    if (p->unique || (double)r->rows < MIN_ROWS)
+        return;
+    rows = rows > r->rows ? r->rows : rows < 1 ? 1 : rows;
+    p->rows = (int64_t)rows;
+    p->cost = seeks * SEEK_COST + (double)rows;
+}
+
 void svt_plan_fini(struct svt_plan *p)
 {
     sqlite3_free(p->idx_str);

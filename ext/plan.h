@@ -95,6 +95,12 @@ struct svt_plan {
     int64_t rows;
 };
 
+/* The values of all argvs are known and select about `rows` rows, from `seeks` ranges:
+ * correct the estimate.  Nothing changes for a plan that gives one row at most, or of a
+ * table that is so small that it may soon look otherwise. */
+void svt_plan_refine(struct svt_plan *p, const struct svt_plan_request *request,
+                     uint64_t rows, int seeks);
+
 /* SQLITE_OK or SQLITE_NOMEM. */
 int svt_plan_choose(const struct svt_plan_request *request, struct svt_plan *out);
 void svt_plan_fini(struct svt_plan *p);

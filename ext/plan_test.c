@@ -671,52 +671,6 @@ static void the_order_of_constraints_does_not_matter(void **state)
     svt_schema_fini(&s);
 }
 
-static void estimate(const struct svt_schema *s, uint64_t rows,
-                     const struct svt_plan_constraint *c, int n, double *cost,
-                     int64_t *out_rows)
-{
-    struct svt_plan p;
-    struct svt_plan_request r = {
-        .schema = s, .constraints = c, .nconstraints = n, .rows = rows};
-    assert_int_equal(svt_plan_choose(&r, &p), SQLITE_OK);
-    *cost = p.cost;
-    *out_rows = p.rows;
-    svt_plan_fini(&p);
-}
-
-static void tighter_plans_are_cheaper_whatever_the_size(void **state)
-{
-    (void)state;
-    static const char *const args[] = {"a INT", "b INT", "PRIMARY KEY (a, b)", NULL};
-    static const struct svt_plan_constraint both[] = {C(0, EQ), C(1, EQ)},
-                                            range[] = {C(0, EQ), C(1, GT), C(1, LT)},
-                                            prefix[] = {C(0, EQ)},
-                                            window[] = {C(0, GT), C(0, LT)},
-                                            half[] = {C(0, GT)};
-    static const struct {
-        const struct svt_plan_constraint *c;
-        int n;
-    } plans[] = {{both, 2}, {range, 3}, {prefix, 1}, {window, 2}, {half, 1}, {NULL, 0}};
-    static const uint64_t sizes[] = {
-        0, 1, 1000, 1000000, 1000000000000, UINT64_MAX / 2};
-    struct svt_schema s;
-    table(&s, args);
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        double last = 0, cost;
-        int64_t last_rows = 0, rows;
-        for (size_t j = 0; j < sizeof plans / sizeof plans[0]; j++) {
-            estimate(&s, sizes[i], plans[j].c, plans[j].n, &cost, &rows);
-            assert_true(cost >= last && rows >= last_rows && rows >= 1);
-            last = cost;
-            last_rows = rows;
-        }
-        estimate(&s, sizes[i], both, 2, &cost, &rows);
-        assert_int_equal(rows, 1);
-        assert_true(cost * 2 < last); /* a join looks keys up */
-    }
-    svt_schema_fini(&s);
-}
-
 static void long_keys_run_out_of_literal_bits_and_stay_right(void **state)
 {
     (void)state;
@@ -783,7 +737,6 @@ int main(void)
         cmocka_unit_test(like_keeps_its_check_where_it_sees_blobs),
         cmocka_unit_test(composite_keys_use_a_prefix_and_then_a_range),
         cmocka_unit_test(the_order_of_constraints_does_not_matter),
-        cmocka_unit_test(tighter_plans_are_cheaper_whatever_the_size),
         cmocka_unit_test(long_keys_run_out_of_literal_bits_and_stay_right),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };

@@ -13,6 +13,7 @@
 #define CODE_ONE   9
 #define CODE_BYTES 16
 #define BAD        0xff
+#define PICK_MAX   8
 #define HIGH_BITS  0x8080808080808080u
 
 /* Bytes of a column by its code. */
@@ -96,6 +97,17 @@ void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
     }
 }
 
+/* Read a code of more than one byte; nearly all of those have two. */
+static inline bool long_code(const uint8_t **p, const uint8_t *end, uint64_t *code)
+{
+    const uint8_t *q = *p;
+    if (end - q < 2 || q[1] >= 0x80 || q[1] == 0)
+        return svt_varint_read(p, end, code);
+    *code = (q[0] & 0x7fu) | (uint64_t)q[1] << 7;
+    *p = q + 2;
+    return true;
+}
+
 /* Move *p over n codes; false when they run over the end. */
 static bool skip_codes(const uint8_t **p, const uint8_t *end, unsigned n)
 {
@@ -113,7 +125,7 @@ static bool skip_codes(const uint8_t **p, const uint8_t *end, unsigned n)
         uint64_t code;
         if (q < end && *q < 0x80)
             q++;
-        else if (!svt_varint_read(&q, end, &code))
+        else if (!long_code(&q, end, &code))
             return false;
         n--;
     }
@@ -162,7 +174,7 @@ static bool next_code(const uint8_t **p, const uint8_t *end, uint64_t *code,
     if (byte < 0x80) {
         *code = byte;
         ++*p;
-    } else if (!svt_varint_read(p, end, code)) {
+    } else if (!long_code(p, end, code)) {
         return false;
     }
     *length = (*code - CODE_BYTES) / 2;
@@ -228,5 +240,31 @@ bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out,
     if (next == row->body && row->bytes + length != row->end)
         return false; /* bytes after the last column */
     decode(out, in_key, code, row->bytes, (size_t)length);
+    return true;
+}
+
+/* Rows of few columns: one pass over the codes finds the bytes and their place. */
+bool svt_row_pick(seerdb_slice bytes, unsigned i, struct svt_value *out,
+                  uint8_t *in_key)
+{
+    const uint8_t *p = bytes.data, *end = p + bytes.size;
+    uint64_t before = 0, wanted = 0, wanted_length = 0;
+    if (bytes.size < 2 || p[0] >= 0x80 || p[1] > PICK_MAX || i >= p[1])
+        return false;
+    unsigned n = p[1];
+    p += 2;
+    for (unsigned k = 0; k < n; k++) {
+        uint64_t code, length;
+        if (p == end || !next_code(&p, end, &code, &length) || length > bytes.size)
+            return false;
+        if (k < i)
+            before += length;
+        wanted = k == i ? code : wanted;
+        wanted_length = k == i ? length : wanted_length;
+    }
+    uint64_t left = (uint64_t)(end - p);
+    if (before + wanted_length > left || (i == n - 1 && before + wanted_length != left))
+        return false;
+    decode(out, in_key, wanted, p + before, (size_t)wanted_length);
     return true;
 }

@@ -48,6 +48,11 @@ struct svt_row {
  * codes say is checked when a column is read. */
 bool svt_row_open(struct svt_row *row, seerdb_slice bytes);
 
+/* Column i of a row that is looked at once: the same as open and get where it answers
+ * true; otherwise ask those. */
+bool svt_row_pick(seerdb_slice bytes, unsigned i, struct svt_value *out,
+                  uint8_t *in_key);
+
 /* Column i. *in_key is 0, or the code that says to look in the key (*out is then
  * untouched).  Any order; rising order is cheapest. False: malformed. */
 bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out,

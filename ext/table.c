@@ -38,6 +38,7 @@ void svt_conn_free(struct svt_conn *conn)
         conn->links = l->next;
         link_free(l);
     }
+    svt_holds_fini(&conn->holds);
     sqlite3_free(conn);
 }
 
@@ -119,7 +120,12 @@ void svt_keyspace_unref(struct svt_keyspace *ks)
     while (*at != ks)
         at = &(*at)->next;
     *at = ks->next;
-    seerdb_view_close(ks->view);
+    while (ks->views != NULL) {
+        struct svt_view *v = ks->views;
+        ks->views = v->next;
+        seerdb_view_close(v->view);
+        sqlite3_free(v);
+    }
     seerdb_view_close(ks->write_view);
     seerdb_tree_close(ks->tree);
     svt_handles_close(ks->store);
@@ -665,7 +671,10 @@ int svt_table_create(struct svt_table *t)
 
 int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema)
 {
-    *r = (struct svt_reader){.schema = schema};
+    *r = (struct svt_reader){.schema = schema, .whole_key = -1};
+    if (schema->shape == SVT_SHAPE_SINGLE && !schema->parts[0].desc &&
+        schema->parts[0].collation == SVT_BINARY)
+        r->whole_key = schema->key[0];
     if (schema->nkey > 0 && schema->shape != SVT_SHAPE_IPK) {
         r->parts = sqlite3_malloc64((size_t)schema->nkey * sizeof(*r->parts));
         if (r->parts == NULL)
@@ -714,6 +723,14 @@ bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
 bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
 {
     uint8_t in_key = 0;
+    const uint8_t *key = r->key.data;
+    if (i == r->whole_key && r->key.size > 0 &&
+        (key[0] == SVT_TAG_TEXT || key[0] == SVT_TAG_BLOB)) {
+        *out = (struct svt_value){.type = key[0] == SVT_TAG_TEXT ? SQLITE_TEXT
+                                                                 : SQLITE_BLOB,
+                                  .bytes = {key + 1, r->key.size - 1}};
+        return true;
+    }
     if (i == r->schema->ncolumns) { /* the hidden _key */
         *out = (struct svt_value){.type = SQLITE_BLOB, .bytes = r->key};
         return true;
@@ -721,10 +738,12 @@ bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
     const struct svt_column *c = &r->schema->columns[i];
     if (c->key_part >= 0 && r->schema->shape == SVT_SHAPE_IPK)
         return svt_reader_part(r, 0, out);
-    if (!r->row_open && !(r->row_open = svt_row_open(&r->row, r->value)))
-        return false;
-    if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
-        return false;
+    if (r->row_open || !svt_row_pick(r->value, (unsigned)i, out, &in_key)) {
+        if (!r->row_open && !(r->row_open = svt_row_open(&r->row, r->value)))
+            return false;
+        if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
+            return false;
+    }
     if (in_key == 0)
         return true;
     if (c->key_part < 0 || !svt_reader_part(r, c->key_part, out))

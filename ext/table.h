@@ -13,6 +13,7 @@
 #include "args.h"
 #include "errmap.h"
 #include "handles.h"
+#include "hold.h"
 #include "rowcodec.h"
 #include "shadow.h"
 
@@ -32,8 +33,19 @@ struct svt_conn {
     struct svt_keyspace *keyspaces;
     struct svt_link *links;
     struct svt_txn *txns; /* txn.h */
+    struct svt_holds holds;
     uint64_t epoch;  /* changes whenever this connection may have changed a marker */
     bool connecting; /* svt_table_connect is preparing: planning opens nothing */
+};
+
+/* A view that cursors of one connection share; at rest when it has no users.  A newer
+ * one may have taken its place for those that begin now. */
+struct svt_view {
+    struct svt_view *next;
+    seerdb_view *view; /* owned */
+    uint64_t marker;   /* whose it is */
+    uint64_t epoch;    /* the connection's when the marker was last looked at */
+    size_t users;      /* cursors */
 };
 
 /* A tree as one connection uses it; counted by tables and by the transaction. Two
@@ -50,11 +62,8 @@ struct svt_keyspace {
     struct svt_decider *decider; /* borrowed from store; NULL: none */
     bool placed;                 /* the store knows where its database is */
 
-    /* The view that running statements share: of the marker view_marker.  It is closed
-     * with the last of `readers` cursors. */
-    seerdb_view *view;
-    uint64_t view_marker;
-    size_t readers;
+    struct svt_view *view;  /* that running statements share; borrowed; NULL: none */
+    struct svt_view *views; /* owned: at rest, linked by next */
 
     /* In the transaction: */
     struct svt_keyspace *next_touched; /* counted, see svt_txn */
@@ -78,10 +87,12 @@ struct svt_table {
     char *who;                /* owned: "main.t", for messages */
     char *shadow;             /* owned: "t_seerdb" */
     struct svt_schema schema;
-    struct svt_keyspace *ks; /* counted; NULL before the first use */
-    seerdb_uuid owner;       /* known once ks is */
-    struct svt_write *write; /* owned: update.c's workspace */
-    struct svt_txn *joined;  /* borrowed: SQLite has the object in its transaction */
+    struct svt_keyspace *ks;   /* counted; NULL before the first use */
+    seerdb_uuid owner;         /* known once ks is */
+    struct svt_write *write;   /* owned: update.c's workspace */
+    struct svt_txn *joined;    /* borrowed: SQLite has the object in its transaction */
+    struct svt_cursor *spares; /* owned: cursor.c's, waiting for the next statement */
+    int nspares;
 
     /* What marker.c knows of the shadow row. */
     const sqlite3_file *wal; /* borrowed, never followed: SQLite's write-ahead log when
@@ -135,6 +146,8 @@ void svt_keyspace_unref(struct svt_keyspace *ks); /* accepts NULL */
 /* A row, read column by column.  Borrows key and value. */
 struct svt_reader {
     const struct svt_schema *schema;
+    int whole_key; /* the column that is all of the key, if that is a text or blob; -1
+                    */
     seerdb_slice key, value;
     struct svt_row row;
     bool row_open;

@@ -98,9 +98,7 @@ static void finish(struct svt_txn *x)
     while (x->touched != NULL) {
         struct svt_keyspace *ks = x->touched;
         x->touched = ks->next_touched;
-        seerdb_view_close(ks->view);
-        ks->view = NULL;
-        ks->readers = 0;
+        ks->view = NULL; /* cursors that use it keep it */
         seerdb_view_close(ks->write_view);
         ks->write_view = NULL;
         ks->first_write = SVT_NO_WRITE;

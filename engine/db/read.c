@@ -10,33 +10,49 @@
 
 #include <assert.h>
 
+/* Sources of one kind, kept from use to use. */
+struct kept {
+    struct sdb_iter **all; /* owned; the first `used` are in use, the others at rest */
+    size_t n, capacity, used;
+};
+
 struct seerdb_iter {
-    struct sdb_iter *merged; /* owned */
+    /* borrowed from one of the next three; a single source is read directly */
+    struct sdb_iter *from;
+    struct sdb_iter *merge; /* owned; NULL: none was needed yet */
+    struct kept memtables, runs;
+    struct sdb_iter **sources; /* owned: scratch */
+    size_t capacity;
     seerdb
         *db; /* borrowed.  Every move asks it whether this is a child process: there, a
                 memtable may stand in the middle of a change that nobody will finish */
-    seerdb_view *view;   /* counted */
+    seerdb_view *view;   /* counted; NULL: at rest */
     seerdb_pin *scratch; /* counted: hidden ranges of the batch; NULL: no batch */
     struct sdb_buf lower, upper;
     bool has_lower, has_upper, positioned;
+    /* Of from's plain records those within the bounds that hold a value, which this
+     * takes without asking; after the first it stands at from->slot, not at from->at.
+     */
+    uint32_t free;
+    enum sdb_step step; /* the last move's direction */
+    bool in_block;
 };
 
-/* A view of the tree's state and number, both of which the caller holds LK_DB for. */
+/* Let the view be of the tree's state and number, both of which the caller holds LK_DB
+ * for.  A view that was at rest has its handle already. */
 static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
     REQUIRES(LK_DB)
 {
-    sdb_tree_ref(tree);
+    if (v->tree == NULL)
+        sdb_tree_ref(tree);
     v->tree = tree;
     v->state = sdb_read_state_ref(tree->state);
     v->number = number;
     v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
 }
 
-static int new_view(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+static int new_view(seerdb_view **out, seerdb_err *err)
 {
-    int rc = sdb_check_process(tree->db, err);
-    if (rc != 0 || (tree->damage != NULL && (rc = sdb_fail_as(err, tree->damage)) != 0))
-        return rc;
     seerdb_view *v = sdb_mem_zalloc(sizeof *v);
     if (v == NULL)
         return sdb_fail_nomem(err, sizeof *v);
@@ -45,11 +61,17 @@ static int new_view(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
     return 0;
 }
 
-int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+/* May the tree be read here? */
+static int check_tree(const seerdb_tree *tree, seerdb_err *err)
+{
+    int rc = sdb_check_process(tree->db, err);
+    return rc == 0 && tree->damage != NULL ? sdb_fail_as(err, tree->damage) : rc;
+}
+
+static int open_view(seerdb_view *v, seerdb_tree *tree, seerdb_err *err)
 {
     seerdb *db = tree->db;
-    seerdb_view *v;
-    int rc = new_view(tree, &v, err);
+    int rc = check_tree(tree, err);
     if (rc != 0)
         return rc;
     sdb_lock_db(&db->lock);
@@ -58,7 +80,6 @@ int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
      * publication in sdb_apply. */
     fill_view(v, tree, atomic_load_explicit(&tree->last_commit, memory_order_acquire));
     sdb_unlock_db(&db->lock);
-    *out = v;
     return 0;
 }
 
@@ -120,28 +141,55 @@ static int fill_slowly(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
     return rc;
 }
 
-int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
-                        seerdb_view **out, seerdb_err *err)
+static int open_view_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
+                        unsigned wait_ms, seerdb_err *err)
 {
     seerdb *db = tree->db;
-    seerdb_view *v;
-    int rc = new_view(tree, &v, err);
+    int rc = check_tree(tree, err);
     if (rc != 0)
         return rc;
-    if (!tree->marked) {
-        sdb_mem_free(v);
+    if (!tree->marked)
         return sdb_fail(err, SEERDB_MISUSE, "%s: the tree has no marker", db->dir);
-    }
     sdb_lock_db(&db->lock);
     rc = fill_at(v, tree, marker, err);
     sdb_unlock_db(&db->lock);
-    if (rc == SEERDB_NOTFOUND)
-        rc = fill_slowly(v, tree, marker, wait_ms, err);
-    if (rc == 0)
+    return rc == SEERDB_NOTFOUND ? fill_slowly(v, tree, marker, wait_ms, err) : rc;
+}
+
+int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+{
+    seerdb_view *v = NULL;
+    int rc = new_view(&v, err);
+    if (rc == 0 && (rc = open_view(v, tree, err)) == 0)
         *out = v;
     else
         sdb_mem_free(v);
     return rc;
+}
+
+int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
+                        seerdb_view **out, seerdb_err *err)
+{
+    seerdb_view *v = NULL;
+    int rc = new_view(&v, err);
+    if (rc == 0 && (rc = open_view_at(v, tree, marker, wait_ms, err)) == 0)
+        *out = v;
+    else
+        sdb_mem_free(v);
+    return rc;
+}
+
+int seerdb_view_reopen(seerdb_view *view, seerdb_err *err)
+{
+    assert(view->state == NULL);
+    return open_view(view, view->tree, err);
+}
+
+int seerdb_view_reopen_at(seerdb_view *view, uint64_t marker, unsigned wait_ms,
+                          seerdb_err *err)
+{
+    assert(view->state == NULL);
+    return open_view_at(view, view->tree, marker, wait_ms, err);
 }
 
 seerdb_view *seerdb_view_ref(seerdb_view *view)
@@ -150,14 +198,28 @@ seerdb_view *seerdb_view_ref(seerdb_view *view)
     return view;
 }
 
+static void empty_view(seerdb_view *v)
+{
+    sdb_read_state_unref(v->state);
+    v->state = NULL;
+    v->hidden = NULL;
+    sdb_mem_free((void *)(uintptr_t)v->own.ranges); /* const for everybody else */
+    v->own = (struct sdb_hidden){0};
+}
+
+void seerdb_view_rest(seerdb_view *view)
+{
+    assert(atomic_load_explicit(&view->count, memory_order_relaxed) == 1);
+    empty_view(view);
+}
+
 void seerdb_view_close(seerdb_view *view)
 {
     if (view == NULL ||
         atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
         return;
-    sdb_read_state_unref(view->state);
+    empty_view(view);
     sdb_tree_unref(view->tree);
-    sdb_mem_free((void *)(uintptr_t)view->own.ranges); /* const for everybody else */
     sdb_mem_free(view);
 }
 
@@ -242,7 +304,108 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
     if (rc == 0 && (rc = sdb_fold_visible(found.kind, err)) != 0)
         seerdb_pin_unref(found.pin);
     if (rc == 0)
-        *out = (seerdb_value){found.value, found.pin};
+        *out = (seerdb_value){found.value, found.pin, found.key};
+    return rc;
+}
+
+/* Room for one more source of a kind. */
+static int keep_room(struct kept *k, seerdb_err *err)
+{
+    if (k->used < k->capacity)
+        return 0;
+    size_t n = k->capacity * 2 + 2;
+    struct sdb_iter **all = sdb_array_grow(k->all, n, sizeof(struct sdb_iter *));
+    if (all == NULL)
+        return sdb_fail_nomem(err, n * sizeof(struct sdb_iter *));
+    k->all = all;
+    k->capacity = n;
+    return 0;
+}
+
+static void rest_all(struct kept *k)
+{
+    for (size_t i = 0; i < k->used; i++)
+        k->all[i]->ops->rest(k->all[i]);
+    k->used = 0;
+}
+
+static void free_all(struct kept *k)
+{
+    for (size_t i = 0; i < k->n; i++)
+        sdb_iter_close(k->all[i]);
+    sdb_mem_free(k->all);
+}
+
+static int add_memtable(seerdb_iter *it, struct sdb_memtable *m, uint64_t ceiling,
+                        const struct sdb_hidden *hidden, uint64_t raise, size_t *n,
+                        seerdb_err *err)
+{
+    struct kept *k = &it->memtables;
+    int rc = keep_room(k, err);
+    if (rc != 0)
+        return rc;
+    if (k->used < k->n)
+        sdb_memtable_iter_aim(k->all[k->used], m, ceiling, hidden, raise);
+    else if ((rc = sdb_memtable_iter(m, ceiling, hidden, raise, &k->all[k->n], err)) ==
+             0)
+        k->n++;
+    if (rc == 0)
+        it->sources[(*n)++] = k->all[k->used++];
+    return rc;
+}
+
+static int add_run(seerdb_iter *it, struct sdb_version *v, const struct sdb_run *run,
+                   const struct sdb_run_shown *shown, size_t *n, seerdb_err *err)
+{
+    struct kept *k = &it->runs;
+    int rc = keep_room(k, err);
+    if (rc != 0)
+        return rc;
+    if (k->used < k->n)
+        sdb_run_iter_aim(k->all[k->used], v, run, shown);
+    else if ((rc = sdb_run_iter_spilled(v, run, shown, &k->all[k->n], err)) == 0)
+        k->n++;
+    if (rc == 0)
+        it->sources[(*n)++] = k->all[k->used++];
+    return rc;
+}
+
+static int add_runs(seerdb_iter *it, struct sdb_version *v,
+                    const struct sdb_run_shown *shown, size_t *n, seerdb_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < v->nruns && rc == 0; i++)
+        rc = add_run(it, v, &v->runs[i], shown, n, err);
+    return rc;
+}
+
+static int add_batch(seerdb_iter *it, const seerdb_batch *batch,
+                     const struct sdb_batch_part *part, uint64_t mark, size_t *n,
+                     seerdb_err *err)
+{
+    const struct sdb_run_shown shown = {.ceiling = SDB_NUMBER_BATCH + mark,
+                                        .hidden = &batch->scratch->hidden};
+    int rc = sdb_batch_check_mark(part, mark, err);
+    if (rc == 0)
+        rc = add_memtable(it, part->memtable, mark, shown.hidden, SDB_NUMBER_BATCH, n,
+                          err);
+    return rc == 0 && part->runs != NULL ? add_runs(it, part->runs, &shown, n, err)
+                                         : rc;
+}
+
+static int add_pendings(seerdb_iter *it, const seerdb_view *view, size_t *n,
+                        seerdb_err *err)
+{
+    const struct sdb_pendings *list = view->state->pendings;
+    int rc = 0;
+    for (size_t i = 0; list != NULL && i < list->n && rc == 0; i++) {
+        struct sdb_pending *p = list->all[i];
+        bool seen = false;
+        rc = sdb_pending_look(p, view->number, view->hidden, &seen, err);
+        if (rc == 0 && seen)
+            rc =
+                add_runs(it, p->runs, &(struct sdb_run_shown){.as = p->number}, n, err);
+    }
     return rc;
 }
 
@@ -259,119 +422,103 @@ static size_t count_sources(const seerdb_view *view, const struct sdb_batch_part
     return n;
 }
 
-/* Open every run of spilled tables. */
-static int open_spilled(struct sdb_version *v, const struct sdb_run_shown *shown,
-                        struct sdb_iter **sources, size_t *n, seerdb_err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; i < v->nruns && rc == 0; i++)
-        if ((rc = sdb_run_iter_spilled(v, &v->runs[i], shown, &sources[*n], err)) == 0)
-            ++*n;
-    return rc;
-}
-
-static int open_batch(const seerdb_batch *batch, const struct sdb_batch_part *part,
-                      uint64_t mark, struct sdb_iter **sources, size_t *n,
-                      seerdb_err *err)
-{
-    struct sdb_run_shown shown = {.ceiling = SDB_NUMBER_BATCH + mark,
-                                  .hidden = &batch->scratch->hidden};
-    int rc = sdb_batch_check_mark(part, mark, err);
-    if (rc != 0 || (rc = sdb_memtable_iter(part->memtable, mark, shown.hidden,
-                                           SDB_NUMBER_BATCH, &sources[*n], err)) != 0)
-        return rc;
-    ++*n;
-    return part->runs != NULL ? open_spilled(part->runs, &shown, sources, n, err) : 0;
-}
-
-static int open_pendings(const seerdb_view *view, struct sdb_iter **sources, size_t *n,
-                         seerdb_err *err)
-{
-    const struct sdb_pendings *list = view->state->pendings;
-    int rc = 0;
-    for (size_t i = 0; list != NULL && i < list->n && rc == 0; i++) {
-        struct sdb_pending *p = list->all[i];
-        bool seen = false;
-        rc = sdb_pending_look(p, view->number, view->hidden, &seen, err);
-        if (rc == 0 && seen)
-            rc = open_spilled(p->runs, &(struct sdb_run_shown){.as = p->number},
-                              sources, n, err);
-    }
-    return rc;
-}
-
-/* Open one source after the other into sources[]; *n counts those opened. */
-static int open_sources(const seerdb_view *view, const seerdb_batch *batch,
-                        const struct sdb_batch_part *part, uint64_t mark,
-                        struct sdb_iter **sources, size_t *n, seerdb_err *err)
+/* Aim one source after the other; *n counts them. */
+static int add_sources(seerdb_iter *it, const seerdb_view *view,
+                       const seerdb_batch *batch, const struct sdb_batch_part *part,
+                       uint64_t mark, size_t *n, seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
     int rc = 0;
     if (part != NULL)
-        rc = open_batch(batch, part, mark, sources, n, err);
+        rc = add_batch(it, batch, part, mark, n, err);
     for (size_t i = 0; i < s->nmemtables && rc == 0; i++)
-        if (sdb_memtable_records(s->memtables[i]) > 0 &&
-            (rc = sdb_memtable_iter(s->memtables[i], view->number, view->hidden, 0,
-                                    &sources[*n], err)) == 0)
-            ++*n;
+        if (sdb_memtable_records(s->memtables[i]) > 0)
+            rc = add_memtable(it, s->memtables[i], view->number, view->hidden, 0, n,
+                              err);
     if (rc == 0)
-        rc = open_pendings(view, sources, n, err);
-    for (size_t i = 0; i < s->version->nruns && rc == 0; i++)
-        if ((rc = sdb_run_iter(s->version, &s->version->runs[i], view->number,
-                               &sources[*n], err)) == 0)
-            ++*n;
+        rc = add_pendings(it, view, n, err);
+    if (rc == 0)
+        rc = add_runs(it, s->version, &(struct sdb_run_shown){.ceiling = view->number},
+                      n, err);
     return rc;
 }
 
 int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
                      seerdb_iter **out, seerdb_err *err)
 {
-    struct sdb_iter *few[8], **sources = few;
+    seerdb_iter *it = sdb_mem_zalloc(sizeof *it);
+    if (it == NULL)
+        return sdb_fail_nomem(err, sizeof *it);
+    int rc = seerdb_iter_reopen(it, view, batch, mark, err);
+    if (rc == 0)
+        *out = it;
+    else
+        seerdb_iter_close(it);
+    return rc;
+}
+
+int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
+                       uint64_t mark, seerdb_err *err)
+{
     const struct sdb_batch_part *part =
         batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
     size_t n = 0, most = count_sources(view, part);
     int rc = sdb_check_process(view->tree->db, err);
     if (rc != 0)
         return rc;
-    seerdb_iter *it = sdb_mem_zalloc(sizeof *it);
-    if (it == NULL)
-        return sdb_fail_nomem(err, sizeof *it);
-    if (most > sizeof few / sizeof few[0] &&
-        (sources = sdb_array_new(most, sizeof *sources)) == NULL) {
-        sdb_mem_free(it);
-        return sdb_fail_nomem(err, most * sizeof *sources);
+    seerdb_iter_rest(it);
+    if (most > it->capacity) {
+        struct sdb_iter **sources =
+            sdb_array_grow(it->sources, most, sizeof(struct sdb_iter *));
+        if (sources == NULL)
+            return sdb_fail_nomem(err, most * sizeof(struct sdb_iter *));
+        it->sources = sources;
+        it->capacity = most;
     }
     if (batch != NULL && mark > batch->ordinal)
         mark = batch->ordinal; /* what is written from now on does not exist for it */
-    rc = open_sources(view, batch, part, mark, sources, &n, err);
-    if (rc == 0)
-        rc = sdb_merge_iter(sources, n, &it->merged, err); /* takes the sources over */
-    else
-        for (size_t i = 0; i < n; i++)
-            sdb_iter_close(sources[i]);
-    if (sources != few)
-        sdb_mem_free(sources);
-    if (rc != 0) {
-        sdb_mem_free(it);
-        return rc;
-    }
     it->db = view->tree->db;
     it->view = seerdb_view_ref(view);
     if (batch != NULL && batch->scratch != NULL)
         it->scratch = seerdb_pin_ref(&batch->scratch->pin);
-    atomic_fetch_add_explicit(&view->tree->db->counters.iterators, 1,
-                              memory_order_relaxed);
-    *out = it;
+    rc = add_sources(it, view, batch, part, mark, &n, err);
+    if (rc == 0 && n != 1)
+        rc = sdb_merge_iter_aim(&it->merge, it->sources, n, err);
+    if (rc != 0) {
+        seerdb_iter_rest(it);
+        return rc;
+    }
+    it->from = n == 1 ? it->sources[0] : it->merge;
+    atomic_fetch_add_explicit(&it->db->counters.iterators, 1, memory_order_relaxed);
     return 0;
+}
+
+void seerdb_iter_rest(seerdb_iter *it)
+{
+    if (it->view == NULL)
+        return;
+    if (it->from != NULL && it->from == it->merge)
+        it->merge->ops->rest(it->merge);
+    rest_all(&it->memtables);
+    rest_all(&it->runs);
+    seerdb_pin_unref(it->scratch);
+    seerdb_view_close(it->view);
+    it->from = NULL;
+    it->view = NULL;
+    it->scratch = NULL;
+    it->has_lower = it->has_upper = it->positioned = it->in_block = false;
+    it->free = 0;
 }
 
 void seerdb_iter_close(seerdb_iter *it)
 {
     if (it == NULL)
         return;
-    sdb_iter_close(it->merged);
-    seerdb_pin_unref(it->scratch);
-    seerdb_view_close(it->view);
+    seerdb_iter_rest(it);
+    sdb_iter_close(it->merge);
+    free_all(&it->memtables);
+    free_all(&it->runs);
+    sdb_mem_free(it->sources);
     sdb_buf_fini(&it->lower);
     sdb_buf_fini(&it->upper);
     sdb_mem_free(it);
@@ -403,42 +550,99 @@ static bool above(const seerdb_iter *it, seerdb_slice k)
     return it->has_upper && sdb_slice_cmp(k, sdb_buf_slice(&it->upper)) >= 0;
 }
 
-/* The merged iterator answered rc: go on in the given direction to the first key that
- * is not deleted, and stop at the bound. */
-static int settle(seerdb_iter *it, bool forward, int rc, seerdb_err *err)
+/* How many of the next n records of b from slot on are tombstones, or values. */
+static uint32_t count_kind(const struct sdb_block *b, uint32_t slot, int step,
+                           uint32_t n, enum sdb_kind kind)
 {
-    it->positioned = false;
-    while (rc == 0) {
-        seerdb_slice k = it->merged->at.key;
+    uint32_t i = 0;
+    if (b->meta_width == 0)
+        return (b->meta_base & SDB_META_KIND) == (unsigned)kind ? n : 0;
+    while (i < n &&
+           (b->metas[slot += (uint32_t)step] & SDB_META_KIND) == (unsigned)kind)
+        i++;
+    return i;
+}
+
+/* How many of the next n records of from's block are within the bound. */
+static uint32_t count_within(const seerdb_iter *it, uint32_t n)
+{
+    const struct sdb_iter *m = it->from;
+    bool forward = it->step == SDB_STEP_FORWARD;
+    uint32_t lo = 0, hi = n; /* so many at least, at most */
+    while (lo < hi) {
+        /* The last one first: nearly always all of them are. */
+        uint32_t mid = hi == n ? n : lo + (hi - lo + 1) / 2;
+        uint32_t slot = forward ? m->slot + mid : m->slot - mid;
+        seerdb_slice k = sdb_block_key(m->block, slot);
         if (forward ? above(it, k) : below(it, k))
+            hi = mid - 1;
+        else
+            lo = mid;
+    }
+    return lo;
+}
+
+static uint32_t count_free(const seerdb_iter *it)
+{
+    const struct sdb_iter *m = it->from;
+    uint32_t n = m->plain;
+    if (n > 0)
+        n = count_kind(m->block, m->slot, it->step, n, SDB_KIND_VALUE);
+    if (n > 0 && (it->step == SDB_STEP_FORWARD ? it->has_upper : it->has_lower))
+        n = count_within(it, n);
+    return n;
+}
+
+/* `from` stands on a tombstone: move over it and those that follow. */
+static int skip_tombstones(seerdb_iter *it, seerdb_err *err)
+{
+    struct sdb_iter *m = it->from;
+    if (m->plain > 0) {
+        uint32_t n =
+            count_kind(m->block, m->slot, it->step, m->plain, SDB_KIND_TOMBSTONE);
+        m->plain -= n;
+        m->slot += n * (uint32_t)it->step;
+    }
+    return it->step == SDB_STEP_FORWARD ? m->ops->next(m, err) : m->ops->prev(m, err);
+}
+
+/* `from` moved in the given direction and answered rc: go on to the first key that is
+ * not deleted, and stop at the bound. */
+static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
+{
+    struct sdb_iter *m = it->from;
+    it->positioned = it->in_block = false;
+    it->free = 0;
+    it->step = step;
+    for (; rc == 0; rc = skip_tombstones(it, err)) {
+        if (step == SDB_STEP_FORWARD ? above(it, m->at.key) : below(it, m->at.key))
             return SEERDB_NOTFOUND;
-        rc = sdb_fold_visible(it->merged->at.kind, err);
+        rc = sdb_fold_visible(m->at.kind, err);
         if (rc == 0) {
             it->positioned = true;
+            it->free = count_free(it);
             return 0;
         }
         if (rc != SEERDB_NOTFOUND)
             return rc;
-        rc = forward ? it->merged->ops->next(it->merged, err)
-                     : it->merged->ops->prev(it->merged, err);
     }
     return rc;
 }
 
 int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
 {
-    struct sdb_iter *m = it->merged;
+    struct sdb_iter *m = it->from;
     int rc = sdb_check_process(it->db, err);
     if (rc != 0)
         return rc;
     rc = it->has_lower ? m->ops->seek(m, sdb_buf_slice(&it->lower), err)
                        : m->ops->first(m, err);
-    return settle(it, true, rc, err);
+    return settle(it, SDB_STEP_FORWARD, rc, err);
 }
 
 int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
 {
-    struct sdb_iter *m = it->merged;
+    struct sdb_iter *m = it->from;
     int rc = sdb_check_process(it->db, err);
     if (rc != 0)
         return rc;
@@ -446,7 +650,7 @@ int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
                        : m->ops->last(m, err);
     if (rc == 0 && above(it, m->at.key)) /* the bound itself is outside */
         rc = m->ops->prev(m, err);
-    return settle(it, false, rc, err);
+    return settle(it, SDB_STEP_BACKWARD, rc, err);
 }
 
 int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
@@ -456,7 +660,7 @@ int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
         return rc;
     if (below(it, k))
         return seerdb_iter_first(it, err);
-    return settle(it, true, it->merged->ops->seek(it->merged, k, err), err);
+    return settle(it, SDB_STEP_FORWARD, it->from->ops->seek(it->from, k, err), err);
 }
 
 int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
@@ -466,38 +670,105 @@ int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
         return rc;
     if (above(it, k))
         return seerdb_iter_last(it, err);
-    return settle(it, false, it->merged->ops->seek_for_prev(it->merged, k, err), err);
+    return settle(it, SDB_STEP_BACKWARD, it->from->ops->seek_for_prev(it->from, k, err),
+                  err);
+}
+
+/* Take a free record. */
+static int take(seerdb_iter *it)
+{
+    struct sdb_iter *m = it->from;
+    it->free--;
+    m->plain--;
+    m->slot += (uint32_t)it->step;
+    it->in_block = true;
+    return 0;
 }
 
 int seerdb_iter_next(seerdb_iter *it, seerdb_err *err)
 {
+    if (it->free > 0 && it->step == SDB_STEP_FORWARD)
+        return take(it);
     int rc = sdb_check_process(it->db, err);
     if (rc != 0)
         return rc;
     assert(it->positioned);
-    return settle(it, true, it->merged->ops->next(it->merged, err), err);
+    return settle(it, SDB_STEP_FORWARD, it->from->ops->next(it->from, err), err);
 }
 
 int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err)
 {
+    if (it->free > 0 && it->step == SDB_STEP_BACKWARD)
+        return take(it);
     int rc = sdb_check_process(it->db, err);
     if (rc != 0)
         return rc;
     assert(it->positioned);
-    return settle(it, false, it->merged->ops->prev(it->merged, err), err);
+    return settle(it, SDB_STEP_BACKWARD, it->from->ops->prev(it->from, err), err);
 }
 
 seerdb_slice seerdb_iter_key(const seerdb_iter *it)
 {
-    return it->merged->at.key;
+    const struct sdb_iter *m = it->from;
+    return it->in_block ? sdb_block_key(m->block, m->slot) : m->at.key;
 }
 
 seerdb_slice seerdb_iter_value(const seerdb_iter *it)
 {
-    return it->merged->at.value;
+    const struct sdb_iter *m = it->from;
+    struct sdb_record r;
+    if (!it->in_block)
+        return m->at.value;
+    sdb_block_record(m->block, m->slot, &r);
+    return r.value;
 }
 
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
 {
-    return it->merged->pin;
+    return it->from->pin;
+}
+
+/* ---- estimates -------------------------------------------------------------- */
+
+/* Records before key; no bound: all. */
+static double rank_in(const struct sdb_version *v, seerdb_slice key)
+{
+    double rank = 0;
+    if (key.data == NULL)
+        return (double)v->records;
+    for (size_t i = 0; i < v->nruns; i++)
+        rank += (double)sdb_run_rank(v, &v->runs[i], key);
+    return rank;
+}
+
+/* Records before key; no bound: none of them, or all. */
+static double rank_of(const struct sdb_read_state *s, seerdb_slice key, bool is_upper)
+{
+    double rank = 0;
+    if (key.data == NULL && !is_upper)
+        return 0;
+    for (size_t i = 0; i < s->nmemtables; i++)
+        rank += (double)sdb_memtable_records(s->memtables[i]) *
+                (key.data == NULL ? 1 : sdb_memtable_share_below(s->memtables[i], key));
+    for (size_t i = 0; s->pendings != NULL && i < s->pendings->n; i++)
+        if (s->pendings->all[i]->runs != NULL)
+            rank += rank_in(s->pendings->all[i]->runs, key);
+    return rank + rank_in(s->version, key);
+}
+
+uint64_t seerdb_tree_count_between(seerdb_tree *tree, seerdb_slice lower,
+                                   seerdb_slice upper)
+{
+    seerdb *db = tree->db;
+    uint64_t live = seerdb_tree_count_estimate(tree);
+    if (sdb_check_process(db, NULL) != 0)
+        return 0;
+    sdb_lock_db(&db->lock);
+    struct sdb_read_state *s = sdb_read_state_ref(tree->state);
+    sdb_unlock_db(&db->lock);
+    double all = rank_of(s, (seerdb_slice){NULL, 0}, true);
+    double between = rank_of(s, upper, true) - rank_of(s, lower, false);
+    sdb_read_state_unref(s);
+    /* Tombstones and what they delete are taken to lie evenly. */
+    return between <= 0 || all <= 0 ? 0 : (uint64_t)((double)live * between / all);
 }

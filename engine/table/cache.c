@@ -13,6 +13,7 @@
 #define PROBATION_OF 10u /* the probation queue has a tenth of a shard */
 #define USES_MAX     3u
 #define BUCKETS_MIN  64u
+#define HEAD_LINES   12u /* of 64 bytes */
 
 struct entry {
     struct entry *next_hash;
@@ -162,14 +163,13 @@ static struct shard *shard_of(struct sdb_cache *c, uint64_t hash)
     return &c->shards[(hash >> 56) % NSHARDS];
 }
 
-/* A point lookup reads the header, all codes and one start of the block, mostly none of
- * it in the processor's caches: ask for the lines together, before the count (which
- * waits for its own) is taken. */
-static void fetch_columns(const seerdb_pin *pin)
+/* Who gets a block looks at its count, its header and its codes, which are not in the
+ * processor's cache as a rule: fetch them side by side instead of one by one. */
+static inline void fetch_head(const seerdb_pin *pin)
 {
-    const char *p = (const char *)pin;
-    for (unsigned line = 1; line < 12; line++)
-        __builtin_prefetch(p + 64 * line);
+    const uint8_t *p = (const uint8_t *)pin;
+    for (size_t i = 0; i < HEAD_LINES; i++)
+        __builtin_prefetch(p + i * 64);
 }
 
 seerdb_pin *sdb_cache_get(struct sdb_cache *c, uint64_t table, uint32_t block,
@@ -181,8 +181,7 @@ seerdb_pin *sdb_cache_get(struct sdb_cache *c, uint64_t table, uint32_t block,
     sdb_lock_cache(&s->lock);
     struct entry *e = find(s, hash, table, block);
     if (e != NULL) {
-        if (use == SDB_CACHE_POINT)
-            fetch_columns(e->pin);
+        fetch_head(e->pin);
         pin = seerdb_pin_ref(e->pin);
         if (use == SDB_CACHE_POINT && e->uses < USES_MAX)
             e->uses++;

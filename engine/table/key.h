@@ -41,7 +41,8 @@ struct sdb_found {
     uint64_t number;
     enum sdb_kind kind;
     seerdb_slice value;
-    seerdb_pin *pin; /* owned by whoever asked */
+    seerdb_pin *pin;  /* owned by whoever asked */
+    seerdb_slice key; /* the one asked for, in the same memory */
 };
 
 static inline int sdb_slice_cmp(seerdb_slice a, seerdb_slice b)

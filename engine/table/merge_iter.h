@@ -15,4 +15,10 @@
 int sdb_merge_iter(struct sdb_iter *const *sources, size_t n, struct sdb_iter **out,
                    seerdb_err *err) SDB_MUST_CHECK;
 
+/* The same for those who merge often, with sources that stay theirs: *it is NULL, or a
+ * merge that this made and that is at rest, whose memory is used again.  Close *it
+ * whatever the result. */
+int sdb_merge_iter_aim(struct sdb_iter **it, struct sdb_iter *const *sources, size_t n,
+                       seerdb_err *err) SDB_MUST_CHECK;
+
 #endif

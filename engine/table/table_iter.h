@@ -12,4 +12,7 @@
 int sdb_table_iter(struct sdb_table *t, uint64_t ceiling, struct sdb_iter **out,
                    seerdb_err *err) SDB_MUST_CHECK;
 
+/* Use one again. Requires: it was made by sdb_table_iter and is at rest. */
+void sdb_table_iter_aim(struct sdb_iter *it, struct sdb_table *t, uint64_t ceiling);
+
 #endif

@@ -130,6 +130,21 @@ int sdb_table_get(struct sdb_table *t, struct sdb_lookup *key, uint64_t ceiling,
         return rc;
     }
     sdb_block_record(&c.held->block, c.slot, &r);
-    *out = (struct sdb_found){r.number, r.kind, r.value, &c.held->pin};
+    *out = (struct sdb_found){r.number, r.kind, r.value, &c.held->pin, r.key};
     return 0;
+}
+
+uint64_t sdb_table_rank(struct sdb_table *t, seerdb_slice key)
+{
+    struct sdb_table_index *x = &t->index;
+    uint32_t lo, hi;
+    sdb_table_index_search(x, sdb_code(&x->coder, key), key, &lo, &hi);
+    if (sdb_slice_cmp(key, x->props.smallest) <= 0)
+        return 0;
+    if (sdb_slice_cmp(key, x->props.largest) > 0)
+        return x->props.records;
+    /* Block lo - 1 has it, or one of those up to hi: say, in the middle. */
+    uint64_t halves = (uint64_t)lo + hi;
+    halves = halves > 0 ? halves - 1 : 0;
+    return (uint64_t)((double)x->props.records * (double)halves / 2 / x->n);
 }

@@ -54,4 +54,7 @@ struct sdb_table_stats {
 void sdb_table_stats(const struct sdb_table *t, struct sdb_table_stats *out);
 size_t sdb_table_memory(const struct sdb_table *t);
 
+/* About how many records come before key: as exact as a block.  No I/O. */
+uint64_t sdb_table_rank(struct sdb_table *t, seerdb_slice key);
+
 #endif

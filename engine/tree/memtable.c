@@ -13,11 +13,6 @@
  * release store makes them visible: a newer version of a key (the slot), and an append
  * (n, stored after its slot).
  *
- * Iterators copy the slots and the right sibling of one leaf under one version.  The
- * copy holds every key from the leaf's low to the sibling's low as of that moment, so
- * an iterator goes on at the sibling, or at the predecessor of the leaf's low, however
- * often the leaf has split since; what came later it need not see.
- *
  * Codes.  The coder begins with the whole first key as the prefix.  A key outside the
  * prefix gets code 0 or UINT64_MAX, which is in order and settled by comparing keys.
  * When such keys have come for a quarter of all keys the nodes are cloned with the
@@ -36,20 +31,15 @@
 
 #define LEVELS_MAX  16 /* inner nodes off the edges are half full: 2^60 keys */
 #define ENTRY_ALIGN 8u
-#define AHEAD       8u /* slots that walking backward prefetches */
-
-struct root {
-    struct sdb_coder coder;         /* immutable */
-    _Atomic(struct sdb_node *) top; /* release: grow(); acquire: find_leaf() */
-};
 
 struct sdb_memtable {
-    seerdb_pin pin;              /* first: unref frees through it */
-    _Atomic(struct root *) root; /* NULL: empty.  release: prepare_root(), rebuild() */
+    seerdb_pin pin; /* first: unref frees through it */
+    _Atomic(struct sdb_root *)
+        root; /* NULL: empty.  release: prepare_root(), rebuild() */
     _Atomic uint64_t records, tombstones; /* relaxed: statistics */
 
     /* The writer's own. */
-    struct root first_root;
+    struct sdb_root first_root;
     struct sdb_arena entries; /* apart, so that neither eats the reserve... */
     struct sdb_arena nodes;   /* ...of the other */
     struct sdb_node *spares;  /* linked by next */
@@ -63,32 +53,13 @@ struct sdb_memtable {
 
 /* ---- readers -------------------------------------------------------------- */
 
-/* A leaf where the search may start: it, or one to its right, is the one. */
-static const struct sdb_node *find_leaf(const struct root *root, seerdb_slice key,
-                                        uint64_t code, enum sdb_aim aim,
-                                        uint32_t *spins)
-{
-    const struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_acquire);
-    while (nd->level > 0) {
-        uint32_t version = sdb_node_begin_read(nd, spins), n = sdb_node_n(nd);
-        struct sdb_place at = sdb_node_search(nd, n, key, code);
-        uint32_t end = at.pos + (at.equal && aim == SDB_AIM_AT ? 1 : 0);
-        const struct sdb_node *right = sdb_node_next(nd);
-        const struct sdb_node *child = sdb_node_slot(nd, end > 0 ? end - 1 : 0);
-        if (!sdb_node_unchanged(nd, version))
-            continue;
-        assert(end > 0); /* nd->low is below the key, or at it */
-        nd = end == n && sdb_node_lies_right(right, key, aim) ? right : child;
-        sdb_node_prefetch(nd);
-    }
-    return nd;
-}
-
-static const struct sdb_entry *find_newest(const struct root *root, seerdb_slice key)
+static const struct sdb_entry *find_newest(const struct sdb_root *root,
+                                           seerdb_slice key)
 {
     uint32_t spins = 0;
     uint64_t code = sdb_code(&root->coder, key);
-    const struct sdb_node *leaf = find_leaf(root, key, code, SDB_AIM_AT, &spins);
+    const struct sdb_node *leaf =
+        sdb_root_find_leaf(root, key, code, SDB_AIM_AT, &spins);
     for (;;) {
         uint32_t version = sdb_node_begin_read(leaf, &spins), n = sdb_node_n(leaf);
         struct sdb_place at = sdb_node_search(leaf, n, key, code);
@@ -104,259 +75,14 @@ static const struct sdb_entry *find_newest(const struct root *root, seerdb_slice
     }
 }
 
-static const struct sdb_entry *visible(const struct sdb_entry *e, uint64_t ceiling,
-                                       const struct sdb_hidden *hidden)
+const struct sdb_entry *sdb_memtable_visible(const struct sdb_entry *e,
+                                             uint64_t ceiling,
+                                             const struct sdb_hidden *hidden)
 {
     while (e != NULL && (e->number > ceiling || sdb_hidden_has(hidden, e->number)))
         e = e->older;
     return e;
 }
-
-/* ---- iterator ------------------------------------------------------------- */
-
-struct memtable_iter {
-    struct sdb_iter base;   /* first */
-    struct sdb_memtable *m; /* counted */
-    uint64_t ceiling, raise;
-    const struct sdb_hidden *hidden; /* borrowed; may be NULL */
-    const struct sdb_entry *at;      /* the version shown */
-
-    /* A leaf as it was at one moment. */
-    uint32_t n, pos;
-    const struct sdb_entry *low;
-    const struct sdb_node *right;
-    uint32_t nright; /* its slots when looked at; for prefetching alone */
-    const struct sdb_entry *slots[SDB_NODE_SLOTS];
-};
-
-static struct memtable_iter *iter_of(struct sdb_iter *it)
-{
-    return (struct memtable_iter *)it;
-}
-
-/* Copy nd's slots; false when it changed meanwhile. */
-static bool copy_leaf(struct memtable_iter *it, const struct sdb_node *nd,
-                      uint32_t version, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        it->slots[i] = sdb_node_slot(nd, i);
-    it->n = n;
-    it->low = nd->low;
-    it->right = sdb_node_next(nd);
-    return sdb_node_unchanged(nd, version);
-}
-
-/* Prefetch the right sibling, whose entries show() prefetches one by one. */
-static void look_right(struct memtable_iter *it)
-{
-    it->nright = 0;
-    if (it->right == NULL)
-        return;
-    const uint8_t *slots =
-        (const uint8_t *)it->right + offsetof(struct sdb_node, slots);
-    for (size_t i = 0; i < 4; i++)
-        __builtin_prefetch(slots + i * SDB_CACHE_LINE);
-    it->nright = sdb_node_n(it->right);
-}
-
-/* Forget the leaf; the root to find another from, NULL: there is none. */
-static const struct root *begin_load(struct memtable_iter *it)
-{
-    it->n = 0;
-    it->low = NULL;
-    it->right = NULL;
-    return atomic_load_explicit(&it->m->root, memory_order_acquire);
-}
-
-/* Load the leaf of the key; pos becomes the first slot with a key >= it, maybe n. */
-static struct sdb_place load_leaf_of(struct memtable_iter *it, seerdb_slice key,
-                                     enum sdb_aim aim)
-{
-    struct sdb_place at = {0, false};
-    uint32_t spins = 0;
-    const struct root *root = begin_load(it);
-    if (root == NULL)
-        return at;
-    uint64_t code = sdb_code(&root->coder, key);
-    const struct sdb_node *leaf = find_leaf(root, key, code, aim, &spins);
-    for (;;) {
-        uint32_t version = sdb_node_begin_read(leaf, &spins), n = sdb_node_n(leaf);
-        at = sdb_node_search(leaf, n, key, code);
-        if (!copy_leaf(it, leaf, version, n))
-            continue;
-        if (at.pos < n || !sdb_node_lies_right(it->right, key, aim))
-            break;
-        leaf = it->right;
-    }
-    look_right(it);
-    return at;
-}
-
-/* Load the first leaf, or the last. */
-static void load_end_leaf(struct memtable_iter *it, bool last)
-{
-    uint32_t spins = 0;
-    const struct root *root = begin_load(it);
-    if (root == NULL)
-        return;
-    const struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_acquire);
-    for (;;) {
-        uint32_t version = sdb_node_begin_read(nd, &spins), n = sdb_node_n(nd);
-        const struct sdb_node *right = sdb_node_next(nd);
-        if (last && right != NULL) {
-            nd = right;
-        } else if (nd->level > 0) {
-            const struct sdb_node *child = sdb_node_slot(nd, last ? n - 1 : 0);
-            if (sdb_node_unchanged(nd, version))
-                nd = child;
-        } else if (copy_leaf(it, nd, version, n)) {
-            break;
-        }
-    }
-    look_right(it);
-}
-
-static void load_leaf(struct memtable_iter *it, const struct sdb_node *nd)
-{
-    uint32_t spins = 0, version;
-    do
-        version = sdb_node_begin_read(nd, &spins);
-    while (!copy_leaf(it, nd, version, sdb_node_n(nd)));
-    look_right(it);
-}
-
-static void show(struct memtable_iter *it, const struct sdb_entry *e)
-{
-    it->at = e;
-    it->base.at.key = sdb_entry_key(e);
-    it->base.at.number = e->number + it->raise;
-    it->base.at.kind = (enum sdb_kind)e->kind;
-    it->base.at.value = sdb_entry_value(e);
-}
-
-/* Stand on the first slot from pos on that shows something. */
-static int settle_forward(struct memtable_iter *it)
-{
-    for (;;) {
-        for (; it->pos < it->n; it->pos++) {
-            if (it->pos < it->nright)
-                sdb_entry_prefetch(atomic_load_explicit(&it->right->slots[it->pos],
-                                                        memory_order_relaxed));
-            const struct sdb_entry *e =
-                visible(it->slots[it->pos], it->ceiling, it->hidden);
-            if (e != NULL) {
-                show(it, e);
-                return 0;
-            }
-        }
-        if (it->right == NULL)
-            return SEERDB_NOTFOUND;
-        load_leaf(it, it->right);
-        it->pos = 0;
-    }
-}
-
-/* Stand on the last slot below `end` that shows something. */
-static int settle_backward(struct memtable_iter *it, uint32_t end)
-{
-    for (;;) {
-        while (end > 0) {
-            it->pos = --end;
-            if (end >= AHEAD)
-                sdb_entry_prefetch(it->slots[end - AHEAD]);
-            const struct sdb_entry *e =
-                visible(it->slots[end], it->ceiling, it->hidden);
-            if (e != NULL) {
-                show(it, e);
-                return 0;
-            }
-        }
-        if (it->low == NULL)
-            return SEERDB_NOTFOUND;
-        end = load_leaf_of(it, sdb_entry_key(it->low), SDB_AIM_BELOW).pos;
-        for (uint32_t i = 1; i <= AHEAD && i <= end; i++)
-            sdb_entry_prefetch(it->slots[end - i]);
-    }
-}
-
-static int iter_first(struct sdb_iter *base, seerdb_err *err)
-{
-    (void)err;
-    struct memtable_iter *it = iter_of(base);
-    load_end_leaf(it, false);
-    it->pos = 0;
-    return settle_forward(it);
-}
-
-static int iter_last(struct sdb_iter *base, seerdb_err *err)
-{
-    (void)err;
-    struct memtable_iter *it = iter_of(base);
-    load_end_leaf(it, true);
-    return settle_backward(it, it->n);
-}
-
-static int iter_seek(struct sdb_iter *base, seerdb_slice key, seerdb_err *err)
-{
-    (void)err;
-    struct memtable_iter *it = iter_of(base);
-    it->pos = load_leaf_of(it, key, SDB_AIM_AT).pos;
-    return settle_forward(it);
-}
-
-static int iter_seek_for_prev(struct sdb_iter *base, seerdb_slice key, seerdb_err *err)
-{
-    (void)err;
-    struct memtable_iter *it = iter_of(base);
-    struct sdb_place at = load_leaf_of(it, key, SDB_AIM_AT);
-    return settle_backward(it, at.pos + (at.equal ? 1 : 0));
-}
-
-static int iter_next(struct sdb_iter *base, seerdb_err *err)
-{
-    (void)err;
-    struct memtable_iter *it = iter_of(base);
-    it->pos++;
-    return settle_forward(it);
-}
-
-static int iter_prev(struct sdb_iter *base, seerdb_err *err)
-{
-    (void)err;
-    struct memtable_iter *it = iter_of(base);
-    return settle_backward(it, it->pos);
-}
-
-static int iter_older(struct sdb_iter *base, seerdb_err *err)
-{
-    (void)err;
-    struct memtable_iter *it = iter_of(base);
-    const struct sdb_entry *e = it->at;
-    do /* an entry of the same number was replaced by this one */
-        e = visible(e->older, it->ceiling, it->hidden);
-    while (e != NULL && e->number == it->at->number);
-    if (e == NULL)
-        return SEERDB_NOTFOUND;
-    show(it, e);
-    return 0;
-}
-
-static void iter_close(struct sdb_iter *base)
-{
-    sdb_memtable_unref(iter_of(base)->m);
-    sdb_mem_free(base);
-}
-
-static const struct sdb_iter_ops iter_ops = {
-    .first = iter_first,
-    .last = iter_last,
-    .seek = iter_seek,
-    .seek_for_prev = iter_seek_for_prev,
-    .next = iter_next,
-    .prev = iter_prev,
-    .older = iter_older,
-    .close = iter_close,
-};
 
 /* ---- writer --------------------------------------------------------------- */
 
@@ -409,7 +135,7 @@ struct path {
     uint32_t child[LEVELS_MAX]; /* which one was taken; of inner nodes */
 };
 
-static struct sdb_place find_path(const struct root *root, seerdb_slice key,
+static struct sdb_place find_path(const struct sdb_root *root, seerdb_slice key,
                                   uint64_t code, struct path *path)
 {
     struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_relaxed);
@@ -426,7 +152,7 @@ static struct sdb_place find_path(const struct root *root, seerdb_slice key,
 }
 
 /* Nodes that a new slot in the leaf of the path takes. */
-static size_t nodes_needed(const struct root *root, const struct path *path)
+static size_t nodes_needed(const struct sdb_root *root, const struct path *path)
 {
     uint32_t top = atomic_load_explicit(&root->top, memory_order_relaxed)->level;
     for (uint32_t level = 0; level <= top; level++)
@@ -436,7 +162,7 @@ static size_t nodes_needed(const struct root *root, const struct path *path)
 }
 
 /* Put a level above the top. */
-static void grow(struct sdb_memtable *m, struct root *root, struct sdb_node *right)
+static void grow(struct sdb_memtable *m, struct sdb_root *root, struct sdb_node *right)
 {
     struct sdb_node *old = atomic_load_explicit(&root->top, memory_order_relaxed);
     struct sdb_node *top = take_spare(m, old->level + 1);
@@ -447,7 +173,7 @@ static void grow(struct sdb_memtable *m, struct root *root, struct sdb_node *rig
 }
 
 /* Requires: nodes_needed() are spare. */
-static void insert_slot(struct sdb_memtable *m, struct root *root,
+static void insert_slot(struct sdb_memtable *m, struct sdb_root *root,
                         const struct path *path, uint32_t pos, uint64_t code,
                         void *slot)
 {
@@ -472,14 +198,14 @@ static void insert_slot(struct sdb_memtable *m, struct root *root,
     }
 }
 
-static uint64_t code_of_low(const struct root *root, const struct sdb_entry *low)
+static uint64_t code_of_low(const struct sdb_root *root, const struct sdb_entry *low)
 {
     return low == NULL ? 0 : sdb_code(&root->coder, sdb_entry_key(low));
 }
 
 /* Clone the nodes below `from` with root's codes.  last[level] is the clone made before
  * at that level.  Requires: the memory is reserved. */
-static struct sdb_node *clone(struct sdb_memtable *m, const struct root *root,
+static struct sdb_node *clone(struct sdb_memtable *m, const struct sdb_root *root,
                               const struct sdb_node *from, struct sdb_node **last)
 {
     uint32_t n = sdb_node_n(from);
@@ -506,7 +232,7 @@ static struct sdb_node *clone(struct sdb_memtable *m, const struct root *root,
 /* Drop only the prefix that all keys share.  Optional: does nothing without memory. */
 static void rebuild(struct sdb_memtable *m)
 {
-    struct root *old = atomic_load_explicit(&m->root, memory_order_relaxed);
+    struct sdb_root *old = atomic_load_explicit(&m->root, memory_order_relaxed);
     struct sdb_node *top = atomic_load_explicit(&old->top, memory_order_relaxed);
     struct sdb_node *last[LEVELS_MAX] = {NULL};
     size_t count = 1; /* the root is smaller than a node */
@@ -515,7 +241,8 @@ static void rebuild(struct sdb_memtable *m)
     m->outside = 0;
     if (sdb_arena_reserve(&m->nodes, (count + 1) * sizeof(struct sdb_node), NULL) != 0)
         return;
-    struct root *root = sdb_arena_alloc(&m->nodes, sizeof *root, alignof(struct root));
+    struct sdb_root *root =
+        sdb_arena_alloc(&m->nodes, sizeof *root, alignof(struct sdb_root));
     assert(root != NULL);
     sdb_coder_set(&root->coder, (seerdb_slice){old->coder.prefix, m->prefix_size});
     atomic_init(&root->top, clone(m, root, top, last));
@@ -526,7 +253,7 @@ static void rebuild(struct sdb_memtable *m)
 /* See to it that there is a root, and that its coder is worth its keep. */
 static int prepare_root(struct sdb_memtable *m, seerdb_slice key, seerdb_err *err)
 {
-    struct root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
+    struct sdb_root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
     if (root == NULL) {
         int rc = keep_spares(m, 1, err);
         if (rc != 0)
@@ -632,7 +359,7 @@ int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
     int rc = prepare_root(m, r->key, err);
     if (rc != 0)
         return rc;
-    struct root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
+    struct sdb_root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
     uint64_t code = sdb_code(&root->coder, r->key);
     bool append = is_above_all(m, r->key, code) && sdb_node_n(m->tail) < SDB_NODE_SLOTS;
     if (!append)
@@ -660,33 +387,18 @@ int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
 int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
                      const struct sdb_hidden *hidden, struct sdb_found *out)
 {
-    const struct root *root = atomic_load_explicit(&m->root, memory_order_acquire);
+    const struct sdb_root *root = atomic_load_explicit(&m->root, memory_order_acquire);
     if (root == NULL)
         return SEERDB_NOTFOUND;
-    const struct sdb_entry *e = visible(find_newest(root, key), ceiling, hidden);
+    const struct sdb_entry *e =
+        sdb_memtable_visible(find_newest(root, key), ceiling, hidden);
     if (e == NULL)
         return SEERDB_NOTFOUND;
     *out = (struct sdb_found){.number = e->number,
                               .kind = (enum sdb_kind)e->kind,
                               .value = sdb_entry_value(e),
-                              .pin = seerdb_pin_ref(&m->pin)};
-    return 0;
-}
-
-int sdb_memtable_iter(struct sdb_memtable *m, uint64_t ceiling,
-                      const struct sdb_hidden *hidden, uint64_t raise,
-                      struct sdb_iter **out, seerdb_err *err)
-{
-    struct memtable_iter *it = sdb_mem_zalloc(sizeof *it);
-    if (it == NULL)
-        return sdb_fail_nomem(err, sizeof *it);
-    it->base.ops = &iter_ops;
-    it->base.pin = seerdb_pin_ref(&m->pin);
-    it->m = m;
-    it->ceiling = ceiling;
-    it->hidden = hidden;
-    it->raise = raise;
-    *out = &it->base;
+                              .pin = seerdb_pin_ref(&m->pin),
+                              .key = sdb_entry_key(e)};
     return 0;
 }
 
@@ -705,23 +417,39 @@ uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m)
     return atomic_load_explicit(&m->tombstones, memory_order_relaxed);
 }
 
-bool sdb_memtable_bounds(struct sdb_memtable *m, seerdb_slice *smallest,
-                         seerdb_slice *largest)
+const struct sdb_root *sdb_memtable_root(const struct sdb_memtable *m)
 {
-    struct memtable_iter it = {.m = m, .ceiling = UINT64_MAX};
-    if (iter_first(&it.base, NULL) != 0)
-        return false;
-    *smallest = it.base.at.key;
-    if (iter_last(&it.base, NULL) != 0)
-        return false;
-    *largest = it.base.at.key;
-    return true;
+    return atomic_load_explicit(&m->root, memory_order_acquire);
+}
+
+/* As if all children of a node had as many keys.  What is read may be in the middle of
+ * a change; it is an estimate. */
+double sdb_memtable_share_below(const struct sdb_memtable *m, seerdb_slice key)
+{
+    const struct sdb_root *root = sdb_memtable_root(m);
+    double share = 0, width = 1;
+    if (root == NULL)
+        return 0;
+    uint64_t code = sdb_code(&root->coder, key);
+    const struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_acquire);
+    for (;;) {
+        uint32_t n = sdb_node_n(nd);
+        struct sdb_place at = sdb_node_search(nd, n, key, code);
+        if (n == 0)
+            return share;
+        if (nd->level == 0)
+            return share + width * at.pos / n;
+        uint32_t child = at.equal || at.pos == 0 ? at.pos : at.pos - 1;
+        share += width * child / n;
+        width /= n;
+        nd = sdb_node_slot(nd, child);
+    }
 }
 
 /* ---- check ---------------------------------------------------------------- */
 
 struct check {
-    const struct root *root;
+    const struct sdb_root *root;
     const struct sdb_node *last[LEVELS_MAX]; /* the node before, of each level */
     const struct sdb_entry *last_key;
     size_t per_level[LEVELS_MAX];

@@ -19,6 +19,8 @@
 #include "tree/hidden.h"
 
 struct sdb_memtable;
+struct sdb_root;  /* tree/node.h */
+struct sdb_entry; /* tree/node.h */
 
 int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err) SDB_MUST_CHECK;
 seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m); /* borrowed: ref it to keep m */
@@ -52,10 +54,18 @@ int sdb_memtable_iter(struct sdb_memtable *m, uint64_t ceiling,
                       const struct sdb_hidden *hidden, uint64_t raise,
                       struct sdb_iter **out, seerdb_err *err) SDB_MUST_CHECK;
 
+/* Use one again. Requires: it was made by sdb_memtable_iter and is at rest. */
+void sdb_memtable_iter_aim(struct sdb_iter *it, struct sdb_memtable *m,
+                           uint64_t ceiling, const struct sdb_hidden *hidden,
+                           uint64_t raise);
+
 /* Any thread, relaxed: statistics and triggers. */
 size_t sdb_memtable_bytes(const struct sdb_memtable *m);     /* of heap held */
 uint64_t sdb_memtable_records(const struct sdb_memtable *m); /* versions inserted */
 uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m);
+
+/* About which share of the keys lies below key, 0 to 1.  Any thread. */
+double sdb_memtable_share_below(const struct sdb_memtable *m, seerdb_slice key);
 
 /* First and last key; false when empty.  Borrowed from m. */
 bool sdb_memtable_bounds(struct sdb_memtable *m, seerdb_slice *smallest,
@@ -63,5 +73,12 @@ bool sdb_memtable_bounds(struct sdb_memtable *m, seerdb_slice *smallest,
 
 /* Walk everything and assert the invariants. Tests and debug builds; no writer. */
 void sdb_memtable_check(struct sdb_memtable *m);
+
+/* For memtable_iter.c: where a search begins, NULL: empty; and the newest version from
+ * e on with a number <= ceiling that is not hidden, or NULL. */
+const struct sdb_root *sdb_memtable_root(const struct sdb_memtable *m);
+const struct sdb_entry *sdb_memtable_visible(const struct sdb_entry *e,
+                                             uint64_t ceiling,
+                                             const struct sdb_hidden *hidden);
 
 #endif

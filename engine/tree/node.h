@@ -17,7 +17,7 @@
 #define SDB_TREE_NODE_H
 
 #include "os/clock.h"
-#include "table/key.h"
+#include "table/keycode.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -258,6 +258,33 @@ static inline void sdb_entry_prefetch(const struct sdb_entry *e)
     const uint8_t *p = (const uint8_t *)e;
     __builtin_prefetch(p);
     __builtin_prefetch(p + SDB_CACHE_LINE);
+}
+
+struct sdb_root {
+    struct sdb_coder coder;         /* immutable */
+    _Atomic(struct sdb_node *) top; /* release: grow(); acquire: below */
+};
+
+/* A leaf where the search may start: it, or one to its right, is the one. */
+static inline const struct sdb_node *sdb_root_find_leaf(const struct sdb_root *root,
+                                                        seerdb_slice key, uint64_t code,
+                                                        enum sdb_aim aim,
+                                                        uint32_t *spins)
+{
+    const struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_acquire);
+    while (nd->level > 0) {
+        uint32_t version = sdb_node_begin_read(nd, spins), n = sdb_node_n(nd);
+        struct sdb_place at = sdb_node_search(nd, n, key, code);
+        uint32_t end = at.pos + (at.equal && aim == SDB_AIM_AT ? 1 : 0);
+        const struct sdb_node *right = sdb_node_next(nd);
+        const struct sdb_node *child = sdb_node_slot(nd, end > 0 ? end - 1 : 0);
+        if (!sdb_node_unchanged(nd, version))
+            continue;
+        assert(end > 0); /* nd->low is below the key, or at it */
+        nd = end == n && sdb_node_lies_right(right, key, aim) ? right : child;
+        sdb_node_prefetch(nd);
+    }
+    return nd;
 }
 
 #endif

@@ -14,7 +14,8 @@ struct run_iter {
     uint32_t first, end;         /* its members */
     uint32_t place;              /* of the table that is open */
     struct sdb_run_shown shown;
-    struct sdb_iter *table; /* owned; NULL: none is open */
+    struct sdb_iter *table; /* owned; NULL: none was needed yet */
+    bool open;              /* it is over the table at place; otherwise at rest */
 };
 
 static struct run_iter *self(struct sdb_iter *it)
@@ -42,29 +43,42 @@ static bool is_visible(const struct run_iter *r)
 /* NOTFOUND: it would show nothing. */
 static int open_table(struct run_iter *r, uint32_t place, seerdb_err *err)
 {
-    bool open = r->table != NULL && r->place == place;
+    struct sdb_table *t = r->version->members[place]->table;
+    if (r->open && r->place != place) {
+        r->table->ops->rest(r->table);
+        r->open = false;
+    }
     r->place = place;
-    if (open)
-        return is_visible(r) ? 0 : SEERDB_NOTFOUND;
-    sdb_iter_close(r->table);
-    r->table = NULL;
     if (!is_visible(r))
         return SEERDB_NOTFOUND;
-    return sdb_table_iter(r->version->members[place]->table,
-                          number_of(r) != 0 ? SDB_NUMBER_MAX : r->shown.ceiling,
-                          &r->table, err);
+    if (r->open)
+        return 0;
+    uint64_t ceiling = number_of(r) != 0 ? SDB_NUMBER_MAX : r->shown.ceiling;
+    if (r->table != NULL) {
+        sdb_table_iter_aim(r->table, t, ceiling);
+    } else {
+        int rc = sdb_table_iter(t, ceiling, &r->table, err);
+        if (rc != 0)
+            return rc;
+    }
+    r->open = true;
+    return 0;
 }
 
 /* The open table answered rc. */
 static int show(struct run_iter *r, int rc)
 {
-    if (rc == 0) {
-        r->it.at = r->table->at;
-        r->it.pin = r->table->pin;
-        if (number_of(r) != 0)
-            r->it.at.number = number_of(r);
+    if (rc != 0)
+        return rc;
+    uint64_t number = number_of(r);
+    sdb_iter_show(&r->it, r->table);
+    if (number != 0) {
+        r->it.at.number = number;
+        r->it.as = number;
+        if (r->shown.hidden != NULL) /* a rollback may hide the next record */
+            r->it.plain = 0;
     }
-    return rc;
+    return 0;
 }
 
 /* The open table answered rc: at its end go on with the tables behind it. */
@@ -128,6 +142,7 @@ static int iter_seek_for_prev(struct sdb_iter *it, seerdb_slice key, seerdb_err 
 static int iter_next(struct sdb_iter *it, seerdb_err *err)
 {
     struct run_iter *r = self(it);
+    sdb_iter_follow(r->table, it);
     return go_on(
         r, is_visible(r) ? r->table->ops->next(r->table, err) : SEERDB_NOTFOUND, err);
 }
@@ -135,6 +150,7 @@ static int iter_next(struct sdb_iter *it, seerdb_err *err)
 static int iter_prev(struct sdb_iter *it, seerdb_err *err)
 {
     struct run_iter *r = self(it);
+    sdb_iter_follow(r->table, it);
     return go_back(
         r, is_visible(r) ? r->table->ops->prev(r->table, err) : SEERDB_NOTFOUND, err);
 }
@@ -142,14 +158,24 @@ static int iter_prev(struct sdb_iter *it, seerdb_err *err)
 static int iter_older(struct sdb_iter *it, seerdb_err *err)
 {
     struct run_iter *r = self(it);
+    sdb_iter_follow(r->table, it);
     return show(r, r->table->ops->older(r->table, err));
+}
+
+static void iter_rest(struct sdb_iter *it)
+{
+    struct run_iter *r = self(it);
+    if (r->open)
+        r->table->ops->rest(r->table);
+    sdb_version_unref(r->version);
+    *r = (struct run_iter){.it.ops = it->ops, .table = r->table};
 }
 
 static void iter_close(struct sdb_iter *it)
 {
     struct run_iter *r = self(it);
+    iter_rest(it);
     sdb_iter_close(r->table);
-    sdb_version_unref(r->version);
     sdb_mem_free(r);
 }
 
@@ -158,17 +184,14 @@ int sdb_run_iter_spilled(struct sdb_version *v, const struct sdb_run *run,
                          seerdb_err *err)
 {
     static const struct sdb_iter_ops ops = {
-        iter_first, iter_last, iter_seek,  iter_seek_for_prev,
-        iter_next,  iter_prev, iter_older, iter_close,
+        iter_first, iter_last,  iter_seek,  iter_seek_for_prev, iter_next,
+        iter_prev,  iter_older, iter_close, iter_rest,
     };
     struct run_iter *r = sdb_mem_zalloc(sizeof *r);
     if (r == NULL)
         return sdb_fail_nomem(err, sizeof *r);
     r->it.ops = &ops;
-    r->version = sdb_version_ref(v);
-    r->first = run->first;
-    r->end = run->first + run->n;
-    r->shown = *shown;
+    sdb_run_iter_aim(&r->it, v, run, shown);
     *out = &r->it;
     return 0;
 }
@@ -178,4 +201,14 @@ int sdb_run_iter(struct sdb_version *v, const struct sdb_run *run, uint64_t ceil
 {
     return sdb_run_iter_spilled(v, run, &(struct sdb_run_shown){.ceiling = ceiling},
                                 out, err);
+}
+
+void sdb_run_iter_aim(struct sdb_iter *it, struct sdb_version *v,
+                      const struct sdb_run *run, const struct sdb_run_shown *shown)
+{
+    struct run_iter *r = self(it);
+    r->version = sdb_version_ref(v);
+    r->first = run->first;
+    r->end = run->first + run->n;
+    r->shown = *shown;
 }

@@ -28,4 +28,9 @@ int sdb_run_iter_spilled(struct sdb_version *v, const struct sdb_run *run,
                          const struct sdb_run_shown *shown, struct sdb_iter **out,
                          seerdb_err *err) SDB_MUST_CHECK;
 
+/* Use one again, for a version of either kind. Requires: it was made by one of these
+ * and is at rest. */
+void sdb_run_iter_aim(struct sdb_iter *it, struct sdb_version *v,
+                      const struct sdb_run *run, const struct sdb_run_shown *shown);
+
 #endif

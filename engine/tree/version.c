@@ -241,3 +241,14 @@ uint32_t sdb_run_seek(const struct sdb_version *v, const struct sdb_run *run,
     }
     return lo;
 }
+
+uint64_t sdb_run_rank(const struct sdb_version *v, const struct sdb_run *run,
+                      seerdb_slice key)
+{
+    uint32_t at = sdb_run_seek(v, run, key);
+    uint64_t rank = 0;
+    for (uint32_t i = run->first; i < at; i++)
+        rank += v->members[i]->desc.records;
+    return at < run->first + run->n ? rank + sdb_table_rank(v->members[at]->table, key)
+                                    : rank;
+}

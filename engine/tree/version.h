@@ -92,6 +92,10 @@ uint64_t sdb_version_next_run(const struct sdb_version *v);
 uint32_t sdb_run_seek(const struct sdb_version *v, const struct sdb_run *run,
                       seerdb_slice key);
 
+/* About how many records of the run come before key.  No I/O. */
+uint64_t sdb_run_rank(const struct sdb_version *v, const struct sdb_run *run,
+                      seerdb_slice key);
+
 /* The table of the run that may hold key, or NULL. */
 static inline const struct sdb_member *
 sdb_run_find(const struct sdb_version *v, const struct sdb_run *run, seerdb_slice key)
