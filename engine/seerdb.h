@@ -240,6 +240,14 @@ int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options,
 /* Open an existing tree.  NOTFOUND: the store has no such tree (no message). */
 int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out,
                      seerdb_err *err);
+
+/* Read the tree's tables, as they are and as they come, through maps of their files
+ * where the file layer has maps: uncompressed blocks are not copied, and their memory
+ * is the system's.  Until the store is closed; nothing of it is kept.  A read error of
+ * the disk, and a file that somebody cuts short, then kill the process (SIGBUS) instead
+ * of failing the call.  Does nothing in a child of the process that opened the store.
+ */
+void seerdb_tree_use_maps(seerdb_tree *tree);
 void seerdb_tree_close(seerdb_tree *tree); /* gives the handle back; accepts NULL */
 
 seerdb *seerdb_tree_store(const seerdb_tree *tree);

@@ -44,6 +44,7 @@ struct svt_options {
     unsigned filter_bits; /* per key; default 10 */
     enum svt_insert insert;
     enum seerdb_compaction compaction;
+    bool mmap; /* read tables through maps; of each connection that declares it */
 };
 
 struct svt_schema {

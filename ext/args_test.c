@@ -240,6 +240,13 @@ static void options_are_read(void **state)
     parse(&s, "a", "index = learned", "filter_bits = 0");
     assert_int_equal(s.options.index, SEERDB_INDEX_LEARNED);
     assert_int_equal(s.options.filter_bits, 0);
+    assert_false(s.options.mmap);
+    svt_schema_fini(&s);
+    parse(&s, "a", "mmap = 1");
+    assert_true(s.options.mmap);
+    svt_schema_fini(&s);
+    parse(&s, "a", "mmap = '0'");
+    assert_false(s.options.mmap);
     svt_schema_fini(&s);
     parse(&s, "a", "compression = zstd", "memory_limit = '3gb'");
     assert_int_equal(s.options.compression, 1);
@@ -252,7 +259,7 @@ static void options_are_read(void **state)
 #define KEY_GRAMMAR "PRIMARY KEY (column [COLLATE c] [ASC|DESC], ...)"
 #define OPTIONS                                                                        \
     "the options are path, memory_limit, sync, history, compression, index, "          \
-    "filter_bits, insert and compaction"
+    "filter_bits, insert, compaction and mmap"
 
 static void what_cannot_be_honoured_is_refused_by_name(void **state)
 {

@@ -126,6 +126,12 @@ static inline bool svt_set_compaction(struct svt_options *o, char **value)
     return false;
 }
 
+static inline bool svt_set_mmap(struct svt_options *o, char **value)
+{
+    o->mmap = strcmp(*value, "1") == 0;
+    return o->mmap || strcmp(*value, "0") == 0;
+}
+
 /* `set` NULL: documented, and not there yet.  It may take the value. */
 struct svt_option {
     const char *name;
@@ -150,13 +156,13 @@ static const struct svt_option svt_known_options[] = {
     {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive"},
     {"ttl", NULL, NULL, NULL},
     {"filter", NULL, NULL, NULL},
-    {"mmap", NULL, NULL, NULL},
+    {"mmap", svt_set_mmap, "0 or 1", NULL},
     {"cold_path", NULL, NULL, NULL},
     {"cold_level", NULL, NULL, NULL},
 };
 
 static const char svt_option_names[] =
     "the options are path, memory_limit, sync, history, compression, index, "
-    "filter_bits, insert and compaction";
+    "filter_bits, insert, compaction and mmap";
 
 #endif

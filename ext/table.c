@@ -393,6 +393,8 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     }
     if (rc != SEERDB_OK)
         return svt_table_fail(t, rc, &err);
+    if (t->schema.options.mmap)
+        seerdb_tree_use_maps(tree);
     if ((rc = keyspace_new(t->conn, store, tree, &t->ks)) != SQLITE_OK)
         seerdb_tree_close(tree);
     return rc;
@@ -627,6 +629,8 @@ static int create_tree(struct svt_table *t, struct svt_store *store,
     int rc = seerdb_tree_create(store->db, &options, &tree, &err);
     if (rc != SEERDB_OK)
         return svt_table_fail(t, rc, &err);
+    if (t->schema.options.mmap)
+        seerdb_tree_use_maps(tree);
     struct svt_shadow s = {
         .store = seerdb_id(store->db), .tree = seerdb_tree_id(tree), .owner = t->owner};
     rc = svt_shadow_insert(&place, &s, &t->base.zErrMsg);

@@ -46,7 +46,7 @@
 enum { MAX_TRANSACTIONS = 40, MAX_DEPTH = 4 };
 
 /* So many cuts must have met the background work that they are about. */
-enum { MEANINGFUL = 20 };
+enum { MEANINGFUL = 60 };
 
 /* ---- comparing ------------------------------------------------------------------- */
 

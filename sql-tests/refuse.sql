@@ -51,7 +51,7 @@ CREATE VIRTUAL TABLE r USING seerdb(a, filter_bits = 21);
 CREATE VIRTUAL TABLE r USING seerdb(a, ttl = 'a + 86400');
 CREATE VIRTUAL TABLE r USING seerdb(a, filter = 'a > 1');
 CREATE VIRTUAL TABLE r USING seerdb(a, history = forever);
-CREATE VIRTUAL TABLE r USING seerdb(a, mmap = 1);
+CREATE VIRTUAL TABLE r USING seerdb(a, mmap = 2);
 CREATE VIRTUAL TABLE r USING seerdb(a, cold_path = '/cold');
 CREATE VIRTUAL TABLE r USING seerdb(a, cold_level = 2);
 -- Nothing is left of all these.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Chunks double from 4 KiB to 1 MiB, so that a batch of one row costs little and a
- * memtable of 64 MiB few calls. */
+ * memtable of 64 MiB few calls.  What would be as large as a chunk of the source comes
+ * from there. */
 #include "base/arena.h"
 
 #include <stdatomic.h>
@@ -12,13 +13,17 @@
 
 struct sdb_arena_chunk {
     struct sdb_arena_chunk *older;
+    size_t sourced; /* its size, for the source; 0: it is the heap's */
 };
 
 void sdb_arena_fini(struct sdb_arena *a)
 {
     while (a->chunks != NULL) {
         struct sdb_arena_chunk *older = a->chunks->older;
-        sdb_mem_free(a->chunks);
+        if (a->chunks->sourced != 0)
+            a->source.give(a->source.ctx, a->chunks, a->chunks->sourced);
+        else
+            sdb_mem_free(a->chunks);
         a->chunks = older;
     }
     a->next = a->end = NULL;
@@ -36,10 +41,19 @@ static bool grow(struct sdb_arena *a, size_t size)
         return false;
     if (want < need)
         want = need;
-    struct sdb_arena_chunk *c = sdb_mem_alloc(want); /* alloc aligns */
+    size_t sourced = a->source.chunk;
+    if (want < sourced || need > sourced)
+        sourced = 0;
+    struct sdb_arena_chunk *c;
+    if (sourced != 0) {
+        want = sourced;
+        c = a->source.take(a->source.ctx, want);
+    } else {
+        c = sdb_mem_alloc(want); /* alloc aligns */
+    }
     if (c == NULL)
         return false;
-    c->older = a->chunks;
+    *c = (struct sdb_arena_chunk){a->chunks, sourced};
     a->chunks = c;
     a->next = (uint8_t *)(c + 1);
     a->end = (uint8_t *)c + want;

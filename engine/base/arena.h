@@ -8,11 +8,23 @@
 
 #include "base/mem.h"
 
+/* Where whole chunks come from, and go back to. */
+struct sdb_arena_source {
+    void *(*take)(void *ctx, size_t size); /* aligned to 16; NULL: no memory */
+    void (*give)(void *ctx, void *chunk, size_t size);
+    void *ctx;    /* borrowed; lives as long as a chunk of it is held */
+    size_t chunk; /* the size to take them in; 0: there is no source */
+};
+
 struct sdb_arena_chunk;
 struct sdb_arena {
+    /* All zeros: the heap has everything.  Otherwise set it before the first
+     * allocation; the heap then has the small chunks at the beginning, and what is
+     * larger than a chunk. */
+    struct sdb_arena_source source;
     struct sdb_arena_chunk *chunks; /* owned; newest first */
     uint8_t *next, *end;            /* free bytes of the newest chunk */
-    _Atomic size_t bytes;           /* taken from the heap; relaxed: a statistic */
+    _Atomic size_t bytes;           /* of all chunks; relaxed: a statistic */
 };
 
 void sdb_arena_fini(struct sdb_arena *a); /* accepts all zeros */
@@ -21,10 +33,10 @@ void sdb_arena_fini(struct sdb_arena *a); /* accepts all zeros */
 void *sdb_arena_alloc(struct sdb_arena *a, size_t size, size_t align) SDB_MUST_CHECK;
 
 /* Make sure that allocations of `size` bytes in all, alignment included, succeed
- * without going to the heap. */
+ * without another chunk. */
 int sdb_arena_reserve(struct sdb_arena *a, size_t size, seerdb_err *err) SDB_MUST_CHECK;
 
-/* Bytes of the heap held. Any thread. */
+/* Bytes held. Any thread. */
 size_t sdb_arena_bytes(const struct sdb_arena *a);
 
 #endif

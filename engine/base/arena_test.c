@@ -96,6 +96,55 @@ static void without_memory_the_arena_stays_usable(void **state)
     sdb_arena_fini(&a);
 }
 
+struct store {
+    unsigned taken, given;
+    size_t size;
+};
+
+static void *store_take(void *ctx, size_t size)
+{
+    struct store *s = ctx;
+    s->size = size;
+    void *p = sdb_mem_alloc(size);
+    s->taken += p != NULL ? 1 : 0;
+    return p;
+}
+
+static void store_give(void *ctx, void *chunk, size_t size)
+{
+    struct store *s = ctx;
+    assert_int_equal(size, s->size);
+    s->given++;
+    sdb_mem_free(chunk);
+}
+
+static void large_chunks_come_from_the_source_and_go_back(void **state)
+{
+    struct store s = {0};
+    struct sdb_arena a = {.source = {store_take, store_give, &s, 100000}};
+    (void)state;
+    while (sdb_arena_bytes(&a) < 65536)
+        memset(sdb_arena_alloc(&a, 1000, 8), 1, 1000);
+    assert_int_equal(s.taken, 0); /* a batch of a few rows is the heap's */
+    for (int i = 0; i < 1000; i++)
+        memset(sdb_arena_alloc(&a, 1000, 8), 2, 1000);
+    assert_in_range(s.taken, 10, 11);
+    assert_int_equal(s.size, 100000);
+    unsigned before = s.taken;
+    memset(sdb_arena_alloc(&a, 100000, 8), 3, 100000); /* does not fit: the heap's */
+    assert_int_equal(s.taken, before);
+    assert_in_range(sdb_arena_bytes(&a), before * s.size + 165536,
+                    before * s.size + 131072 + (2 << 20));
+    sdb_mem_fail_after(0);
+    while (sdb_arena_alloc(&a, 1000, 8) != NULL)
+        continue;
+    sdb_mem_fail_after(-1);
+    memset(sdb_arena_alloc(&a, 99000, 8), 4, 99000);
+    assert_int_equal(s.taken, before + 1);
+    sdb_arena_fini(&a);
+    assert_int_equal(s.given, s.taken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_large_arena_makes_few_calls),
         cmocka_unit_test(reserved_memory_is_there),
         cmocka_unit_test(without_memory_the_arena_stays_usable),
+        cmocka_unit_test(large_chunks_come_from_the_source_and_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,8 +20,8 @@ struct owner {
     seerdb_tree *tree;
     seerdb_uuid id;
     uint64_t marker;
-    bool mute;    /* does not decide, but for */
-    unsigned but; /* so many times */
+    _Atomic bool mute;    /* does not decide, but for */
+    _Atomic unsigned but; /* so many times */
     bool asides;
     uint64_t made; /* side files, in all sessions */
 };

@@ -131,7 +131,7 @@ static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **
         return sdb_fail_nomem(err, sizeof *parts);
     s->parts = parts;
     struct sdb_memtable *m;
-    if ((rc = sdb_memtable_new(&m, err)) != 0)
+    if ((rc = sdb_new_memtable(b->db, &m, err)) != 0)
         return rc;
     sdb_lock_db(&b->db->lock);
     sdb_tree_ref(t);
@@ -190,7 +190,7 @@ static int spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *
                           .memtable = part->memtable,
                           .hidden = &b->scratch->hidden,
                           .from = part->since};
-    if (rc != 0 || (rc = sdb_memtable_new(&fresh, err)) != 0)
+    if (rc != 0 || (rc = sdb_new_memtable(b->db, &fresh, err)) != 0)
         goto out;
     for (size_t i = 0; rc == 0 && s.from < b->ordinal; i++) {
         struct sdb_version *more = NULL;

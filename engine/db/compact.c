@@ -236,6 +236,7 @@ static int run(struct compaction *c, seerdb_err *err)
     tell(c, began_us, rc, &why);
     sdb_rewrite_fini(&c->rewrite);
     if (rc == 0) {
+        sdb_tree_map_tables(c->tree);
         sdb_lock_write(&c->db->write_lock);
         sdb_share_memory(c->db);
         sdb_unlock_write(&c->db->write_lock);

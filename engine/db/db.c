@@ -17,10 +17,12 @@
 #define MEMORY_DEFAULT ((size_t)256 << 20)
 #define HISTORY_MS     10000u
 #define MEMORY_MIN     ((size_t)1 << 20)
-#define MEMTABLE_MAX   ((size_t)64 << 20)
-#define LOG_FILE_MIN   ((uint64_t)256 << 10)
-#define LOG_FILE_MAX   ((uint64_t)8 << 20)
-#define LOG_FILE_MOST  ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
+/* Pages of 2 MiB are no unit for less. */
+#define PAGES_FROM    ((size_t)32 << 20)
+#define MEMTABLE_MAX  ((size_t)64 << 20)
+#define LOG_FILE_MIN  ((uint64_t)256 << 10)
+#define LOG_FILE_MAX  ((uint64_t)8 << 20)
+#define LOG_FILE_MOST ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
 
 /* ---- opening and closing ----------------------------------------------------- */
 
@@ -153,6 +155,7 @@ static void release(seerdb *db) NO_TSA
     sdb_deciders_free(db);
     sdb_events_free(db);
     sdb_cache_free(db->cache);
+    sdb_pages_unref(db->pages); /* pins that callers still hold keep it */
     sdb_manifest_close(db->manifest);
     sdb_file_close(db->lock_file);
     sdb_cond_fini(&db->slot_free);
@@ -207,7 +210,10 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     db->name = sdb_mem_strdup(dir != NULL ? dir : "in-memory store");
     set_limits(db, o, &log_file_size);
     db->cache = sdb_cache_new(db->memory_limit / 16 * 15);
-    if (db->dir == NULL || db->name == NULL || db->fs == NULL || db->cache == NULL) {
+    if (db->memory_limit >= PAGES_FROM)
+        db->pages = sdb_pages_new(db->memtable_size);
+    if (db->dir == NULL || db->name == NULL || db->fs == NULL || db->cache == NULL ||
+        (db->pages == NULL && db->memory_limit >= PAGES_FROM)) {
         rc = sdb_fail_nomem(err, 0);
         db->owns_fs = db->owns_fs && db->fs != NULL;
     }
@@ -364,6 +370,16 @@ int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out,
     sdb_unlock_db(&db->lock);
     *out = t;
     return t != NULL ? 0 : SEERDB_NOTFOUND;
+}
+
+void seerdb_tree_use_maps(seerdb_tree *tree)
+{
+    if (sdb_check_process(tree->db, NULL) != 0)
+        return;
+    sdb_lock_db(&tree->db->lock);
+    tree->mapped = true;
+    sdb_unlock_db(&tree->db->lock);
+    sdb_tree_map_tables(tree);
 }
 
 void seerdb_tree_close(seerdb_tree *tree)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What seerdb.h promises about trees, views and iterators; of batches: batch_test.c. */
+#include "os/pages.h"
 #include "testing.h"
 
 static void what_was_written_is_read_and_survives_reopening(void **state)
@@ -557,6 +558,37 @@ static void a_private_store_in_memory_needs_no_directory(void **state)
     test_ok(seerdb_close(db, &err), &err);
 }
 
+static void memory_comes_from_a_pool_unless_the_store_is_small(void **state)
+{
+    seerdb_err err = {0};
+    (void)state;
+    for (int large = 0; large < 2; large++) {
+        seerdb_options o = {.in_memory = true,
+                            .memory_limit = (size_t)(large ? 64 : 16) << 20};
+        seerdb *db = NULL;
+        seerdb_value v = {0};
+        test_ok(seerdb_open("small", &o, &db, &err), &err);
+        seerdb_tree *t = create_tree(db, 1);
+        assert_true(stat_of(db, NULL, "pool_memory") == 0);
+        for (char key[] = "a"; key[0] <= 'l'; key[0]++)
+            test_ok(try_fill(t, key, 200000, &err), &err);
+        double held = stat_of(db, NULL, "pool_memory");
+        if (large && SDB_PAGES_PIECE_MAX > 0)
+            assert_true(held >= SDB_PAGES_REGION);
+        else
+            assert_true(held == 0);
+        flush(db);
+        seerdb_view *view = new_view(t);
+        test_ok(seerdb_get(view, NULL, 0, test_slice("c"), &v, &err), &err);
+        seerdb_view_close(view);
+        seerdb_tree_close(t);
+        test_ok(seerdb_close(db, &err), &err);
+        assert_int_equal(v.bytes.size, 200000);
+        assert_int_equal(((const char *)v.bytes.data)[199999], 'x');
+        seerdb_pin_unref(v.pin);
+    }
+}
+
 static void closing_and_freeing_nothing_is_fine(void **state)
 {
     seerdb_err err = {0};
@@ -591,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_flush_of_one_tree_leaves_the_others_in_memory),
         cmocka_unit_test(a_flush_of_many_trees_keeps_file_numbers_below_their_ceiling),
         cmocka_unit_test(a_private_store_in_memory_needs_no_directory),
+        cmocka_unit_test(memory_comes_from_a_pool_unless_the_store_is_small),
         cmocka_unit_test(closing_and_freeing_nothing_is_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

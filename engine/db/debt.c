@@ -4,7 +4,7 @@
 int sdb_debt_wake(seerdb *db, seerdb_err *err)
 {
     int rc = 0;
-    if (!db->compactor.started && !db->closing)
+    if (!db->closing && !db->compactor.started) /* closing joins it, unlocked */
         rc = sdb_thread_start(&db->compactor, "seerdb-compact", db->compactor_main, db,
                               err);
     sdb_cond_signal(&db->debt);

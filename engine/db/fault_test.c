@@ -408,7 +408,7 @@ static void any_single_failure_is_survived(void **state)
             bool has[4] = {false};
             static const char *const words[4] = {"a=1", "b=2", "c=3", "d=4"};
             static const char *const keys[4] = {"a", "b", "c", "d"};
-            bed_new(&b);
+            bed_new_paused(&b);
             seerdb_tree_close(create_tree(b.db, 1));
             bed_close(&b);
             fault(&b, (struct sdb_fault){.ops = SDB_FAULT_ALL,

@@ -254,7 +254,7 @@ static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
         (rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err)) != 0 ||
         (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
-    sdb_table_use_cache(table, db->cache);
+    sdb_table_use_cache(table, db->cache, db->pages);
     return sdb_member_new(desc, table, NULL, NULL, member, err);
 }
 
@@ -323,6 +323,7 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
         rc = install(f, &desc, member, floor, &listed, err);
         if (rc == 0) {
             atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
+            sdb_tree_map_tables(f->tree);
             sdb_lock_write(&db->write_lock);
             sdb_share_memory(db);
             rc = sdb_wal_release(db->wal, floor,
@@ -375,7 +376,7 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
     if ((f = sdb_mem_zalloc(sizeof *f)) == NULL)
         return sdb_fail_nomem(err, sizeof *f);
     if ((db->wal != NULL && (rc = sdb_reserve(db, err)) != 0) || /* recovery is done */
-        (rc = sdb_memtable_new(&fresh, err)) != 0)
+        (rc = sdb_new_memtable(db, &fresh, err)) != 0)
         goto out;
     if (t->undecided != NULL &&
         (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,

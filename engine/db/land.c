@@ -239,6 +239,7 @@ static int landing_run(struct sdb_job *job, seerdb_err *err)
     if (rc == 0)
         rc = install(l, &tables, err);
     if (rc == 0) {
+        sdb_tree_map_tables(l->tree);
         sdb_lock_write(&db->write_lock);
         if (tables.n > 0)
             sdb_chain_forget(&l->tree->chain, l->pending->number);

@@ -73,7 +73,7 @@ static void say_store(seerdb *db, struct lister *l)
         trees += t->dropped ? 0 : 1;
         jobs += t == db->compacting || (t->debt.look && t->debt.look_at_us == 0 &&
                                         !t->dropped && !db->compaction_paused);
-        tables += t->state->version->memory;
+        tables += t->state->version->memory + t->map_memory;
         memtables += sdb_memtable_bytes(t->state->memtables[0]);
     }
     bool paused = db->compaction_paused;
@@ -109,7 +109,8 @@ static void say_store(seerdb *db, struct lister *l)
     say(l, "frozen_memory", (double)frozen, "bytes",
         "memtables waiting for their flush");
     say(l, "active_memory", (double)memtables, "bytes", "memtables that take commits");
-    say(l, "table_memory", (double)tables, "bytes", "indexes and filters of tables");
+    say(l, "table_memory", (double)tables, "bytes",
+        "indexes, filters and maps of tables");
     say(l, "compaction_paused", paused ? 1 : 0, "", "1 while compaction is paused");
     say(l, "batch_memory",
         (double)atomic_load_explicit(&db->batch_bytes, memory_order_relaxed), "bytes",
@@ -117,6 +118,8 @@ static void say_store(seerdb *db, struct lister *l)
     struct sdb_cache_counters cache;
     sdb_cache_count(db->cache, &cache);
     say(l, "cache_memory", (double)cache.bytes, "bytes", "blocks of tables in memory");
+    say(l, "pool_memory", db->pages != NULL ? (double)sdb_pages_bytes(db->pages) : 0,
+        "bytes", "huge pages that blocks and memtables share, in use or spare");
     say(l, "cache_capacity", (double)cache.capacity, "bytes",
         "what memtables leave to the cache now");
     say(l, "cache_hits", (double)cache.hits, "count", "blocks found in memory");
@@ -133,6 +136,7 @@ static void say_index(const struct sdb_version *v, struct lister *l)
     for (size_t i = 0; i < v->nmembers; i++) {
         sdb_table_stats(v->members[i]->table, &s);
         sum.memory += s.memory;
+        sum.mapped += s.mapped;
         sum.filter_bytes += s.filter_bytes;
         sum.model_bytes += s.model_bytes;
         sum.filter_keys += s.filter_keys;
@@ -144,6 +148,8 @@ static void say_index(const struct sdb_version *v, struct lister *l)
         sum.runs_negative += s.runs_negative;
     }
     double index = (double)(sum.memory - sum.filter_bytes);
+    say(l, "mapped_bytes", (double)sum.mapped, "bytes",
+        "of their files, read through maps");
     say(l, "index_memory", (double)sum.memory, "bytes",
         "memory of their indexes, models and filters");
     say(l, "index_per_record", v->records > 0 ? index / (double)v->records : 0, "bytes",

@@ -159,7 +159,7 @@ static void an_iterator_used_again_walks_as_a_new_one_within_any_bounds(void **s
 
 /* The database whose tree it is decides about commits in its own time. */
 static const seerdb_uuid owner = {{9}};
-static bool decided;
+static _Atomic bool decided;
 
 static int decide(void *ctx, uint64_t below, seerdb_err *err)
 {

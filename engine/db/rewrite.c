@@ -208,7 +208,7 @@ static int add_output(struct work *w, const struct sdb_table_desc *desc,
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
-    sdb_table_use_cache(table, w->db->cache);
+    sdb_table_use_cache(table, w->db->cache, w->db->pages);
     if ((rc = sdb_member_new(desc, table, NULL, NULL, &outputs[r->n], err)) == 0) {
         r->n++;
         r->bytes += desc->size;

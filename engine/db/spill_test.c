@@ -53,7 +53,7 @@ static void a_spilled_batch_reads_as_before(void **state)
 {
     struct bed b;
     (void)state;
-    bed_new(&b);
+    bed_new_paused(&b);
     seerdb_tree *t = create_tree(b.db, 1), *other = create_tree(b.db, 2);
     write_words(t, "a=0 b=0 z=0");
     seerdb_view *v = new_view(t), *w = new_view(other);
@@ -90,7 +90,7 @@ static void rolling_back_to_a_mark_drops_the_tables_behind_it(void **state)
 {
     struct bed b;
     (void)state;
-    bed_new(&b);
+    bed_new_paused(&b);
     seerdb_tree *t = create_tree(b.db, 1);
     seerdb_view *v = new_view(t);
     seerdb_batch *batch = new_batch(b.db);
@@ -132,7 +132,7 @@ static void what_was_rolled_back_before_takes_no_table_with_it(void **state)
 {
     struct bed b;
     (void)state;
-    bed_new(&b);
+    bed_new_paused(&b);
     seerdb_tree *t = create_tree(b.db, 1);
     seerdb_view *v = new_view(t);
     seerdb_batch *batch = new_batch(b.db);
@@ -163,7 +163,7 @@ static void a_released_mark_keeps_nothing_apart(void **state)
     seerdb_err err = {0};
     seerdb_iter *it = NULL;
     (void)state;
-    bed_new(&b);
+    bed_new_paused(&b);
     seerdb_tree *t = create_tree(b.db, 1);
     seerdb_view *v = new_view(t);
     seerdb_batch *batch = new_batch(b.db);
@@ -206,7 +206,7 @@ static void an_iterator_outlives_spilling_rollback_and_commit(void **state)
     (void)state;
     for (int end = 0; end < 3; end++) {
         seerdb_iter *it[3] = {NULL};
-        bed_new(&b);
+        bed_new_paused(&b);
         seerdb_tree *t = create_tree(b.db, 1);
         seerdb_view *v = new_view(t);
         seerdb_batch *batch = new_batch(b.db);
@@ -256,7 +256,7 @@ static void a_spilled_commit_takes_its_place_among_others(void **state)
     seerdb_err err = {0};
     (void)state;
     for (int landing = 0; landing < 4; landing++) {
-        bed_new(&b);
+        bed_new_paused(&b);
         seerdb_tree *t = create_tree(b.db, 1), *other = create_tree(b.db, 2);
         write_words(t, "a=1 b=1 c=1 d=1");
         if (landing == 1)
@@ -320,7 +320,7 @@ static void a_prepared_spilled_batch_can_be_taken_back(void **state)
     struct bed b;
     seerdb_err err = {0};
     (void)state;
-    bed_new(&b);
+    bed_new_paused(&b);
     seerdb_tree *t = create_tree(b.db, 1);
     write_words(t, "a=1");
     seerdb_batch *batch = new_batch(b.db);
@@ -362,7 +362,7 @@ static void a_large_batch_spills_by_itself(void **state)
     char key[32], value[101];
     seerdb_err err = {0};
     (void)state;
-    bed_new(&b);
+    bed_new_paused(&b);
     seerdb_tree *t = create_tree(b.db, 1);
     seerdb_batch *batch = new_batch(b.db);
     memset(value, 'v', sizeof value);

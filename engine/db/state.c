@@ -212,12 +212,20 @@ void sdb_share_memory(seerdb *db)
     sdb_lock_db(&db->lock);
     total += db->frozen_bytes;
     for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
-        total += t->state->version->memory +
+        total += t->state->version->memory + t->map_memory +
                  (t->dropped ? 0 : sdb_memtable_bytes(t->active));
     sdb_unlock_db(&db->lock);
     sdb_cache_resize(db->cache, db->memory_limit > total + 2 * share
                                     ? db->memory_limit - total - share
                                     : share);
+}
+
+int sdb_new_memtable(seerdb *db, struct sdb_memtable **out, seerdb_err *err)
+{
+    int rc = sdb_memtable_new(out, err);
+    if (rc == 0)
+        sdb_memtable_use_pages(*out, db->pages);
+    return rc;
 }
 
 /* Not shared yet: nobody can hold a lock that matters. */
@@ -238,7 +246,7 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
     sdb_buf_append_slice(&t->desc.app, sdb_buf_slice(&desc->app));
     if ((rc = sdb_buf_check(&t->desc.name, err)) != 0 ||
         (rc = sdb_buf_check(&t->desc.app, err)) != 0 ||
-        (rc = sdb_memtable_new(&t->active, err)) != 0 ||
+        (rc = sdb_new_memtable(db, &t->active, err)) != 0 ||
         (rc = sdb_read_state_new(&t->active, 1, version, NULL, &t->state, err)) != 0)
         goto out;
     t->drop_intended = desc->drop_intended;
@@ -386,6 +394,26 @@ void sdb_empty_graveyard(seerdb *db)
     }
 }
 
+void sdb_tree_map_tables(seerdb_tree *t)
+{
+    size_t memory = 0;
+    sdb_lock_db(&t->db->lock);
+    struct sdb_read_state *s =
+        t->mapped && !t->dropped ? sdb_read_state_ref(t->state) : NULL;
+    sdb_unlock_db(&t->db->lock);
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->version->nmembers; i++)
+        if (sdb_table_use_map(s->version->members[i]->table))
+            memory += sdb_table_map_memory(s->version->members[i]->table);
+    sdb_lock_db(&t->db->lock);
+    if (t->state->version == s->version) /* else whoever made the new one comes too */
+        t->map_memory = memory;
+    sdb_unlock_db(&t->db->lock);
+    sdb_read_state_unref(s);
+    sdb_empty_graveyard(t->db); /* it may have been the last to hold some */
+}
+
 int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
                     void (*dead)(void *, struct sdb_member *), struct sdb_member **out,
                     seerdb_err *err)
@@ -407,7 +435,7 @@ int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
-    sdb_table_use_cache(table, db->cache);
+    sdb_table_use_cache(table, db->cache, db->pages);
     return sdb_member_new(desc, table, dead, dead != NULL ? db : NULL, out, err);
 }
 

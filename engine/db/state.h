@@ -72,6 +72,8 @@ struct seerdb_tree {
     uint64_t intended_us GUARDED_BY(LK_DB); /* when; 0: before the store was opened */
     struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
     struct sdb_debt debt GUARDED_BY(LK_DB);
+    bool mapped GUARDED_BY(LK_DB);       /* read its tables through maps */
+    size_t map_memory GUARDED_BY(LK_DB); /* that these may take from the heap */
     _Atomic uint32_t runs0; /* runs of level 0; relaxed: for backpressure */
     struct sdb_pendings *
         pendings GUARDED_BY(LK_DB); /* counted; those of every new state */
@@ -165,6 +167,8 @@ struct seerdb {
     uint64_t fork_generation;
     struct sdb_file *lock_file; /* owned */
     struct sdb_cache *cache;    /* owned; has what memtables leave of the budget */
+    struct sdb_pages *pages;    /* one count: memory of blocks and memtables; NULL: a
+                                   small store, which has the heap */
 
     struct sdb_mutex write_lock;   /* LK_WRITE */
     struct sdb_mutex install_lock; /* LK_INSTALL */
@@ -259,6 +263,10 @@ uint64_t sdb_history_from(seerdb *db) REQUIRES(LK_WRITE);
  * before that. */
 void sdb_history_note(seerdb *db) REQUIRES(LK_WRITE);
 
+/* A memtable, or a batch, of this store. */
+int sdb_new_memtable(seerdb *db, struct sdb_memtable **out, seerdb_err *err)
+    SDB_MUST_CHECK;
+
 /* A new tree object over desc (copied) with an empty memtable and this version (a count
  * is taken). Not yet in the store's list. */
 int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
@@ -281,6 +289,10 @@ void sdb_bury(void *ctx, struct sdb_member *member);
 /* Delete the files of dead tables, the pending ones after the manifest has forgotten
  * them. Failures are not errors: orphans go at the next open. */
 void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_INSTALL, LK_DB);
+
+/* If the tree is read through maps, map what of its tables is not yet: due after each
+ * new version. */
+void sdb_tree_map_tables(seerdb_tree *t) EXCLUDES(LK_INSTALL, LK_DB);
 
 /* Open a table that the manifest lists, or that was written just now.  CORRUPT: it is
  * missing.  dead: as sdb_member has it, with the store for its ctx. */

@@ -59,6 +59,14 @@ static inline void bed_new(struct bed *b)
     bed_open_ok(b);
 }
 
+/* For tests that count files: nobody merges them or holds a version. */
+static inline void bed_new_paused(struct bed *b)
+{
+    seerdb_err err = {0};
+    bed_new(b);
+    test_ok(seerdb_pause(b->db, &err), &err);
+}
+
 static inline void bed_close(struct bed *b)
 {
     seerdb_err err = {0};

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,6 +123,20 @@ static void local_write_back(struct sdb_file *f, uint64_t off, uint64_t n)
     (void)sync_file_range(local_fd(f), (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);
 }
 
+static int local_map(struct sdb_file *f, uint64_t size, const uint8_t **out)
+{
+    void *p = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, local_fd(f), 0);
+    if (p == MAP_FAILED)
+        return errno;
+    *out = p;
+    return 0;
+}
+
+static void local_unmap(const uint8_t *p, size_t size)
+{
+    (void)munmap((void *)(uintptr_t)p, size);
+}
+
 static int local_close(struct sdb_file *f)
 {
     /* After EINTR the descriptor is gone on Linux: closing again would close
@@ -141,6 +156,8 @@ static const struct sdb_file_ops local_file_ops = {
     .lock = local_lock,
     .close = local_close,
     .write_back = local_write_back,
+    .map = local_map,
+    .unmap = local_unmap,
 };
 
 static int open_fd(const char *path, int flags)
@@ -418,6 +435,11 @@ int sdb_file_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
     return sdb_file_read_for(f, f->purpose, off, buf, n, err);
 }
 
+void sdb_file_count_read(struct sdb_file *f, enum sdb_purpose why, size_t n)
+{
+    count(f->fs->counters.read, why, n);
+}
+
 int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out, seerdb_err *err)
 {
     uint64_t size = 0;
@@ -454,6 +476,37 @@ void sdb_file_write_back(struct sdb_file *f, uint64_t off, uint64_t n)
 {
     if (f->ops->write_back != NULL && !beyond_files(off, n))
         f->ops->write_back(f, off, n);
+}
+
+struct sdb_map *sdb_file_map(struct sdb_file *f, uint64_t size)
+{
+    uint64_t now = 0;
+    if (f->ops->map == NULL || size == 0 || size > SIZE_MAX / 2 ||
+        f->ops->size(f, &now) != 0 || now < size)
+        return NULL;
+    struct sdb_map *m = sdb_mem_zalloc(sizeof *m);
+    if (m == NULL || f->ops->map(f, size, &m->data) != 0) {
+        sdb_mem_free(m);
+        return NULL;
+    }
+    atomic_init(&m->count, 1);
+    m->size = (size_t)size;
+    m->unmap = f->ops->unmap;
+    return m;
+}
+
+struct sdb_map *sdb_map_ref(struct sdb_map *m)
+{
+    atomic_fetch_add_explicit(&m->count, 1, memory_order_relaxed);
+    return m;
+}
+
+void sdb_map_unref(struct sdb_map *m)
+{
+    if (m == NULL || atomic_fetch_sub_explicit(&m->count, 1, memory_order_acq_rel) != 1)
+        return;
+    m->unmap(m->data, m->size);
+    sdb_mem_free(m);
 }
 
 int sdb_file_sync(struct sdb_file *f, seerdb_err *err)

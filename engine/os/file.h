@@ -84,6 +84,19 @@ struct sdb_file_ops {
     int (*close)(struct sdb_file *f); /* frees f's own memory, not path */
     /* Begin to write these bytes to the disk; a hint.  NULL: the layer takes none. */
     void (*write_back)(struct sdb_file *f, uint64_t off, uint64_t n);
+    /* The first `size` bytes of the file, none of which is beyond its end, in memory:
+     * read only, shared.  They stay when the file is closed, until unmap.  NULL: the
+     * layer has no maps. */
+    int (*map)(struct sdb_file *f, uint64_t size, const uint8_t **out);
+    void (*unmap)(const uint8_t *p, size_t size);
+};
+
+/* A file in memory; counted. */
+struct sdb_map {
+    _Atomic uint32_t count; /* relaxed up; acq_rel down */
+    const uint8_t *data;
+    size_t size;
+    void (*unmap)(const uint8_t *p, size_t size);
 };
 
 /* The local disk; shared by the process, never freed. */
@@ -113,6 +126,8 @@ int sdb_file_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
 /* The same, counted for another purpose than the file's. */
 int sdb_file_read_for(struct sdb_file *f, enum sdb_purpose why, uint64_t off, void *buf,
                       size_t n, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* Count bytes of the file that were read by other means. */
+void sdb_file_count_read(struct sdb_file *f, enum sdb_purpose why, size_t n);
 /* Append the whole file to out. */
 int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out, seerdb_err *err)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
@@ -121,6 +136,13 @@ int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
 /* Begin to write these bytes to the disk, so that a later sync of the file finds little
  * left, and syncs of others do not wait behind it.  Promises nothing. */
 void sdb_file_write_back(struct sdb_file *f, uint64_t off, uint64_t n) EXCLUDES(LK_DB);
+/* The first `size` bytes with one count, the caller's, who may close the file.  NULL:
+ * they cannot be had so; read them.  A disk that fails, and a file that is cut short,
+ * kill the process when such bytes are touched. */
+struct sdb_map *sdb_file_map(struct sdb_file *f, uint64_t size) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
+struct sdb_map *sdb_map_ref(struct sdb_map *m);
+void sdb_map_unref(struct sdb_map *m); /* accepts NULL */
 int sdb_file_sync(struct sdb_file *f, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_file_allocate(struct sdb_file *f, uint64_t size, seerdb_err *err)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;

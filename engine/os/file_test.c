@@ -571,6 +571,37 @@ static void a_forked_child_that_closes_does_not_unlock(void **state)
     sdb_file_close(other);
 }
 
+static void a_map_shows_the_file_and_outlives_it(void **state)
+{
+    struct place *p = *state;
+    struct sdb_map *m;
+    make(p, "a", "shown");
+    struct sdb_file *f = open_file(p, "a", SDB_READ);
+    assert_null(sdb_file_map(f, 0));
+    assert_null(sdb_file_map(f, 6)); /* the file is shorter */
+    sdb_mem_fail_after(0);
+    assert_null(sdb_file_map(f, 5));
+    sdb_mem_fail_after(-1);
+    assert_non_null(m = sdb_file_map(f, 5));
+    assert_int_equal(m->size, 5);
+    sdb_file_close(f);
+    test_ok(sdb_fs_remove(p->fs, at(p, "a"), &p->err), &p->err);
+    struct sdb_map *again = sdb_map_ref(m);
+    sdb_map_unref(m);
+    assert_memory_equal(again->data, "shown", 5);
+    sdb_map_unref(again);
+    sdb_map_unref(NULL);
+}
+
+static void layers_without_maps_say_so(void **state)
+{
+    struct place *p = *state;
+    make(p, "a", "shown");
+    struct sdb_file *f = open_file(p, "a", SDB_READ);
+    assert_null(sdb_file_map(f, 5));
+    sdb_file_close(f);
+}
+
 #define EACH_LAYER(test)                                                               \
     {#test " (local)", test, setup_local, teardown, NULL},                             \
         {#test " (memory)", test, setup_memory, teardown, NULL},                       \
@@ -606,6 +637,11 @@ int main(void)
         LOCAL_ONLY(files_obey_the_umask_and_close_on_exec),
         LOCAL_ONLY(a_file_never_takes_the_place_of_a_standard_stream),
         LOCAL_ONLY(a_forked_child_that_closes_does_not_unlock),
+        LOCAL_ONLY(a_map_shows_the_file_and_outlives_it),
+        {"layers_without_maps_say_so (memory)", layers_without_maps_say_so,
+         setup_memory, teardown, NULL},
+        {"layers_without_maps_say_so (faults)", layers_without_maps_say_so,
+         setup_faults, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

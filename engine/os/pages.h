@@ -12,6 +12,7 @@
 #ifndef SDB_OS_PAGES_H
 #define SDB_OS_PAGES_H
 
+#include "base/arena.h"
 #include "os/sync.h"
 
 #define SDB_PAGES_REGION ((size_t)2 << 20)
@@ -21,7 +22,7 @@
     ((size_t)0) /* all from the heap: the sanitizer watches it                         \
                  */
 #else
-#define SDB_PAGES_PIECE_MAX ((size_t)1023 << 10)
+#define SDB_PAGES_PIECE_MAX ((size_t)1020 << 10)
 #endif
 
 struct sdb_pages;
@@ -36,6 +37,12 @@ void *sdb_pages_take(struct sdb_pages *p, size_t size) EXCLUDES(LK_PAGES)
     SDB_MUST_CHECK;
 /* p and size as they were for take. */
 void sdb_pages_give(struct sdb_pages *p, void *piece, size_t size) EXCLUDES(LK_PAGES);
+
+/* Chunks of arenas come from p (NULL: from the heap), in the largest pieces. */
+struct sdb_arena_source sdb_pages_source(struct sdb_pages *p);
+
+/* What a piece of so many bytes takes from memory. */
+size_t sdb_pages_cost(const struct sdb_pages *p, size_t size);
 
 /* Bytes of the regions held, full or not. */
 size_t sdb_pages_bytes(struct sdb_pages *p) EXCLUDES(LK_PAGES);

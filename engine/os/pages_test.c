@@ -76,7 +76,7 @@ static void empty_regions_go_back_but_for_the_spare_ones(void **state)
 {
     (void)state;
     if (SDB_PAGES_PIECE_MAX == 0)
-        skip();
+        return; /* all memory comes from the heap */
     struct sdb_pages *pool = sdb_pages_new(2 * SDB_PAGES_REGION);
     const size_t size = 9000, n = 2000;
     void **pieces = sdb_array_new(n, sizeof *pieces);
@@ -96,7 +96,7 @@ static void holes_are_filled_before_a_region_is_added(void **state)
 {
     (void)state;
     if (SDB_PAGES_PIECE_MAX == 0)
-        skip();
+        return; /* all memory comes from the heap */
     struct sdb_pages *pool = sdb_pages_new(0);
     void *pieces[4 * 227];
     const size_t n = sizeof pieces / sizeof pieces[0];
@@ -120,7 +120,7 @@ static void two_of_the_largest_pieces_share_a_region(void **state)
 {
     (void)state;
     if (SDB_PAGES_PIECE_MAX == 0)
-        skip();
+        return; /* all memory comes from the heap */
     struct sdb_pages *pool = sdb_pages_new(0);
     void *one = sdb_pages_take(pool, SDB_PAGES_PIECE_MAX);
     void *two = sdb_pages_take(pool, SDB_PAGES_PIECE_MAX);

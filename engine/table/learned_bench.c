@@ -120,7 +120,7 @@ static struct sdb_table *make_table(struct sdb_fs *fs, const char *path,
     if (sdb_fs_open(fs, path, SDB_READ, SDB_FOR_READ, &f, &err) != 0 ||
         sdb_table_open(f, &sum.id, sum.file_size, &t, &err) != 0)
         die(path, &err);
-    sdb_table_use_cache(t, cache);
+    sdb_table_use_cache(t, cache, NULL);
     return t;
 }
 

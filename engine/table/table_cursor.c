@@ -11,17 +11,22 @@
 
 static void free_loaded(seerdb_pin *pin)
 {
-    sdb_mem_free(pin); /* the first member of its struct sdb_loaded */
+    struct sdb_loaded *l = (struct sdb_loaded *)pin; /* its first member */
+    sdb_map_unref(l->map);
+    sdb_pages_give(l->pages, l, SDB_LOADED_SIZE + l->size);
 }
 
-struct sdb_loaded *sdb_loaded_new(size_t bytes, seerdb_err *err)
+struct sdb_loaded *sdb_loaded_new(struct sdb_pages *pages, size_t bytes,
+                                  seerdb_err *err)
 {
-    struct sdb_loaded *l = sdb_mem_aligned(64, SDB_LOADED_SIZE + bytes);
+    struct sdb_loaded *l = sdb_pages_take(pages, SDB_LOADED_SIZE + bytes);
     if (l == NULL) {
         sdb_fail_nomem(err, bytes);
         return NULL;
     }
     sdb_pin_init(&l->pin, free_loaded);
+    l->pages = pages;
+    l->map = NULL;
     l->size = bytes;
     return l;
 }
@@ -43,12 +48,21 @@ static int unpack(struct sdb_table *t, uint64_t off, seerdb_slice packed, uint8_
     return 0;
 }
 
+static int parse(const struct sdb_table *t, uint64_t off, seerdb_slice raw,
+                 struct sdb_block *out, seerdb_err *err)
+{
+    char where[320];
+    if (sdb_block_parse(raw, "", out, NULL) == 0)
+        return 0;
+    snprintf(where, sizeof where, "%s: block at %" PRIu64, t->file->path, off);
+    return sdb_block_parse(raw, where, out, err);
+}
+
 int sdb_table_open_stored(struct sdb_table *t, uint64_t off, struct sdb_loaded **l,
                           uint32_t size, seerdb_err *err)
 {
     const uint8_t *stored = sdb_loaded_bytes(*l);
     struct sdb_stored head = {0};
-    char where[320];
     int rc = sdb_table_index_stored(&t->index, off, stored, size, SDB_BLOCK_DATA, &head,
                                     err);
     if (rc != 0)
@@ -57,7 +71,7 @@ int sdb_table_open_stored(struct sdb_table *t, uint64_t off, struct sdb_loaded *
     uint8_t *bare = NULL; /* a block that was packed */
     if (head.codec == SDB_CODEC_ZSTD) {
         struct sdb_loaded *wide =
-            sdb_loaded_new(SDB_BLOCK_CODES_MAX + (size_t)head.raw_size, err);
+            sdb_loaded_new(t->pages, SDB_BLOCK_CODES_MAX + (size_t)head.raw_size, err);
         if (wide == NULL)
             return SEERDB_NOMEM;
         bare = sdb_loaded_bytes(wide) + SDB_BLOCK_CODES_MAX;
@@ -73,14 +87,13 @@ int sdb_table_open_stored(struct sdb_table *t, uint64_t off, struct sdb_loaded *
             raw = (seerdb_slice){bare, head.raw_size + codes};
         }
     }
-    if (sdb_block_parse(raw, "", &(*l)->block, NULL) == 0 &&
-        (bare == NULL || sdb_block_restore(&(*l)->block, bare, &t->index.coder)))
-        return 0;
-    snprintf(where, sizeof where, "%s: block at %" PRIu64, t->file->path, off);
-    rc = sdb_block_parse(raw, where, &(*l)->block, err);
-    return rc != 0 ? rc
-                   : sdb_fail(err, SEERDB_CORRUPT, "%s: keys that its codes are not of",
-                              where);
+    rc = parse(t, off, raw, &(*l)->block, err);
+    if (rc != 0 || bare == NULL ||
+        sdb_block_restore(&(*l)->block, bare, &t->index.coder))
+        return rc;
+    return sdb_fail(err, SEERDB_CORRUPT,
+                    "%s: block at %" PRIu64 ": keys that its codes are not of",
+                    t->file->path, off);
 }
 
 /* Read data block i from the file: one count, the caller's. */
@@ -89,7 +102,7 @@ static int read_block(struct sdb_table *t, uint32_t i, struct sdb_loaded **out,
 {
     uint64_t off = sdb_table_index_off(&t->index, i);
     uint32_t size = sdb_table_index_size(&t->index, i);
-    struct sdb_loaded *l = sdb_loaded_new(size, err);
+    struct sdb_loaded *l = sdb_loaded_new(t->pages, size, err);
     int rc;
     if (l == NULL)
         return SEERDB_NOMEM;
@@ -106,18 +119,80 @@ out:
     return rc;
 }
 
+/* ---- maps ------------------------------------------------------------------- */
+
+void sdb_table_map_free(struct sdb_table_map *m, uint32_t n)
+{
+    if (m == NULL)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct sdb_loaded *l =
+            atomic_load_explicit(&m->blocks[i], memory_order_acquire);
+        if (l != NULL)
+            seerdb_pin_unref(&l->pin);
+    }
+    sdb_map_unref(m->map);
+    sdb_mem_free(m);
+}
+
+/* Data block i where it is in the map, to which nobody has looked yet: one count, the
+ * caller's.  NOTFOUND: it is compressed. */
+static int look_at(struct sdb_table *t, struct sdb_table_map *m, uint32_t i,
+                   struct sdb_loaded **out, seerdb_err *err)
+{
+    uint64_t off = sdb_table_index_off(&t->index, i);
+    uint32_t size = sdb_table_index_size(&t->index, i);
+    const uint8_t *stored = m->map->data + off;
+    struct sdb_loaded *l = NULL, *first = NULL;
+    struct sdb_stored head = {0};
+    if (stored[SDB_STORED_CODEC] == SDB_CODEC_ZSTD)
+        return SEERDB_NOTFOUND; /* its check has its turn when it is read */
+    int rc = sdb_table_index_stored(&t->index, off, stored, size, SDB_BLOCK_DATA, &head,
+                                    err);
+    if (rc != 0)
+        return rc;
+    if ((l = sdb_loaded_new(NULL, 0, err)) == NULL)
+        return SEERDB_NOMEM;
+    l->map = sdb_map_ref(m->map);
+    rc = parse(t, off, (seerdb_slice){stored + SDB_STORED_HEADER, head.stored_size},
+               &l->block, err);
+    if (rc != 0) {
+        seerdb_pin_unref(&l->pin);
+        return rc;
+    }
+    sdb_file_count_read(t->file, SDB_FOR_READ, size);
+    if (atomic_compare_exchange_strong_explicit(
+            &m->blocks[i], &first, l, memory_order_acq_rel, memory_order_acquire)) {
+        first = l; /* the count is the map's now */
+        l = NULL;
+    }
+    seerdb_pin_ref(&first->pin);
+    if (l != NULL)
+        seerdb_pin_unref(&l->pin);
+    *out = first;
+    return 0;
+}
+
 int sdb_table_load(struct sdb_table *t, uint32_t i, enum sdb_cache_use use,
                    struct sdb_loaded **out, seerdb_err *err)
 {
-    if (t->cache == NULL)
-        return read_block(t, i, out, err);
-    if ((*out = (struct sdb_loaded *)sdb_cache_get(t->cache, t->cache_name, i, use)) !=
-        NULL)
+    struct sdb_table_map *m = atomic_load_explicit(&t->map, memory_order_acquire);
+    int rc;
+    if (m != NULL) {
+        *out = atomic_load_explicit(&m->blocks[i], memory_order_acquire);
+        if (*out != NULL) {
+            seerdb_pin_ref(&(*out)->pin);
+            return 0;
+        }
+    }
+    if (t->cache != NULL && (*out = (struct sdb_loaded *)sdb_cache_get(
+                                 t->cache, t->cache_name, i, use)) != NULL)
         return 0;
-    int rc = read_block(t, i, out, err);
-    if (rc == 0)
+    if (m != NULL && (rc = look_at(t, m, i, out, err)) != SEERDB_NOTFOUND)
+        return rc;
+    if ((rc = read_block(t, i, out, err)) == 0 && t->cache != NULL)
         sdb_cache_put(t->cache, t->cache_name, i, &(*out)->pin,
-                      SDB_LOADED_SIZE + (*out)->size);
+                      sdb_pages_cost(t->pages, SDB_LOADED_SIZE + (*out)->size));
     return rc;
 }
 

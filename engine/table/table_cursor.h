@@ -9,11 +9,20 @@
 #ifndef SDB_TABLE_TABLE_CURSOR_H
 #define SDB_TABLE_TABLE_CURSOR_H
 
+#include "os/pages.h"
 #include "table/block.h"
 #include "table/cache.h"
 #include "table/table_index.h"
 
 #include <stdatomic.h>
+
+/* A table's file in memory, and those of its blocks that were looked at there. */
+struct sdb_table_map {
+    struct sdb_map *map; /* one count */
+    /* One count each; NULL: not looked at yet, or compressed, which the cache may have.
+     * Release when a block was checked; acquire in sdb_table_load. */
+    _Atomic(struct sdb_loaded *) blocks[];
+};
 
 struct sdb_table {
     /* Relaxed up; acq_rel down, so that the last one sees all. */
@@ -21,7 +30,10 @@ struct sdb_table {
     struct sdb_file *file;        /* owned */
     struct sdb_table_index index; /* immutable after open */
     struct sdb_cache *cache;      /* borrowed; NULL: none.  Immutable once shared */
+    struct sdb_pages *pages; /* of its blocks; borrowed; NULL: the heap.  The same */
     uint64_t cache_name;
+    /* Owned; NULL: blocks are read.  Release: sdb_table_use_map; acquire: readers. */
+    _Atomic(struct sdb_table_map *) map;
     /* A codec that no thread is using, or NULL; acq_rel: whoever takes it owns it. */
     _Atomic(struct sdb_codec *) codec;
 };
@@ -29,7 +41,9 @@ struct sdb_table {
 /* A data block in memory. */
 struct sdb_loaded {
     seerdb_pin pin;
-    size_t size; /* of the bytes behind it */
+    struct sdb_pages *pages; /* where this memory is from; NULL: the heap */
+    struct sdb_map *map;     /* counted: where its bytes are; NULL: behind this */
+    size_t size;             /* of the bytes behind this */
     struct sdb_block block;
 };
 /* Bytes follow at this distance: a stored block then has its codes 64-aligned. */
@@ -43,8 +57,10 @@ struct sdb_table_cursor {
     unsigned slot;
 };
 
-/* Room for a block of so many bytes, one count; NULL with NOMEM in err. */
-struct sdb_loaded *sdb_loaded_new(size_t bytes, seerdb_err *err);
+/* Room for a block of so many bytes from the pool (NULL: the heap), one count; NULL
+ * with NOMEM in err. */
+struct sdb_loaded *sdb_loaded_new(struct sdb_pages *pages, size_t bytes,
+                                  seerdb_err *err);
 
 static inline uint8_t *sdb_loaded_bytes(struct sdb_loaded *l)
 {
@@ -56,7 +72,10 @@ static inline uint8_t *sdb_loaded_bytes(struct sdb_loaded *l)
 int sdb_table_open_stored(struct sdb_table *t, uint64_t off, struct sdb_loaded **l,
                           uint32_t size, seerdb_err *err) SDB_MUST_CHECK;
 
-/* Data block i, from the cache or the file: one count, the caller's. */
+/* Let go of the map (NULL is fine) of a table with n blocks. */
+void sdb_table_map_free(struct sdb_table_map *m, uint32_t n);
+
+/* Data block i, from the map, the cache or the file: one count, the caller's. */
 int sdb_table_load(struct sdb_table *t, uint32_t i, enum sdb_cache_use use,
                    struct sdb_loaded **out, seerdb_err *err) SDB_MUST_CHECK;
 

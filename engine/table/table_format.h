@@ -58,6 +58,8 @@ _Static_assert(SDB_FOOTER_LENGTHS + 4 * SDB_PARTS == 24, "the UUID follows");
 _Static_assert(SDB_CODEC_NONE == 0 && SDB_CODEC_ZSTD == 1, "on disk");
 _Static_assert(SDB_SCHEME_S0 == 0 && SDB_SCHEME_S2 == 2, "on disk");
 
+#define SDB_STORED_CODEC 16u /* where its codec stands */
+
 /* What a stored block's header says; the check is apart. */
 struct sdb_stored {
     uint32_t stored_size, raw_size;

@@ -14,7 +14,8 @@ int sdb_table_index_stored(const struct sdb_table_index *x, uint64_t off,
                         "%s: block at %" PRIu64 ": checksum %016" PRIx64
                         ", expected %016" PRIx64,
                         path, off, got, want);
-    *out = (struct sdb_stored){sdb_load_u32(p + 8), sdb_load_u32(p + 12), p[16], p[17]};
+    *out = (struct sdb_stored){sdb_load_u32(p + 8), sdb_load_u32(p + 12),
+                               p[SDB_STORED_CODEC], p[17]};
     if (out->stored_size != size - SDB_STORED_HEADER)
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: block at %" PRIu64 ": %" PRIu32

@@ -14,6 +14,7 @@ int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size
     }
     memset(t, 0, sizeof *t);
     atomic_init(&t->count, 1);
+    atomic_init(&t->map, NULL);
     atomic_init(&t->codec, NULL);
     t->file = f;
     rc = sdb_table_index_load(&t->index, f, id, file_size, SDB_FOR_READ, err);
@@ -25,10 +26,29 @@ int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size
     return 0;
 }
 
-void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache)
+void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache,
+                         struct sdb_pages *pages)
 {
     t->cache = cache;
+    t->pages = pages;
     t->cache_name = sdb_cache_new_table();
+}
+
+bool sdb_table_use_map(struct sdb_table *t)
+{
+    struct sdb_table_map *none = NULL;
+    size_t size = sizeof *none + t->index.n * sizeof none->blocks[0];
+    if (atomic_load_explicit(&t->map, memory_order_acquire) != NULL)
+        return true;
+    struct sdb_table_map *m = sdb_mem_zalloc(size);
+    if (m == NULL || (m->map = sdb_file_map(t->file, t->index.size)) == NULL) {
+        sdb_mem_free(m);
+        return false;
+    }
+    if (!atomic_compare_exchange_strong_explicit(
+            &t->map, &none, m, memory_order_acq_rel, memory_order_acquire))
+        sdb_table_map_free(m, 0); /* another thread was first */
+    return true;
 }
 
 struct sdb_table *sdb_table_ref(struct sdb_table *t)
@@ -41,6 +61,7 @@ void sdb_table_unref(struct sdb_table *t)
 {
     if (t == NULL || atomic_fetch_sub_explicit(&t->count, 1, memory_order_acq_rel) != 1)
         return;
+    sdb_table_map_free(atomic_load_explicit(&t->map, memory_order_acquire), t->index.n);
     sdb_codec_free(atomic_load_explicit(&t->codec, memory_order_acquire));
     sdb_table_index_fini(&t->index);
     sdb_file_close(t->file);
@@ -57,6 +78,13 @@ size_t sdb_table_memory(const struct sdb_table *t)
     return sizeof *t + sdb_table_index_memory(&t->index);
 }
 
+size_t sdb_table_map_memory(const struct sdb_table *t)
+{
+    if (atomic_load_explicit(&t->map, memory_order_acquire) == NULL)
+        return 0;
+    return t->index.n * (sizeof(struct sdb_loaded *) + SDB_LOADED_SIZE);
+}
+
 static uint64_t read_count(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
@@ -67,6 +95,7 @@ void sdb_table_stats(const struct sdb_table *t, struct sdb_table_stats *out)
     const struct sdb_table_index *x = &t->index;
     *out = (struct sdb_table_stats){
         .memory = sdb_table_memory(t),
+        .mapped = sdb_table_map_memory(t) != 0 ? x->size : 0,
         .filter_bytes = x->parts[SDB_PART_FILTER].size,
         .model_bytes = x->parts[SDB_PART_MODEL].size + sdb_learned_memory(&x->learned),
         .filter_keys = x->filter.keys,

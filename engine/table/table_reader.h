@@ -9,6 +9,7 @@
 #ifndef SDB_TABLE_TABLE_READER_H
 #define SDB_TABLE_TABLE_READER_H
 
+#include "os/pages.h"
 #include "table/cache.h"
 #include "table/key.h"
 #include "table/table_index.h"
@@ -19,9 +20,15 @@ struct sdb_table;
  * size. */
 int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size,
                    struct sdb_table **out, seerdb_err *err) SDB_MUST_CHECK;
-/* Keep blocks in this cache (borrowed; outlives the table), their names in it new ones.
- * Requires: t is not shared yet.  Without it every use of a block reads it. */
-void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache);
+/* Keep blocks in this cache, in memory of this pool (both borrowed and outlive the
+ * table; pages may be NULL: the heap), their names in the cache new ones.  Requires: t
+ * is not shared yet.  Without it every use of a block reads it. */
+void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache,
+                         struct sdb_pages *pages);
+/* Read uncompressed blocks from now on where they are in a map of the file, each of
+ * them checked when it is first touched.  False: there is no map (the file layer has
+ * none, or no room for it); blocks are read as before.  Any thread. */
+bool sdb_table_use_map(struct sdb_table *t) EXCLUDES(LK_DB);
 struct sdb_table *sdb_table_ref(struct sdb_table *t);
 void sdb_table_unref(struct sdb_table *t); /* accepts NULL */
 
@@ -47,12 +54,15 @@ const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *
 struct sdb_table_stats {
     size_t memory; /* all of it */
     size_t filter_bytes, model_bytes;
+    uint64_t mapped; /* bytes of the file, if it is */
     uint64_t filter_keys, segments, runs;
     /* Since the open; about right where threads met. */
     uint64_t corrected, filter_negative, filter_false, runs_negative;
 };
 void sdb_table_stats(const struct sdb_table *t, struct sdb_table_stats *out);
 size_t sdb_table_memory(const struct sdb_table *t);
+/* The most that its map may take from the heap; 0: it has none. */
+size_t sdb_table_map_memory(const struct sdb_table *t);
 
 /* About how many records come before key: as exact as a block.  No I/O. */
 uint64_t sdb_table_rank(struct sdb_table *t, seerdb_slice key);

@@ -128,7 +128,7 @@ static int audit_data(struct audit *a, uint32_t i, seerdb_err *err)
     uint64_t off = sdb_table_index_off(&t->index, i);
     uint32_t size = sdb_table_index_size(&t->index, i);
     size_t padded = (size_t)sdb_table_align(size);
-    struct sdb_loaded *l = sdb_loaded_new(padded, err);
+    struct sdb_loaded *l = sdb_loaded_new(NULL, padded, err);
     int rc;
     if (l == NULL)
         return SEERDB_NOMEM;
@@ -182,6 +182,7 @@ int sdb_table_verify(struct sdb_table *t, seerdb_err *err)
     struct sdb_table fresh = {.file = t->file};
     struct audit a = {.table = &fresh};
     int rc;
+    atomic_init(&fresh.map, NULL); /* what the map shows is not looked at */
     atomic_init(&fresh.codec, NULL);
     if ((rc = sdb_table_index_load(&fresh.index, t->file, &t->index.id, t->index.size,
                                    SDB_FOR_VERIFY, err)) != 0)

@@ -326,6 +326,12 @@ int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err)
     return 0;
 }
 
+void sdb_memtable_use_pages(struct sdb_memtable *m, struct sdb_pages *pages)
+{
+    assert(sdb_arena_bytes(&m->entries) == 0 && sdb_arena_bytes(&m->nodes) == 0);
+    m->entries.source = m->nodes.source = sdb_pages_source(pages);
+}
+
 seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m)
 {
     return &m->pin;

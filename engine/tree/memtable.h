@@ -15,6 +15,7 @@
 #ifndef SDB_TREE_MEMTABLE_H
 #define SDB_TREE_MEMTABLE_H
 
+#include "os/pages.h"
 #include "table/iter.h"
 #include "tree/hidden.h"
 
@@ -23,6 +24,9 @@ struct sdb_root;  /* tree/node.h */
 struct sdb_entry; /* tree/node.h */
 
 int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err) SDB_MUST_CHECK;
+/* Take chunks of memory from this pool, once it has grown to their size.  Borrowed;
+ * what is taken from it keeps it.  Requires: m is empty and not shared yet. */
+void sdb_memtable_use_pages(struct sdb_memtable *m, struct sdb_pages *pages);
 seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m); /* borrowed: ref it to keep m */
 static inline void sdb_memtable_unref(struct sdb_memtable *m)
 {
@@ -60,7 +64,7 @@ void sdb_memtable_iter_aim(struct sdb_iter *it, struct sdb_memtable *m,
                            uint64_t raise);
 
 /* Any thread, relaxed: statistics and triggers. */
-size_t sdb_memtable_bytes(const struct sdb_memtable *m);     /* of heap held */
+size_t sdb_memtable_bytes(const struct sdb_memtable *m);     /* held */
 uint64_t sdb_memtable_records(const struct sdb_memtable *m); /* versions inserted */
 uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m);
 
