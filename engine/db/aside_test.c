@@ -389,6 +389,38 @@ static void a_side_file_that_cannot_be_read_spares_the_other_trees(void **state)
     }
 }
 
+/* Its tables are gone and the side file has no link of it; the log still names both. */
+static void a_spilled_commit_that_was_given_up_is_not_missed(void **state)
+{
+    struct owner o;
+    seerdb_err err = {0};
+    uint64_t n;
+    (void)state;
+    owner_init(&o, true);
+    write_as(&o, "a=1", true);
+    seerdb_batch *b = new_batch(o.bed.db);
+    test_ok(seerdb_batch_expect(b, o.tree, o.marker, 0, NULL, &err), &err);
+    add(b, o.tree, "c=3");
+    test_ok(seerdb_batch_spill(b, &err), &err);
+    test_ok(seerdb_prepare(b, SEERDB_SYNC_FULL, &n, &err), &err);
+    test_ok(seerdb_rollback(b, &err), &err);
+    seerdb_batch_free(b);
+    assert_int_equal(files_of(&o.bed, ".tbl").n > 0, 1);
+    write_as(&o, "b=2", true); /* on top of what was: the other never was */
+    sdb_lock_db(&o.bed.db->lock);
+    sdb_job_retry(o.bed.db);
+    sdb_unlock_db(&o.bed.db->lock);
+    wait_for_jobs(o.bed.db);
+    o.mute = true;
+    test_fails(seerdb_flush(o.bed.db, o.tree, &err), SEERDB_BUSY, &err);
+    aside_now(&o);
+    assert_int_equal(o.made, 1);
+    leave(&o, true);
+    enter(&o);
+    expect_at(&o, o.marker, "a=1 b=2");
+    owner_fini(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +431,7 @@ int main(void)
         cmocka_unit_test(many_short_sessions_do_not_pile_up_log_files),
         cmocka_unit_test(a_dropped_tree_takes_its_side_file_along),
         cmocka_unit_test(a_side_file_that_cannot_be_read_spares_the_other_trees),
+        cmocka_unit_test(a_spilled_commit_that_was_given_up_is_not_missed),
     };
     return cmocka_run_group_tests_name("aside", tests, NULL, NULL);
 }

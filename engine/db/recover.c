@@ -268,14 +268,14 @@ static int check_trees(const struct replay *r, seerdb_slice payload, const char 
 }
 
 /* The part that p stands on names tables.  Nothing to do when the version lists them,
- * or the tree is gone. */
+ * when the side file knows what became of them, or when the tree is gone. */
 static int recover_tables(seerdb *db, struct sdb_payload_reader *p, uint64_t tree,
                           uint64_t log_file, seerdb_err *err) REQUIRES(LK_WRITE)
 {
     sdb_lock_db(&db->lock);
     seerdb_tree *t = sdb_tree_by_id(db, tree);
     sdb_unlock_db(&db->lock);
-    if (t == NULL ||
+    if (t == NULL || p->number <= t->aside_loaded ||
         p->number <= atomic_load_explicit(&t->flushed, memory_order_relaxed))
         return 0;
     struct sdb_buf files = {0};

@@ -97,7 +97,7 @@ static void run(const char *name, enum order order, struct sdb_pages *pages,
                 struct sdb_rand *rand)
 {
     size_t bytes = KEY_SIZE + VALUE_SIZE;
-    struct sdb_memtable *m;
+    struct sdb_memtable *m = NULL;
     uint32_t *ids = sdb_array_new(KEYS, sizeof *ids);
     if (ids == NULL || sdb_memtable_new(&m, NULL) != 0)
         die("out of memory");
