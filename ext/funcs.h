@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * funcs -- the SQL functions: seerdb('t', 'command'), seerdb_version(), seerdb_debug(),
- * and the table-valued seerdb_stats, with the name of a table or without (all tables of
- * the connection).
+ * funcs -- the SQL functions: seerdb('t', 'command'), seerdb_version(), seerdb_debug().
+ * The table-valued ones are in inspect.
  *
  * seerdb() is DIRECTONLY: no trigger and no view of a hostile schema can run it. */
 #ifndef SVT_FUNCS_H

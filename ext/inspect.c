@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One virtual table module serves the three functions: xFilter asks the engine for
+ * One virtual table module serves all the functions: xFilter asks the engine for
  * everything and keeps it as rows of cells.  The first column names the table, the last
  * one, hidden, is the argument. */
 #include "inspect.h"
@@ -16,7 +16,8 @@ struct cell {
     enum { CELL_NULL, CELL_INTEGER, CELL_REAL, CELL_TEXT } type;
     int64_t integer;
     double real;
-    char *text; /* owned */
+    char *text;        /* owned; or ... */
+    const char *fixed; /* ... static; NULL: text */
 };
 
 struct inspect_row {
@@ -39,6 +40,7 @@ struct inspect_cursor {
 struct inspect_module {
     const char *name, *declaration;
     int hidden; /* the argument's column */
+    bool tells; /* a table out of reach has a row that says why */
     int (*list)(struct inspect_cursor *c, const struct svt_table *t, seerdb_err *err);
 };
 
@@ -93,6 +95,12 @@ static void add_text(struct inspect_cursor *c, struct inspect_row *row, const ch
         (struct cell){.type = copy != NULL ? CELL_TEXT : CELL_NULL, .text = copy};
 }
 
+/* s is static. */
+static void add_name(struct inspect_row *row, const char *s)
+{
+    row->cells[row->n++] = (struct cell){.type = CELL_TEXT, .fixed = s};
+}
+
 static void clear(struct inspect_cursor *c)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -105,6 +113,40 @@ static void clear(struct inspect_cursor *c)
 }
 
 /* ---- what is listed -------------------------------------------------------------- */
+
+static bool see_stat(void *ctx, const seerdb_stat *stat)
+{
+    struct inspect_row *row = add_row(ctx, false);
+    if (row == NULL)
+        return false;
+    add_name(row, stat->name);
+    add_real(row, stat->value);
+    add_name(row, stat->unit);
+    add_name(row, stat->meaning);
+    return true;
+}
+
+static int list_stats(struct inspect_cursor *c, const struct svt_table *t,
+                      seerdb_err *err)
+{
+    return seerdb_stats(t->ks->store->db, t->ks->tree, see_stat, c, err);
+}
+
+/* The row of a table out of reach, among statistics: takes its message over. */
+static int tell_failure(struct inspect_cursor *c, struct svt_table *t)
+{
+    struct inspect_row *row = add_row(c, false);
+    if (row == NULL)
+        return SQLITE_NOMEM;
+    add_name(row, "error");
+    row->n++; /* NULL: no value */
+    add_name(row, "");
+    if (t->base.zErrMsg != NULL)
+        row->cells[row->n++] =
+            (struct cell){.type = CELL_TEXT, .text = t->base.zErrMsg};
+    t->base.zErrMsg = NULL;
+    return SQLITE_OK;
+}
 
 static bool see_level(void *ctx, const seerdb_level *l)
 {
@@ -159,7 +201,7 @@ static bool see_event(void *ctx, const seerdb_event *e)
     if (row == NULL)
         return false;
     add_real(row, (double)e->time_us / 1e6);
-    add_text(c, row, e->event);
+    add_name(row, e->event);
     add_real(row, (double)e->duration_us / 1e3);
     add_integer(row, e->bytes_in);
     add_integer(row, e->bytes_out);
@@ -180,20 +222,24 @@ static int list_events(struct inspect_cursor *c, const struct svt_table *t,
 }
 
 static const struct inspect_module modules[] = {
+    {"seerdb_stats",
+     "CREATE TABLE x(tbl TEXT, name TEXT, value REAL, unit TEXT, meaning TEXT, target "
+     "TEXT HIDDEN)",
+     5, true, list_stats},
     {"seerdb_levels",
      "CREATE TABLE x(tbl TEXT, level INT, runs INT, tables INT, bytes INT, records "
      "INT, "
      "tombstones INT, target_bytes INT, score REAL, target TEXT HIDDEN)",
-     9, list_levels},
+     9, false, list_levels},
     {"seerdb_files",
      "CREATE TABLE x(tbl TEXT, file INT, level INT, run INT, bytes INT, records INT, "
      "tombstones INT, key_bytes INT, value_bytes INT, min_commit INT, max_commit INT, "
      "target TEXT HIDDEN)",
-     11, list_files},
+     11, false, list_files},
     {"seerdb_events",
      "CREATE TABLE x(tbl TEXT, time REAL, event TEXT, duration_ms REAL, bytes_in INT, "
      "bytes_out INT, detail TEXT, target TEXT HIDDEN)",
-     7, list_events},
+     7, false, list_events},
 };
 
 /* ---- the module -------------------------------------------------------------------
@@ -281,6 +327,8 @@ static int list_table(void *ctx, struct svt_table *t)
         rc = svt_table_fail(t, i->module->list(c, t, &err), &err);
     if (c->failed || rc == SQLITE_NOMEM)
         return SQLITE_NOMEM;
+    if (rc != SQLITE_OK && i->module->tells)
+        return tell_failure(c, t);
     return i->skip ? SQLITE_OK : rc;
 }
 
@@ -337,7 +385,8 @@ static int inspect_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int
     else if (cell->type == CELL_REAL)
         sqlite3_result_double(ctx, cell->real);
     else if (cell->type == CELL_TEXT)
-        sqlite3_result_text(ctx, cell->text, -1, SQLITE_TRANSIENT);
+        sqlite3_result_text(ctx, cell->fixed != NULL ? cell->fixed : cell->text, -1,
+                            cell->fixed != NULL ? SQLITE_STATIC : SQLITE_TRANSIENT);
     return SQLITE_OK;
 }
 
