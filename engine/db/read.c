@@ -253,6 +253,31 @@ static int lookup_pendings(const seerdb_view *view, struct sdb_lookup *key, int 
     return rc;
 }
 
+#define FOUND_AT_ONCE 16u
+
+/* The newest version in the runs, newest first.  Of the first of them the tables are
+ * found before any is asked, so that all their filters' lines come meanwhile. */
+static int lookup_runs(const struct sdb_version *v, struct sdb_lookup *key,
+                       uint64_t ceiling, struct sdb_found *found, seerdb_err *err)
+{
+    const struct sdb_member *members[FOUND_AT_ONCE];
+    uint32_t n = v->nruns < FOUND_AT_ONCE ? v->nruns : FOUND_AT_ONCE;
+    for (uint32_t i = 0; i < n; i++) {
+        members[i] = sdb_run_find(v, &v->runs[i], key->key);
+        if (members[i] != NULL && n > 1)
+            sdb_table_prefetch(members[i]->table, key);
+    }
+    for (uint32_t i = 0; i < v->nruns; i++) {
+        const struct sdb_member *m =
+            i < n ? members[i] : sdb_run_find(v, &v->runs[i], key->key);
+        int rc =
+            m == NULL ? SEERDB_NOTFOUND : sdb_member_get(m, key, ceiling, found, err);
+        if (rc != SEERDB_NOTFOUND)
+            return rc;
+    }
+    return SEERDB_NOTFOUND;
+}
+
 /* The newest version in the view. Memtables and runs are listed newest first, and no
  * older one holds a newer version of a key. */
 static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *found,
@@ -267,23 +292,7 @@ static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *f
         got = lookup_pendings(view, &l, got, found, err);
     if (got != SEERDB_NOTFOUND)
         return got;
-    if (s->version->nruns > 1) /* their filters' lines come while the first is asked */
-        for (size_t i = 0; i < s->version->nruns; i++) {
-            const struct sdb_member *m =
-                sdb_run_find(s->version, &s->version->runs[i], key);
-            if (m != NULL)
-                sdb_table_prefetch(m->table, &l);
-        }
-    for (size_t i = 0; i < s->version->nruns; i++) {
-        const struct sdb_member *m =
-            sdb_run_find(s->version, &s->version->runs[i], key);
-        if (m == NULL)
-            continue;
-        int rc = sdb_member_get(m, &l, view->number, found, err);
-        if (rc != SEERDB_NOTFOUND)
-            return rc;
-    }
-    return SEERDB_NOTFOUND;
+    return lookup_runs(s->version, &l, view->number, found, err);
 }
 
 int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
