@@ -6,12 +6,12 @@
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
   os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs os/aheadfs \
-  table/key table/keycode table/vec table/search16 table/block table/iter table/filter \
+  table/key table/hidden table/ranges table/keycode table/vec table/search16 table/block table/iter table/filter \
   table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
-  tree/node tree/hidden tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold \
+  tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold \
   db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/marked db/read db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.

@@ -17,7 +17,7 @@
 
 #include "os/pages.h"
 #include "table/iter.h"
-#include "tree/hidden.h"
+#include "table/hidden.h"
 
 struct sdb_memtable;
 struct sdb_root;  /* tree/node.h */

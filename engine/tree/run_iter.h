@@ -7,7 +7,7 @@
 #define SDB_TREE_RUN_ITER_H
 
 #include "table/table_iter.h"
-#include "tree/hidden.h"
+#include "table/hidden.h"
 #include "tree/version.h"
 
 /* The iterator holds a count on v; `run` is one of its runs.  Records of a spilled

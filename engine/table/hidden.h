@@ -2,8 +2,8 @@
  *
  * hidden -- numbers that do not exist for a reader: the writes of a batch that a
  * rollback to a mark undid, the logged commits that do not count. */
-#ifndef SDB_TREE_HIDDEN_H
-#define SDB_TREE_HIDDEN_H
+#ifndef SDB_TABLE_HIDDEN_H
+#define SDB_TABLE_HIDDEN_H
 
 #include <stdbool.h>
 #include <stddef.h>
