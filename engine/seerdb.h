@@ -302,6 +302,16 @@ int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
 int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                         seerdb_err *err);
 
+/* Delete every key with lower <= key < upper, the batch's own writes so far among them,
+ * at the cost of one write however many there are.  lower with data NULL is the empty
+ * key, the first of all.  upper must be given (data NULL: MISUSE): to delete to the
+ * end, name a key above all of the tree's.  Both are at most SEERDB_KEY_MAX long:
+ * TOOBIG.  Does nothing if lower is not below upper.  An iterator over the batch that
+ * was opened after this call goes on hiding the keys even if a rollback to a mark
+ * undoes it. */
+int seerdb_batch_delete_range(seerdb_batch *batch, seerdb_tree *tree,
+                              seerdb_slice lower, seerdb_slice upper, seerdb_err *err);
+
 /* The number of writes so far, rolled-back ones included. */
 uint64_t seerdb_batch_writes(const seerdb_batch *batch);
 

@@ -32,6 +32,7 @@ struct aside {
 /* What goes to the side file: the tree at an instant. */
 struct content {
     struct sdb_read_state *state; /* counted */
+    struct sdb_ranges *ranges;    /* counted: all range tombstones, once gathered */
     struct sdb_chain chain;       /* owned: a copy, all links once gathered */
     bool settled;
     uint64_t flushed, head;
@@ -42,6 +43,7 @@ struct content {
 static void content_fini(struct content *c)
 {
     sdb_read_state_unref(c->state);
+    sdb_ranges_unref(c->ranges);
     sdb_chain_fini(&c->chain);
 }
 
@@ -181,6 +183,33 @@ static int open_records(const struct content *c, struct sdb_iter **out, seerdb_e
     return rc;
 }
 
+/* Into one set the range tombstones up to what is covered, hidden or not. */
+static int gather_ranges(struct content *c, seerdb_err *err)
+{
+    struct sdb_buf all = {0};
+    struct sdb_ranges **sets = sdb_array_new(c->state->nmemtables, sizeof *sets);
+    size_t n = 0;
+    int rc =
+        sets == NULL ? sdb_fail_nomem(err, c->state->nmemtables * sizeof *sets) : 0;
+    while (rc == 0 && n < c->state->nmemtables) {
+        rc = sdb_memtable_ranges(c->state->memtables[n], &sets[n], err);
+        n += rc == 0 ? 1 : 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sdb_ranges_count(sets[i]); k++)
+            if (sdb_ranges_at(sets[i], k)->number <= c->covered)
+                sdb_buf_append(&all, sdb_ranges_at(sets[i], k),
+                               sizeof(struct sdb_range));
+    if (rc == 0 && (rc = sdb_buf_check(&all, err)) == 0)
+        rc = sdb_ranges_new((const struct sdb_range *)(const void *)all.data,
+                            all.size / sizeof(struct sdb_range), &c->ranges, err);
+    for (size_t i = 0; i < n; i++)
+        sdb_ranges_unref(sets[i]);
+    sdb_mem_free(sets);
+    sdb_buf_fini(&all);
+    return rc;
+}
+
 /* A growing array of links, in any order. */
 static int add_link(struct sdb_chain *c, uint64_t number, seerdb_err *err)
 {
@@ -219,8 +248,13 @@ static void sort_links(struct sdb_chain *c)
 static int list_numbers(const struct content *c, struct sdb_chain *all, seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
-    size_t sorted_at = 4096; /* so that overwriting a key does not take memory */
-    int rc = open_records(c, &it, err);
+    int rc = 0;
+    for (size_t i = 0; i < sdb_ranges_count(c->ranges) && rc == 0; i++)
+        rc = add_link(all, sdb_ranges_at(c->ranges, i)->number, err);
+    sort_links(all);
+    size_t sorted_at = all->n * 2 + 4096; /* so that overwriting takes no memory */
+    if (rc == 0)
+        rc = open_records(c, &it, err);
     if (rc == 0)
         rc = it->ops->first(it, err);
     while (rc == 0) {
@@ -294,6 +328,13 @@ static int write_content(struct sdb_side_writer *w, const struct content *c,
     struct sdb_iter *it = NULL;
     for (size_t i = 0; i < c->chain.n; i++)
         sdb_side_writer_link(w, c->chain.links[i].number, c->chain.links[i].prev);
+    for (size_t i = 0; i < sdb_ranges_count(c->ranges); i++) {
+        const struct sdb_range *r = sdb_ranges_at(c->ranges, i);
+        sdb_side_writer_record(w, &(struct sdb_record){.key = r->start,
+                                                       .number = r->number,
+                                                       .kind = SDB_KIND_RANGE,
+                                                       .value = r->end});
+    }
     int rc = open_records(c, &it, err);
     if (rc == 0)
         for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))
@@ -311,7 +352,9 @@ static int write_file(seerdb_tree *t, uint64_t number, struct content *c,
     seerdb *db = t->db;
     struct sdb_side_options o = {db->fs, db->dir, db->id, t->desc.id};
     struct sdb_side_writer *w = NULL;
-    int rc = c->settled ? complete_chain(c, err) : 0;
+    int rc = gather_ranges(c, err);
+    if (rc == 0 && c->settled)
+        rc = complete_chain(c, err);
     if (rc == 0 && (rc = sdb_side_writer_new(&o, number, &w, err)) == 0 &&
         (rc = write_content(w, c, err)) == 0 &&
         (rc = sdb_side_writer_finish(w, c->covered, out, err)) == 0)

@@ -7,6 +7,8 @@
 #include <assert.h>
 
 #define WORTH_SHARING ((size_t)1 << 20)
+/* A part with that many range tombstones in memory spills. */
+#define RANGES_MOST 1000u
 
 static void scratch_free(seerdb_pin *pin)
 {
@@ -257,6 +259,11 @@ int sdb_batch_check_mark(const struct sdb_batch_part *part, uint64_t mark,
     return 0;
 }
 
+bool sdb_batch_sees(const seerdb_batch *b, const struct sdb_member *m, uint64_t mark)
+{
+    return m->desc.max_number <= mark && !is_rolled_back(b, m);
+}
+
 int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
                   uint64_t mark, seerdb_slice key, struct sdb_found *out,
                   seerdb_err *err)
@@ -269,7 +276,7 @@ int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
         return rc;
     for (size_t i = 0; i < v->nruns; i++) {
         const struct sdb_member *m = sdb_run_find(v, &v->runs[i], key);
-        if (m == NULL || m->desc.max_number > mark || is_rolled_back(b, m))
+        if (m == NULL || !sdb_batch_sees(b, m, mark))
             continue;
         if ((rc = sdb_table_get(m->table, &l, SDB_NUMBER_MAX, out, err)) !=
             SEERDB_NOTFOUND)
@@ -280,10 +287,10 @@ int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
 
 /* ---- writing ---------------------------------------------------------------- */
 
-static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
-                       seerdb_err *err)
+/* May the batch take the write? */
+static int check_write(const seerdb_batch *b, const seerdb_tree *t,
+                       const struct sdb_record *r, seerdb_err *err)
 {
-    struct sdb_batch_part *part;
     int rc = sdb_check_process(b->db, err);
     if (rc != 0)
         return rc;
@@ -300,12 +307,24 @@ static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
     if (r->value.size > SEERDB_VALUE_MAX)
         return sdb_fail(err, SEERDB_TOOBIG, "a value of %zu bytes is longer than %zu",
                         r->value.size, SEERDB_VALUE_MAX);
-    if ((rc = ensure_part(b, t, &part, err)) != 0)
+    return 0;
+}
+
+static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
+                       seerdb_err *err)
+{
+    struct sdb_batch_part *part;
+    int rc = check_write(b, t, r, err);
+    if (rc != 0 || (rc = ensure_part(b, t, &part, err)) != 0)
         return rc;
     if (part->forgotten)
         return sdb_fail(err, SEERDB_MISUSE, "the creation of the tree %s was undone",
                         (const char *)t->desc.name.data);
     if (b->bytes >= b->db->batch_share && (rc = spill_largest(b, err)) != 0)
+        return rc;
+    if (r->kind == SDB_KIND_RANGE &&
+        sdb_memtable_nranges(part->memtable) >= RANGES_MOST &&
+        (rc = spill_part(b, part, err)) != 0)
         return rc;
     r->number = b->ordinal + 1;
     if ((rc = sdb_memtable_insert(part->memtable, r, err)) == 0)
@@ -330,6 +349,25 @@ int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key
 {
     struct sdb_record r = {.key = key, .kind = SDB_KIND_TOMBSTONE};
     return batch_write(batch, tree, &r, err);
+}
+
+int seerdb_batch_delete_range(seerdb_batch *batch, seerdb_tree *tree,
+                              seerdb_slice lower, seerdb_slice upper, seerdb_err *err)
+{
+    struct sdb_record r = {.key = lower, .kind = SDB_KIND_RANGE, .value = upper};
+    int rc = check_write(batch, tree, &r, err);
+    if (rc != 0)
+        return rc;
+    if (upper.data == NULL)
+        return sdb_fail(err, SEERDB_MISUSE, "a range to delete needs an end");
+    if (upper.size > SEERDB_KEY_MAX)
+        return sdb_fail(err, SEERDB_TOOBIG,
+                        "the end of a range, of %zu bytes, is "
+                        "longer than %zu",
+                        upper.size, SEERDB_KEY_MAX);
+    if (lower.data == NULL)
+        r.key = (seerdb_slice){"", 0};
+    return sdb_slice_cmp(r.key, upper) < 0 ? batch_write(batch, tree, &r, err) : 0;
 }
 
 uint64_t seerdb_batch_writes(const seerdb_batch *batch)
@@ -425,6 +463,8 @@ static bool part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *pa
         return true;
     if (has_tables(b, part))
         return false;
+    if (sdb_memtable_sees_range(part->memtable, UINT64_MAX, &b->scratch->hidden))
+        return false;
     if (b->scratch->hidden.n == 0)
         return sdb_memtable_records(part->memtable) == 0;
     if (sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it,
@@ -490,32 +530,61 @@ static int encode_spilled(seerdb_batch *b, struct sdb_batch_part *part, seerdb_e
     return sdb_buf_check(&b->payload, err);
 }
 
+static int encode_record(seerdb_batch *b, const struct sdb_record *r, seerdb_err *err)
+{
+    sdb_payload_record(&b->payload, r);
+    b->nrecords++;
+    if (b->payload.size <= SEERDB_COMMIT_MAX)
+        return 0;
+    return sdb_fail(err, SEERDB_TOOBIG,
+                    "a transaction of more than %" PRIu64 " bytes does not fit in the "
+                    "log; commit in smaller pieces",
+                    SEERDB_COMMIT_MAX);
+}
+
+static int encode_ranges(seerdb_batch *b, const struct sdb_ranges *ranges,
+                         seerdb_err *err)
+{
+    struct sdb_range r;
+    int rc = 0;
+    for (size_t i = 0; i < sdb_ranges_fragments(ranges) && rc == 0;) {
+        i = sdb_spill_joined(ranges, i, &r);
+        rc = encode_record(b,
+                           &(struct sdb_record){
+                               .key = r.start, .kind = SDB_KIND_RANGE, .value = r.end},
+                           err);
+    }
+    return rc;
+}
+
 static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
+    struct sdb_ranges *ranges = NULL;
+    const struct sdb_spill all = {
+        .memtable = part->memtable, .hidden = &b->scratch->hidden, .to = UINT64_MAX};
     if (has_tables(b, part))
         return encode_spilled(b, part, err);
-    int rc =
-        sdb_memtable_iter(part->memtable, UINT64_MAX, &b->scratch->hidden, 0, &it, err);
+    int rc = sdb_spill_ranges(&all, &ranges, err);
+    if (rc == 0)
+        rc = sdb_memtable_iter(part->memtable, UINT64_MAX, all.hidden, 0, &it, err);
     if (rc != 0)
-        return rc;
+        goto out;
     b->slots[b->nslots++] = (struct sdb_batch_slot){
         .tree = part->tree, .prev = sdb_payload_part(&b->payload, part->tree->desc.id)};
-    for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
-        sdb_payload_record(&b->payload, &it->at);
-        b->nrecords++;
-        if (b->payload.size > SEERDB_COMMIT_MAX) {
-            rc = sdb_fail(err, SEERDB_TOOBIG,
-                          "a transaction of more than %" PRIu64
-                          " bytes does not fit in the "
-                          "log; commit in smaller pieces",
-                          SEERDB_COMMIT_MAX);
+    if ((rc = encode_ranges(b, ranges, err)) != 0)
+        goto out;
+    for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))
+        if ((ranges == NULL ||
+             sdb_ranges_cover(ranges, it->at.key, UINT64_MAX, NULL) < it->at.number) &&
+            (rc = encode_record(b, &it->at, err)) != 0)
             break;
-        }
-    }
-    sdb_iter_close(it);
     sdb_payload_end_part(&b->payload);
-    return rc == SEERDB_NOTFOUND ? sdb_buf_check(&b->payload, err) : rc;
+    rc = rc == SEERDB_NOTFOUND ? sdb_buf_check(&b->payload, err) : rc;
+out:
+    sdb_iter_close(it);
+    sdb_ranges_unref(ranges);
+    return rc;
 }
 
 int sdb_batch_encode(seerdb_batch *b, seerdb_err *err)

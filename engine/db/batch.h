@@ -79,6 +79,9 @@ int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
                   uint64_t mark, seerdb_slice key, struct sdb_found *out,
                   seerdb_err *err) SDB_MUST_CHECK;
 
+/* Does who reads at the mark see this private table of the batch? */
+bool sdb_batch_sees(const seerdb_batch *b, const struct sdb_member *m, uint64_t mark);
+
 /* MISUSE when the batch is lost. */
 int sdb_batch_check(const seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
 

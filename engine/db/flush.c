@@ -19,6 +19,8 @@
 
 /* A tree gets no more memtables than that without need. */
 #define MEMTABLES_MOST 63u
+/* One with that many range tombstones is full. */
+#define RANGES_MOST 1000u
 /* What the disk is told to write at a time. */
 #define WRITE_BACK ((uint64_t)1 << 20)
 
@@ -514,6 +516,8 @@ int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)
             rc = sdb_freeze(largest, err);
         sdb_share_memory(db);
     }
+    if (rc == 0 && sdb_memtable_nranges(t->active) >= RANGES_MOST)
+        rc = sdb_freeze(t, err);
     if (rc == 0 && file != db->log_file_seen) {
         db->log_file_seen = file;
         if (sdb_wal_live_bytes(db->wal) > db->log_cap) {

@@ -79,6 +79,7 @@ int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t
     uint64_t files = sdb_get_varint(&p->r), vlogs;
     p->files = p->r;
     p->files_left = files;
+    p->any_range = p->any_record = false;
     for (; files > 0 && !p->r.failed; files--)
         if (sdb_get_varint(&p->r) == 0)
             p->r.failed = true;
@@ -101,6 +102,18 @@ bool sdb_payload_next_file(struct sdb_payload_reader *p, uint64_t *file)
     return true;
 }
 
+/* Range tombstones stand before the records, rising and disjoint. */
+static bool take_range(struct sdb_payload_reader *p, const struct sdb_record *r)
+{
+    if (p->any_record || r->value.size > SEERDB_KEY_MAX ||
+        sdb_slice_cmp(r->key, r->value) >= 0 ||
+        (p->any_range && sdb_slice_cmp(r->key, p->range_end) < 0))
+        return false;
+    p->any_range = true;
+    p->range_end = r->value;
+    return true;
+}
+
 int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
                             seerdb_err *err)
 {
@@ -114,6 +127,9 @@ int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
     if (p->r.failed || kind > SDB_KIND_MAX || r->key.size > SEERDB_KEY_MAX ||
         r->value.size > SEERDB_VALUE_MAX)
         return malformed(p, "a record", err);
+    if (kind == SDB_KIND_RANGE)
+        return take_range(p, r) ? 0 : malformed(p, "a range tombstone", err);
+    p->any_record = true;
     if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE)
         return sdb_fail(err, SEERDB_NEWER,
                         "%s: commit %" PRIu64 " holds a record of kind %u, which this "

@@ -17,6 +17,7 @@ size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree);
 /* The same for a part of which these tables hold more. */
 size_t sdb_payload_spilled_part(struct sdb_buf *b, uint64_t tree, const uint64_t *files,
                                 size_t n);
+/* Range tombstones first: rising, disjoint. */
 void sdb_payload_record(struct sdb_buf *b, const struct sdb_record *r);
 void sdb_payload_end_part(struct sdb_buf *b);
 void sdb_payload_set_number(struct sdb_buf *b, uint64_t number);
@@ -30,6 +31,8 @@ struct sdb_payload_reader {
     uint64_t number, parts_left;
     struct sdb_reader files; /* of the part: numbers of its pending tables */
     uint64_t files_left;
+    bool any_range, any_record; /* met in the part, */
+    seerdb_slice range_end;     /* and where the last of those ends */
 };
 
 int sdb_payload_open(struct sdb_payload_reader *p, seerdb_slice bytes,

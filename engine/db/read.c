@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/read.h"
 
-#include "db/batch.h"
+#include "db/cover.h"
 #include "db/marked.h"
 #include "table/merge_iter.h"
 #include "table/table_iter.h"
@@ -21,6 +21,8 @@ struct seerdb_iter {
     struct sdb_iter *from;
     struct sdb_iter *merge; /* owned; NULL: none was needed yet */
     struct kept memtables, runs;
+    struct kept filters;       /* of sources, where there are range tombstones */
+    struct sdb_cover cover;    /* their set */
     struct sdb_iter **sources; /* owned: scratch */
     size_t capacity;
     seerdb
@@ -295,6 +297,13 @@ static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *f
     return lookup_runs(s->version, &l, view->number, found, err);
 }
 
+static struct sdb_sight sight_of(const seerdb_view *view, const seerdb_batch *batch,
+                                 const struct sdb_batch_part *part, uint64_t mark)
+{
+    return (struct sdb_sight){view->state, view->number, view->hidden,
+                              batch,       part,         mark};
+}
+
 int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
                seerdb_value *out, seerdb_err *err)
 {
@@ -305,10 +314,14 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
     atomic_fetch_add_explicit(&view->tree->db->counters.gets, 1, memory_order_relaxed);
     const struct sdb_batch_part *part =
         batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
+    const struct sdb_sight sight = sight_of(view, batch, part, mark);
+    bool covered = sdb_cover_any(&sight);
     rc = SEERDB_NOTFOUND;
-    if (part != NULL)
+    if (covered)
+        rc = sdb_cover_get(&sight, key, &found, err);
+    else if (part != NULL)
         rc = sdb_batch_get(batch, part, mark, key, &found, err);
-    if (rc == SEERDB_NOTFOUND)
+    if (!covered && rc == SEERDB_NOTFOUND)
         rc = lookup(view, key, &found, err);
     if (rc == 0 && (rc = sdb_fold_visible(found.kind, err)) != 0)
         seerdb_pin_unref(found.pin);
@@ -431,6 +444,31 @@ static size_t count_sources(const seerdb_view *view, const struct sdb_batch_part
     return n;
 }
 
+/* Put a filter before every source: keys that range tombstones delete are passed over.
+ */
+static int hide_deleted(seerdb_iter *it, const struct sdb_sight *sight, size_t n,
+                        seerdb_err *err)
+{
+    struct kept *k = &it->filters;
+    int rc = sdb_cover_update(&it->cover, sight, err);
+    for (size_t i = 0; i < n && rc == 0 && it->cover.flat != NULL; i++) {
+        if ((rc = keep_room(k, err)) != 0)
+            break;
+        if (k->used == k->n) {
+            k->all[k->n] = NULL;
+            rc = sdb_range_iter_aim(&k->all[k->n], it->sources[i], it->cover.flat,
+                                    UINT64_MAX, err);
+            k->n += rc == 0 ? 1 : 0;
+        } else {
+            rc = sdb_range_iter_aim(&k->all[k->used], it->sources[i], it->cover.flat,
+                                    UINT64_MAX, err);
+        }
+        if (rc == 0)
+            it->sources[i] = k->all[k->used++];
+    }
+    return rc;
+}
+
 /* Aim one source after the other; *n counts them. */
 static int add_sources(seerdb_iter *it, const seerdb_view *view,
                        const seerdb_batch *batch, const struct sdb_batch_part *part,
@@ -491,6 +529,9 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
     if (batch != NULL && batch->scratch != NULL)
         it->scratch = seerdb_pin_ref(&batch->scratch->pin);
     rc = add_sources(it, view, batch, part, mark, &n, err);
+    const struct sdb_sight sight = sight_of(view, batch, part, mark);
+    if (rc == 0 && sdb_cover_any(&sight))
+        rc = hide_deleted(it, &sight, n, err);
     if (rc == 0 && n != 1)
         rc = sdb_merge_iter_aim(&it->merge, it->sources, n, err);
     if (rc != 0) {
@@ -508,6 +549,7 @@ void seerdb_iter_rest(seerdb_iter *it)
         return;
     if (it->from != NULL && it->from == it->merge)
         it->merge->ops->rest(it->merge);
+    rest_all(&it->filters); /* before what they stand on */
     rest_all(&it->memtables);
     rest_all(&it->runs);
     seerdb_pin_unref(it->scratch);
@@ -525,8 +567,10 @@ void seerdb_iter_close(seerdb_iter *it)
         return;
     seerdb_iter_rest(it);
     sdb_iter_close(it->merge);
+    free_all(&it->filters);
     free_all(&it->memtables);
     free_all(&it->runs);
+    sdb_cover_fini(&it->cover);
     sdb_mem_free(it->sources);
     sdb_buf_fini(&it->lower);
     sdb_buf_fini(&it->upper);

@@ -18,6 +18,45 @@ static int take_number(seerdb *db, uint64_t *number, seerdb_err *err)
     return rc;
 }
 
+int sdb_spill_ranges(const struct sdb_spill *s, struct sdb_ranges **out,
+                     seerdb_err *err)
+{
+    struct sdb_ranges *set = NULL;
+    size_t n = 0;
+    *out = NULL;
+    int rc = sdb_memtable_ranges(s->memtable, &set, err);
+    if (rc != 0 || set == NULL)
+        return rc;
+    struct sdb_range *all = sdb_array_new(sdb_ranges_count(set), sizeof *all);
+    if (all == NULL) {
+        rc = sdb_fail_nomem(err, sdb_ranges_count(set) * sizeof *all);
+        goto out;
+    }
+    for (size_t i = 0; i < sdb_ranges_count(set); i++) {
+        const struct sdb_range *r = sdb_ranges_at(set, i);
+        if (r->number > s->from && r->number <= s->to &&
+            !sdb_hidden_has(s->hidden, r->number))
+            all[n++] = *r;
+    }
+    if (n > 0)
+        rc = sdb_ranges_new(all, n, out, err);
+out:
+    sdb_mem_free(all);
+    sdb_ranges_unref(set);
+    return rc;
+}
+
+size_t sdb_spill_joined(const struct sdb_ranges *ranges, size_t i,
+                        struct sdb_range *out)
+{
+    *out = (struct sdb_range){sdb_ranges_fragment(ranges, i)->start,
+                              sdb_ranges_fragment(ranges, i)->end, 0};
+    while (++i < sdb_ranges_fragments(ranges) &&
+           sdb_slice_equal(out->end, sdb_ranges_fragment(ranges, i)->start))
+        out->end = sdb_ranges_fragment(ranges, i)->end;
+    return i;
+}
+
 /* The newest version of each key in the segment. */
 static int write_records(const struct sdb_spill *s, struct sdb_table_writer *w,
                          uint64_t *records, seerdb_err *err)

@@ -20,6 +20,18 @@ struct sdb_spill {
     struct sdb_version *runs;        /* what was spilled before; NULL: nothing */
 };
 
+/* What a commit keeps of a segment: the newest version of each key, less those that a
+ * later range tombstone of it covers, and where its range tombstones lie; all of it
+ * gets one number, so that nothing in it deletes anything else in it.
+ *
+ * ranges: the standing range tombstones of the segment, by their ordinals; one count,
+ * or NULL.  joined: from fragment i on, all that touch as one, without a number;
+ * returns the next i. */
+int sdb_spill_ranges(const struct sdb_spill *s, struct sdb_ranges **out,
+                     seerdb_err *err) SDB_MUST_CHECK;
+size_t sdb_spill_joined(const struct sdb_ranges *ranges, size_t i,
+                        struct sdb_range *out);
+
 /* Write the table and open it.  *out is a version with one count: s->runs (whose count
  * stays the caller's) and the table, in the newest run if it overlaps nothing there,
  * else in a new one.  NOTFOUND: nothing stands, s->runs says it all.  Nothing else is

@@ -12,6 +12,17 @@
 #define FILES_RESERVED   256u
 #define FILES_WANTED     16u
 
+static bool has_ranges(const struct sdb_read_state *s)
+{
+    for (size_t i = 1; i < s->nmemtables; i++)
+        if (sdb_memtable_has_ranges(s->memtables[i]))
+            return true;
+    for (size_t i = 0; s->pendings != NULL && i < s->pendings->n; i++)
+        if (s->pendings->all[i]->runs != NULL && s->pendings->all[i]->runs->ranges > 0)
+            return true;
+    return s->version->ranges > 0;
+}
+
 int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
                        struct sdb_version *version, const struct sdb_hidden *hidden,
                        struct sdb_read_state **out, seerdb_err *err)
@@ -177,6 +188,7 @@ struct sdb_read_state *sdb_tree_set_state(seerdb_tree *t, struct sdb_read_state 
     struct sdb_read_state *old = t->state;
     sdb_pendings_unref(s->pendings);
     s->pendings = sdb_pendings_ref(t->pendings);
+    s->ranges = has_ranges(s);
     t->state = s;
     return old;
 }

@@ -38,6 +38,8 @@ struct sdb_read_state {
     struct sdb_pendings
         *pendings;            /* counted; NULL: none.  sdb_tree_set_state sets it */
     struct sdb_hidden hidden; /* commits beside the version that do not count; owned */
+    bool ranges; /* there are range tombstones, be it not in the first memtable, which
+                    may yet get some */
     size_t nmemtables;
     struct sdb_memtable *memtables[]; /* counted references */
 };

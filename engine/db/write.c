@@ -200,7 +200,7 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
                 continue;
             if ((rc = sdb_memtable_insert(t->active, &r, err)) != 0)
                 return rc;
-            *(r.kind == SDB_KIND_TOMBSTONE ? &deletes : &puts) += 1;
+            *(r.kind == SDB_KIND_VALUE ? &puts : &deletes) += 1;
         }
         if (rc != SEERDB_NOTFOUND)
             return rc;

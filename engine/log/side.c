@@ -147,6 +147,7 @@ struct reading {
     uint64_t tree, seed, at; /* at: of the frame looked at */
     uint64_t nrecords, nlinks;
     uint64_t last_link, last_number; /* of the item before; 0: none */
+    enum sdb_kind last_kind;         /* of the record before */
     struct sdb_buf last_key;         /* of the record before */
     bool ended;
     struct sdb_buf frame; /* its bytes */
@@ -175,12 +176,21 @@ static int read_links(struct reading *g, seerdb_slice payload)
     return rc;
 }
 
-/* Does it sort behind the one before? */
+/* Does it sort behind the one before?  Range tombstones come first. */
 static bool in_order(const struct reading *g, const struct sdb_record *r)
 {
-    int order =
-        g->nrecords == 0 ? 1 : sdb_slice_cmp(r->key, sdb_buf_slice(&g->last_key));
-    return order > 0 || (order == 0 && r->number > g->last_number);
+    bool range = r->kind == SDB_KIND_RANGE, was_range = g->last_kind == SDB_KIND_RANGE;
+    if (g->nrecords == 0 || range != was_range)
+        return g->nrecords == 0 || was_range;
+    int order = sdb_slice_cmp(r->key, sdb_buf_slice(&g->last_key));
+    return order > 0 || (order == 0 && (range ? r->number < g->last_number
+                                              : r->number > g->last_number));
+}
+
+static bool is_range(const struct sdb_record *r)
+{
+    return r->kind == SDB_KIND_RANGE && r->value.size <= SEERDB_KEY_MAX &&
+           sdb_slice_cmp(r->key, r->value) < 0;
 }
 
 static int read_records(struct reading *g, seerdb_slice payload)
@@ -198,12 +208,16 @@ static int read_records(struct reading *g, seerdb_slice payload)
             kind == 0 || kind > SDB_KIND_MAX || record.key.size > SEERDB_KEY_MAX ||
             record.value.size > SEERDB_VALUE_MAX || !in_order(g, &record))
             return corrupt(g, "a malformed record");
-        if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE)
+        if (kind == SDB_KIND_RANGE && !is_range(&record))
+            return corrupt(g, "a malformed range tombstone");
+        if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE &&
+            kind != SDB_KIND_RANGE)
             return sdb_fail(g->err, SEERDB_NEWER,
                             "%s: offset %" PRIu64 ": a record of kind %u, which this "
                             "version cannot read",
                             g->file->path, g->at, kind);
         g->last_number = record.number;
+        g->last_kind = record.kind;
         g->nrecords++;
         sdb_buf_clear(&g->last_key);
         sdb_buf_append_slice(&g->last_key, record.key);

@@ -2,10 +2,11 @@
  *
  * side -- a side file: the commits of one tree, out of the way of the log.
  *
- * Life of a writer: new, link (all of them, numbers rising), record (by key, then by
- * number rising), finish, free; free without finish abandons the file, which the caller
- * then removes.  The first failure sticks: later calls do nothing, finish returns it.
- * Written once, read once, by one thread; no locks.  FORMAT.md, "Side file". */
+ * Life of a writer: new, link (all of them, numbers rising), record (range tombstones
+ * by start, then by number falling; then the others by key, then by number rising),
+ * finish, free; free without finish abandons the file, which the caller then removes.
+ * The first failure sticks: later calls do nothing, finish returns it. Written once,
+ * read once, by one thread; no locks.  FORMAT.md, "Side file". */
 #ifndef SDB_LOG_SIDE_H
 #define SDB_LOG_SIDE_H
 

@@ -41,7 +41,8 @@ extern struct sdb_lock_class
 extern struct sdb_lock_class LK_VLOG ACQUIRED_AFTER(LK_DB);
 extern struct sdb_lock_class LK_CACHE ACQUIRED_AFTER(LK_VLOG);
 extern struct sdb_lock_class LK_PAGES ACQUIRED_AFTER(LK_CACHE); /* memory of blocks */
-extern struct sdb_lock_class LK_FS ACQUIRED_AFTER(LK_PAGES); /* inside a file layer */
+extern struct sdb_lock_class LK_FS ACQUIRED_AFTER(LK_PAGES);  /* inside a file layer */
+extern struct sdb_lock_class LK_RANGES ACQUIRED_AFTER(LK_FS); /* of one memtable */
 
 /* All zeros is not valid: init.  `owner` serves sdb_lock_assert_held. */
 struct sdb_mutex {
@@ -82,6 +83,7 @@ SDB_LOCK_FUNCTIONS(vlog, LK_VLOG)
 SDB_LOCK_FUNCTIONS(cache, LK_CACHE)
 SDB_LOCK_FUNCTIONS(pages, LK_PAGES)
 SDB_LOCK_FUNCTIONS(fs, LK_FS)
+SDB_LOCK_FUNCTIONS(ranges, LK_RANGES)
 
 struct sdb_cond {
     pthread_cond_t c; /* waits on the monotonic clock */

@@ -20,7 +20,11 @@
  * inserted, and one odd key does not spoil the codes of the rest.  {coder, top} is
  * published as one object.  The old nodes stay as they were at that moment, complete
  * for whoever is still in them.  Without memory for the clone, the old codes remain:
- * slower, not wrong. */
+ * slower, not wrong.
+ *
+ * Range tombstones are entries too, linked by `older` from the last one inserted, and
+ * reached by no slot.  Readers build a set of them when the one that the reader before
+ * built is out of date, under a lock of its own, which inserting does not take. */
 #include "tree/memtable.h"
 
 #include "base/arena.h"
@@ -37,6 +41,14 @@ struct sdb_memtable {
     _Atomic(struct sdb_root *)
         root; /* NULL: empty.  release: prepare_root(), rebuild() */
     _Atomic uint64_t records, tombstones; /* relaxed: statistics */
+    /* The range tombstone inserted last; NULL: none.  release: insert_range(); acquire:
+     * readers */
+    _Atomic(const struct sdb_entry *) range;
+    _Atomic size_t nranges; /* relaxed: statistics */
+
+    struct sdb_mutex lock;                        /* LK_RANGES */
+    struct sdb_ranges *set GUARDED_BY(LK_RANGES); /* counted; those from set_from on */
+    const struct sdb_entry *set_from GUARDED_BY(LK_RANGES); /* NULL: there is no set */
 
     /* The writer's own. */
     struct sdb_root first_root;
@@ -308,9 +320,11 @@ static size_t splits_max(size_t inserts, size_t nodes)
 
 /* ---- public --------------------------------------------------------------- */
 
-static void free_memtable(seerdb_pin *pin)
+static void free_memtable(seerdb_pin *pin) NO_TSA
 {
     struct sdb_memtable *m = (struct sdb_memtable *)pin;
+    sdb_ranges_unref(m->set);
+    sdb_mutex_fini(&m->lock);
     sdb_arena_fini(&m->nodes);
     sdb_arena_fini(&m->entries);
     sdb_mem_free(m);
@@ -322,6 +336,7 @@ int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err)
     if (m == NULL)
         return sdb_fail_nomem(err, sizeof *m);
     sdb_pin_init(&m->pin, free_memtable);
+    sdb_mutex_init(&m->lock);
     *out = m;
     return 0;
 }
@@ -356,12 +371,28 @@ int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
     return rc != 0 ? rc : sdb_arena_reserve(&m->entries, total, err);
 }
 
+static int insert_range(struct sdb_memtable *m, const struct sdb_record *r,
+                        seerdb_err *err)
+{
+    assert(sdb_slice_cmp(r->key, r->value) < 0);
+    struct sdb_entry *e = new_entry(m, r);
+    if (e == NULL)
+        return sdb_fail_nomem(err, r->key.size + r->value.size);
+    e->older = atomic_load_explicit(&m->range, memory_order_relaxed);
+    size_t n = atomic_load_explicit(&m->nranges, memory_order_relaxed);
+    atomic_store_explicit(&m->nranges, n + 1, memory_order_relaxed);
+    atomic_store_explicit(&m->range, e, memory_order_release);
+    return 0;
+}
+
 int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
                         seerdb_err *err)
 {
     struct path path;
     struct sdb_place at = {0, false};
     assert(r->key.size <= SEERDB_KEY_MAX && r->value.size <= SEERDB_VALUE_MAX);
+    if (r->kind == SDB_KIND_RANGE)
+        return insert_range(m, r, err);
     int rc = prepare_root(m, r->key, err);
     if (rc != 0)
         return rc;
@@ -407,6 +438,71 @@ int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
                               .key = sdb_entry_key(e)};
     return 0;
 }
+
+/* ---- range tombstones ------------------------------------------------------- */
+
+static const struct sdb_entry *last_range(const struct sdb_memtable *m)
+{
+    return atomic_load_explicit(&m->range, memory_order_acquire);
+}
+
+bool sdb_memtable_has_ranges(const struct sdb_memtable *m)
+{
+    return last_range(m) != NULL;
+}
+
+bool sdb_memtable_sees_range(const struct sdb_memtable *m, uint64_t ceiling,
+                             const struct sdb_hidden *hidden)
+{
+    return sdb_memtable_visible(last_range(m), ceiling, hidden) != NULL;
+}
+
+static int make_set(const struct sdb_entry *from, struct sdb_ranges **out,
+                    seerdb_err *err)
+{
+    size_t n = 0;
+    for (const struct sdb_entry *e = from; e != NULL; e = e->older)
+        n++;
+    struct sdb_range *all = sdb_array_new(n, sizeof *all);
+    if (all == NULL)
+        return sdb_fail_nomem(err, n * sizeof *all);
+    n = 0;
+    for (const struct sdb_entry *e = from; e != NULL; e = e->older)
+        all[n++] = (struct sdb_range){sdb_entry_key(e), sdb_entry_value(e), e->number};
+    int rc = sdb_ranges_new(all, n, out, err);
+    sdb_mem_free(all);
+    return rc;
+}
+
+int sdb_memtable_ranges(struct sdb_memtable *m, struct sdb_ranges **out,
+                        seerdb_err *err)
+{
+    int rc = 0;
+    *out = NULL;
+    if (last_range(m) == NULL)
+        return 0;
+    sdb_lock_ranges(&m->lock);
+    const struct sdb_entry *from = last_range(m);
+    if (m->set_from != from) {
+        struct sdb_ranges *set = NULL;
+        if ((rc = make_set(from, &set, err)) == 0) {
+            sdb_ranges_unref(m->set);
+            m->set = set;
+            m->set_from = from;
+        }
+    }
+    if (rc == 0)
+        *out = sdb_ranges_ref(m->set);
+    sdb_unlock_ranges(&m->lock);
+    return rc;
+}
+
+size_t sdb_memtable_nranges(const struct sdb_memtable *m)
+{
+    return atomic_load_explicit(&m->nranges, memory_order_relaxed);
+}
+
+/* ---- statistics --------------------------------------------------------------- */
 
 size_t sdb_memtable_bytes(const struct sdb_memtable *m)
 {
@@ -512,6 +608,10 @@ void sdb_memtable_check(struct sdb_memtable *m)
             assert(c.per_level[i] == m->per_level[i]);
         }
     }
+    size_t ranges = 0;
+    for (const struct sdb_entry *e = last_range(m); e != NULL; e = e->older, ranges++)
+        assert(e->kind == SDB_KIND_RANGE && sdb_entry_cmp(e, sdb_entry_value(e)) < 0);
+    assert(ranges == sdb_memtable_nranges(m));
     assert(c.keys == m->keys);
     assert(c.records == sdb_memtable_records(m));
     assert(c.tombstones == sdb_memtable_tombstones(m));

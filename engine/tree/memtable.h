@@ -9,6 +9,9 @@
  * readers in flight finish on the old nodes.  A batch is the same structure with
  * write ordinals for numbers.
  *
+ * Range tombstones stand beside the tree, in a list without order; readers take them as
+ * a set.
+ *
  * Threads: one writer at a time (the caller's lock); any number of readers, which see
  * every entry inserted before they started and may see later ones (their ceiling
  * hides them).  Counted through its pin; entries live as long as the memtable. */
@@ -16,8 +19,10 @@
 #define SDB_TREE_MEMTABLE_H
 
 #include "os/pages.h"
-#include "table/iter.h"
+#include "os/sync.h"
 #include "table/hidden.h"
+#include "table/iter.h"
+#include "table/ranges.h"
 
 struct sdb_memtable;
 struct sdb_root;  /* tree/node.h */
@@ -40,7 +45,8 @@ int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
 
 /* Insert a version; copies key and value.  Writer.  Requires: number is greater than
  * that of every version of this key, or equal to the newest's, which is then replaced
- * for readers that start later.  NOMEM only beyond what was reserved. */
+ * for readers that start later; of a range tombstone (SDB_KIND_RANGE), that it is not
+ * empty, and nothing about its number.  NOMEM only beyond what was reserved. */
 int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
                         seerdb_err *err) SDB_MUST_CHECK;
 
@@ -63,15 +69,28 @@ void sdb_memtable_iter_aim(struct sdb_iter *it, struct sdb_memtable *m,
                            uint64_t ceiling, const struct sdb_hidden *hidden,
                            uint64_t raise);
 
+/* Does it hold a range tombstone, whoever may see it?  Any thread. */
+bool sdb_memtable_has_ranges(const struct sdb_memtable *m);
+/* Its range tombstones: all that were inserted before the call, and perhaps later ones
+ * (the reader's ceiling hides them).  *out is NULL when there are none, else one count.
+ * Any thread. */
+int sdb_memtable_ranges(struct sdb_memtable *m, struct sdb_ranges **out,
+                        seerdb_err *err) EXCLUDES(LK_RANGES) SDB_MUST_CHECK;
+/* Is there one with a number <= ceiling that `hidden` (may be NULL) does not hide?  Any
+ * thread. */
+bool sdb_memtable_sees_range(const struct sdb_memtable *m, uint64_t ceiling,
+                             const struct sdb_hidden *hidden);
+
 /* Any thread, relaxed: statistics and triggers. */
 size_t sdb_memtable_bytes(const struct sdb_memtable *m);     /* held */
 uint64_t sdb_memtable_records(const struct sdb_memtable *m); /* versions inserted */
 uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m);
+size_t sdb_memtable_nranges(const struct sdb_memtable *m); /* not among the records */
 
 /* About which share of the keys lies below key, 0 to 1.  Any thread. */
 double sdb_memtable_share_below(const struct sdb_memtable *m, seerdb_slice key);
 
-/* First and last key; false when empty.  Borrowed from m. */
+/* First and last key of the records; false without any.  Borrowed from m. */
 bool sdb_memtable_bounds(struct sdb_memtable *m, seerdb_slice *smallest,
                          seerdb_slice *largest);
 

@@ -6,8 +6,8 @@
 #ifndef SDB_TREE_RUN_ITER_H
 #define SDB_TREE_RUN_ITER_H
 
-#include "table/table_iter.h"
 #include "table/hidden.h"
+#include "table/table_iter.h"
 #include "tree/version.h"
 
 /* The iterator holds a count on v; `run` is one of its runs.  Records of a spilled
