@@ -16,6 +16,7 @@
 #define SDB_TABLE_HEADER    64u
 #define SDB_TABLE_FOOTER    64u
 #define SDB_FOOTER_LENGTHS  8u  /* of the parts, in the footer */
+#define SDB_FOOTER_RANGES   44u /* of the last of them */
 #define SDB_STORED_HEADER   32u /* in front of every block */
 #define SDB_INDEX_HEADER    8u
 #define SDB_INDEX_PER_BLOCK (8u + 4u + 4u)
@@ -26,7 +27,8 @@ enum sdb_block_type {
     SDB_BLOCK_INDEX = 2,
     SDB_BLOCK_PROPERTIES = 3,
     SDB_BLOCK_FILTER = 4,
-    SDB_BLOCK_MODEL = 5
+    SDB_BLOCK_MODEL = 5,
+    SDB_BLOCK_RANGES = 6
 };
 
 /* What follows the data blocks, in this order. */
@@ -35,6 +37,7 @@ enum sdb_table_part {
     SDB_PART_FILTER, /* may be absent */
     SDB_PART_MODEL,  /* may be absent */
     SDB_PART_PROPERTIES,
+    SDB_PART_RANGES, /* may be absent */
     SDB_PARTS
 };
 
@@ -49,16 +52,25 @@ enum sdb_table_property {
     SDB_PROP_SMALLEST = 8,
     SDB_PROP_LARGEST = 9,
     SDB_PROP_VLOG_REFS = 10, /* reserved */
-    SDB_PROP_FEATURES = 11
+    SDB_PROP_FEATURES = 11,
+    SDB_PROP_RANGES = 12,  /* absent, as the next: there are none */
+    SDB_PROP_OPEN_END = 13 /* 1: the largest key is an end, and not in the table */
 };
 
 _Static_assert(SDB_TABLE_HEADER % SDB_TABLE_ALIGN == 0, "blocks start aligned");
 _Static_assert((SDB_TABLE_ALIGN & (SDB_TABLE_ALIGN - 1)) == 0, "a power of two");
-_Static_assert(SDB_FOOTER_LENGTHS + 4 * SDB_PARTS == 24, "the UUID follows");
+_Static_assert(SDB_FOOTER_LENGTHS + 4 * SDB_PART_RANGES == 24, "the UUID follows");
 _Static_assert(SDB_CODEC_NONE == 0 && SDB_CODEC_ZSTD == 1, "on disk");
 _Static_assert(SDB_SCHEME_S0 == 0 && SDB_SCHEME_S2 == 2, "on disk");
 
 #define SDB_STORED_CODEC 16u /* where its codec stands */
+
+/* Where in the footer the stored length of the part is. */
+static inline size_t sdb_footer_length(enum sdb_table_part part)
+{
+    return part == SDB_PART_RANGES ? SDB_FOOTER_RANGES
+                                   : SDB_FOOTER_LENGTHS + 4 * (size_t)part;
+}
 
 /* What a stored block's header says; the check is apart. */
 struct sdb_stored {

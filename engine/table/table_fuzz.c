@@ -48,7 +48,8 @@ static void fix_checks(uint8_t *p, size_t size)
     sdb_store_u64(p + 56, sdb_hash64(p, 56, 0));
     sdb_store_u64(foot + 48, sdb_hash64(foot, 48, 0));
     for (size_t i = 0; i < SDB_PARTS; i++) {
-        uint32_t length = sdb_load_u32(foot + SDB_FOOTER_LENGTHS + 4 * i);
+        uint32_t length =
+            sdb_load_u32(foot + sdb_footer_length((enum sdb_table_part)i));
         fix_stored(p, size, at, length, seed);
         if (i == 0 && at < size && length <= size - at &&
             length > SDB_STORED_HEADER + SDB_INDEX_HEADER) {
@@ -152,9 +153,19 @@ static struct shown read_table(const uint8_t *p, size_t size)
     if (sdb_table_open(f, &id, size, &t, &err) == 0) {
         const struct sdb_table_properties *props = sdb_table_properties(t);
         struct sdb_rand r = {sdb_hash64(p, size, 0)};
+        const struct sdb_ranges *ranges = sdb_table_ranges(t);
+        for (size_t i = 0; i < sdb_ranges_count(ranges); i++) {
+            const struct sdb_range *one = sdb_ranges_at(ranges, i);
+            show(&s, &(struct sdb_record){one->start, one->number, SDB_KIND_RANGE,
+                                          one->end});
+        }
+        need(sdb_ranges_count(ranges) == props->ranges, "ranges are not counted");
         if (sdb_table_verify(t, &err) == 0)
             need(err.code == 0, "an error without a failure");
+        struct shown ranges_shown = s;
         s = scan(t, 5000);
+        s.rows += ranges_shown.rows;
+        s.hash += ranges_shown.hash;
         walk_back(t, UINT64_MAX);
         walk_back(t, props->min_number);
         ask(t, props->smallest, UINT64_MAX);
@@ -189,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 /* ---- tables of its own --------------------------------------------------------------
  */
 
-enum { KINDS = 6 };
+enum { KINDS = 8 };
 
 static seerdb_slice make_key(uint8_t key[32], unsigned kind, unsigned i)
 {
@@ -202,6 +213,8 @@ static seerdb_slice make_key(uint8_t key[32], unsigned kind, unsigned i)
         return (seerdb_slice){key, (size_t)snprintf((char *)key, 32, "%ssamewindow%05u",
                                                     i == 0 ? "A" : "B", i)};
     case 3: /* a filter, segments */
+    case 6: /* ranges beside them */
+    case 7: /* nothing but ranges */
         sdb_store_be64(key, (uint64_t)i * i * 12345 + i % 7);
         return (seerdb_slice){key, 8};
     default: /* many versions of few keys, compressed */
@@ -218,7 +231,7 @@ size_t sdb_fuzz_seed(unsigned kind, uint8_t **out)
     struct sdb_table_summary sum;
     seerdb_err err = {0};
     uint8_t first[32], last[32], key[32];
-    const unsigned n = kind == 1 ? 1 : 1500;
+    const unsigned n = kind == 1 ? 1 : 1500, records = kind == 7 ? 0 : n;
     struct sdb_table_writer_options o = {.smallest = make_key(first, kind, 0),
                                          .largest = make_key(last, kind, n - 1),
                                          .compression = kind == 4,
@@ -231,11 +244,18 @@ size_t sdb_fuzz_seed(unsigned kind, uint8_t **out)
              sdb_fs_open(fs, "t", SDB_CREATE, SDB_FOR_FLUSH, &f, &err) == 0 &&
              sdb_table_writer_new(f, &o, &w, &err) == 0,
          "no writer");
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < records; i++)
         sdb_table_writer_add(w, &(struct sdb_record){make_key(key, kind, i),
                                                      5000 - i,
                                                      SDB_KIND_VALUE,
                                                      {"a value, a value", i % 17}});
+    for (unsigned i = 0; kind >= 6 && i < 40; i++) {
+        uint8_t start[32], end[32];
+        struct sdb_range r = {.number = 4000 + i};
+        r.start = make_key(start, kind, i * i % 100);
+        r.end = make_key(end, kind, 60 + i);
+        sdb_table_writer_range(w, &r);
+    }
     need(sdb_table_writer_finish(w, &sum, &err) == 0, err.msg);
     *out = malloc((size_t)sum.file_size);
     need(*out != NULL && sdb_file_read_at(f, 0, *out, (size_t)sum.file_size, &err) == 0,

@@ -86,11 +86,10 @@ static int check_footer(struct sdb_table_index *x, const uint8_t *p, seerdb_err 
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: footer at %" PRIu64 " is of another table", path, off);
     uint64_t at = x->meta_off = sdb_load_u64(p), size = 0;
-    bool sound = sdb_load_u32(p + 44) == 0 && at >= SDB_TABLE_HEADER && at < off &&
-                 at % SDB_TABLE_ALIGN == 0;
+    bool sound = at >= SDB_TABLE_HEADER && at < off && at % SDB_TABLE_ALIGN == 0;
     for (size_t i = 0; i < SDB_PARTS; i++) {
-        uint32_t part = sdb_load_u32(p + SDB_FOOTER_LENGTHS + 4 * i);
-        bool optional = i == SDB_PART_FILTER || i == SDB_PART_MODEL;
+        uint32_t part = sdb_load_u32(p + sdb_footer_length((enum sdb_table_part)i));
+        bool optional = i != SDB_PART_INDEX && i != SDB_PART_PROPERTIES;
         sound &= part > SDB_STORED_HEADER || (optional && part == 0);
         x->parts[i].off = (size_t)size;
         x->parts[i].size = part;
@@ -99,7 +98,7 @@ static int check_footer(struct sdb_table_index *x, const uint8_t *p, seerdb_err 
     if (!sound || size != off - at)
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: footer at %" PRIu64
-                        ": index, filter, model and properties "
+                        ": index, filter, model, properties and ranges "
                         "at %" PRIu64 " have %" PRIu64 " bytes",
                         path, off, at, size);
     x->meta_size = (size_t)size;
@@ -164,6 +163,13 @@ static int parse_index(struct sdb_table_index *x, seerdb_slice bytes, seerdb_err
     return sdb_reader_done(&r) ? 0 : fail_index(x, "end", bytes.size, err);
 }
 
+static bool get_flag(struct sdb_reader *body)
+{
+    uint64_t v = sdb_get_varint(body);
+    body->failed = body->failed || v > 1;
+    return v == 1;
+}
+
 /* The number, or key, that is the body of property `tag`. */
 static void parse_property(struct sdb_table_properties *p, uint64_t tag,
                            struct sdb_reader *body, uint64_t *features)
@@ -179,6 +185,10 @@ static void parse_property(struct sdb_table_properties *p, uint64_t tag,
         p->largest = sdb_get_bytes(body, sdb_reader_left(body));
     else if (tag == SDB_PROP_FEATURES)
         *features = sdb_get_u64(body);
+    else if (tag == SDB_PROP_RANGES)
+        p->ranges = sdb_get_varint(body);
+    else if (tag == SDB_PROP_OPEN_END)
+        p->open_end = get_flag(body);
     else
         body->p = body->end;
 }
@@ -219,8 +229,9 @@ static int parse_properties(struct sdb_table_index *x, seerdb_slice bytes, uint6
     if (p->blocks != x->n || p->records < p->blocks ||
         p->records > p->blocks * SDB_BLOCK_SLOTS || p->tombstones > p->records ||
         p->min_number > p->max_number || p->max_number > SDB_NUMBER_MAX ||
-        p->smallest.size > SEERDB_KEY_MAX || p->largest.size > SEERDB_KEY_MAX ||
-        sdb_slice_cmp(p->smallest, p->largest) > 0)
+        (p->ranges > 0) != (x->parts[SDB_PART_RANGES].size > 0) ||
+        (p->open_end && p->ranges == 0) || p->smallest.size > SEERDB_KEY_MAX ||
+        p->largest.size > SEERDB_KEY_MAX || sdb_slice_cmp(p->smallest, p->largest) > 0)
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: properties at %" PRIu64
                         " contradict each other or the index",
@@ -253,6 +264,60 @@ static int parse_model(struct sdb_table_index *x, seerdb_slice bytes, uint64_t o
                     x->path, off);
 }
 
+/* Whether b may follow a (NULL: nothing) in a range block. */
+static bool may_follow(const struct sdb_range *a, const struct sdb_range *b)
+{
+    int order = a == NULL ? -1 : sdb_slice_cmp(a->start, b->start);
+    if (order == 0 && a->number != b->number)
+        order = a->number > b->number ? -1 : 1;
+    return order < 0 || (order == 0 && sdb_slice_cmp(a->end, b->end) > 0);
+}
+
+/* Whether the range is one, and the properties know of it; *open_end: so it is as far
+ * as this range is concerned. */
+static bool fits_properties(const struct sdb_table_properties *p,
+                            const struct sdb_range *r, bool *open_end)
+{
+    int past = sdb_slice_cmp(r->end, p->largest);
+    *open_end = *open_end || past == 0;
+    return !sdb_range_is_empty(r) && r->number >= p->min_number &&
+           r->number <= p->max_number && sdb_slice_cmp(r->start, p->smallest) >= 0 &&
+           past <= 0;
+}
+
+static int parse_ranges(struct sdb_table_index *x, seerdb_slice bytes, uint64_t off,
+                        seerdb_err *err)
+{
+    struct sdb_reader r = sdb_reader_init(bytes);
+    const struct sdb_table_properties *p = &x->props;
+    uint64_t n = sdb_get_varint(&r), i = 0;
+    bool open_end = false;
+    /* Each takes four bytes or more: number, two lengths, an end that is not empty. */
+    if (n != p->ranges || n > sdb_reader_left(&r) / 4)
+        return sdb_fail(err, SEERDB_CORRUPT,
+                        "%s: ranges at %" PRIu64 ": %" PRIu64 ", expected %" PRIu64,
+                        x->path, off, n, p->ranges);
+    struct sdb_range *all = sdb_array_new((size_t)n, sizeof *all);
+    if (all == NULL)
+        return sdb_fail_nomem(err, (size_t)n * sizeof *all);
+    for (; i < n; i++) {
+        all[i].number = sdb_get_varint(&r);
+        all[i].start = sdb_get_slice(&r);
+        all[i].end = sdb_get_slice(&r);
+        if (r.failed || !fits_properties(p, &all[i], &open_end) ||
+            !may_follow(i == 0 ? NULL : &all[i - 1], &all[i]))
+            break;
+    }
+    int rc = i == n && sdb_reader_done(&r) && (open_end || !p->open_end)
+                 ? sdb_ranges_new(all, (size_t)n, &x->ranges, err)
+                 : sdb_fail(err, SEERDB_CORRUPT,
+                            "%s: ranges at %" PRIu64 ": malformed at %" PRIu64
+                            " of %" PRIu64,
+                            x->path, off, i, n);
+    sdb_mem_free(all);
+    return rc;
+}
+
 /* The properties before what is checked against them. */
 static int parse_parts(struct sdb_table_index *x, seerdb_err *err)
 {
@@ -262,7 +327,8 @@ static int parse_parts(struct sdb_table_index *x, seerdb_err *err)
     } order[] = {{SDB_PART_INDEX, SDB_BLOCK_INDEX},
                  {SDB_PART_PROPERTIES, SDB_BLOCK_PROPERTIES},
                  {SDB_PART_FILTER, SDB_BLOCK_FILTER},
-                 {SDB_PART_MODEL, SDB_BLOCK_MODEL}};
+                 {SDB_PART_MODEL, SDB_BLOCK_MODEL},
+                 {SDB_PART_RANGES, SDB_BLOCK_RANGES}};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < SDB_PARTS; i++) {
         enum sdb_table_part part = order[i].part;
@@ -278,7 +344,8 @@ static int parse_parts(struct sdb_table_index *x, seerdb_err *err)
         rc = part == SDB_PART_INDEX        ? parse_index(x, bytes, err)
              : part == SDB_PART_PROPERTIES ? parse_properties(x, bytes, off, err)
              : part == SDB_PART_FILTER     ? parse_filter(x, bytes, off, err)
-                                           : parse_model(x, bytes, off, err);
+             : part == SDB_PART_MODEL      ? parse_model(x, bytes, off, err)
+                                           : parse_ranges(x, bytes, off, err);
     }
     return rc != 0 ? rc : sdb_search16_init(&x->search, x->fences, x->n, err);
 }
@@ -351,6 +418,7 @@ int sdb_table_index_load(struct sdb_table_index *x, struct sdb_file *f,
 void sdb_table_index_fini(struct sdb_table_index *x)
 {
     sdb_learned_fini(&x->learned);
+    sdb_ranges_unref(x->ranges);
     sdb_search16_fini(&x->search);
     sdb_mem_free(x->separators);
     sdb_mem_free(x->meta);
@@ -359,7 +427,8 @@ void sdb_table_index_fini(struct sdb_table_index *x)
 size_t sdb_table_index_memory(const struct sdb_table_index *x)
 {
     return x->meta_size + (x->separators != NULL ? x->n * sizeof *x->separators : 0) +
-           x->search.upper_size + sdb_learned_memory(&x->learned);
+           x->search.upper_size + sdb_learned_memory(&x->learned) +
+           sdb_ranges_memory(x->ranges);
 }
 
 void sdb_table_index_search(struct sdb_table_index *x, uint64_t code, seerdb_slice key,

@@ -6,13 +6,14 @@
  * Index, properties and footer are one piece of memory as they are in the file, and
  * are searched in place.  Life: load, fini.  Immutable between but for the counts:
  * any thread. FORMAT.md, "Index block", "Filter block", "Model block", "Properties
- * block", "Footer". */
+ * block", "Range block", "Footer". */
 #ifndef SDB_TABLE_TABLE_INDEX_H
 #define SDB_TABLE_TABLE_INDEX_H
 
 #include "os/file.h"
 #include "table/filter.h"
 #include "table/learned.h"
+#include "table/ranges.h"
 #include "table/table_format.h"
 
 #include <stdatomic.h>
@@ -20,6 +21,8 @@
 struct sdb_table_properties {
     uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number,
         max_number;
+    uint64_t ranges;
+    bool open_end; /* largest is the end of a range, and no key of the table */
     enum sdb_scheme scheme;
     seerdb_slice smallest, largest; /* borrowed */
 };
@@ -57,6 +60,7 @@ struct sdb_table_index {
     struct sdb_filter filter;                /* n 0: none */
     struct sdb_learned learned;              /* nsegments 0, nruns 0: none */
     struct sdb_table_properties props;
+    struct sdb_ranges *ranges;                   /* counted; NULL: none */
     _Alignas(64) struct sdb_table_counts counts; /* apart from what is only read */
 };
 

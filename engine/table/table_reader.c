@@ -68,6 +68,11 @@ void sdb_table_unref(struct sdb_table *t)
     sdb_mem_free(t);
 }
 
+struct sdb_ranges *sdb_table_ranges(const struct sdb_table *t)
+{
+    return t->index.ranges;
+}
+
 const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *t)
 {
     return &t->index.props;

@@ -41,13 +41,15 @@ struct sdb_lookup {
 };
 
 /* The newest version of the key with a number <= ceiling, whatever its kind. NOTFOUND.
- */
+ * The table's ranges are left to the caller. */
 int sdb_table_get(struct sdb_table *t, struct sdb_lookup *key, uint64_t ceiling,
                   struct sdb_found *out, seerdb_err *err) SDB_MUST_CHECK;
 
 /* Fetch what a get of this key will read first, for whoever asks several tables. */
 void sdb_table_prefetch(const struct sdb_table *t, struct sdb_lookup *key);
 
+/* Its range tombstones, NULL: none.  Borrowed from the table: ref it to keep it. */
+struct sdb_ranges *sdb_table_ranges(const struct sdb_table *t);
 const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *t);
 
 /* What is in memory of a table besides blocks, and what it was good for. */

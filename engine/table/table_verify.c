@@ -11,7 +11,7 @@
 struct audit {
     struct sdb_table *table; /* its index as read for the audit; borrows the file */
     struct sdb_table_properties seen;
-    struct sdb_buf last_key;
+    struct sdb_buf first_key, last_key;
     uint64_t last_number;
     uint64_t keys;      /* distinct */
     uint64_t last_code; /* of the last distinct one */
@@ -53,11 +53,7 @@ static const char *audit_index(const struct audit *a, uint32_t i, seerdb_slice k
     const struct sdb_table *t = a->table;
     if (sdb_table_index_fence(&t->index, i) != sdb_code(&t->index.coder, key))
         return "its fence is not the code of its first key";
-    if (i == 0)
-        return sdb_slice_equal(t->index.props.smallest, key)
-                   ? NULL
-                   : "its first key is not the smallest of the properties";
-    if (t->index.separators == NULL)
+    if (i == 0 || t->index.separators == NULL)
         return NULL;
     seerdb_slice s = t->index.separators[i], before = sdb_buf_slice(&a->last_key);
     bool same = sdb_slice_equal(before, key);
@@ -112,12 +108,14 @@ static int audit_block(struct audit *a, uint32_t i, uint64_t off,
             wrong = "a code is not that of its key";
         else if (order != 0)
             wrong = audit_key(a, r.key, code, (uint64_t)i * SDB_BLOCK_SLOTS + s);
+        if (a->seen.records == 0)
+            sdb_buf_append_slice(&a->first_key, r.key);
         count_seen(a, &r);
         a->last_number = r.number;
         sdb_buf_clear(&a->last_key);
         sdb_buf_append_slice(&a->last_key, r.key);
-        if (a->last_key.failed)
-            return sdb_buf_check(&a->last_key, err);
+        if (a->last_key.failed || a->first_key.failed)
+            return sdb_fail_nomem(err, r.key.size);
     }
     return wrong == NULL ? 0 : fail_audit(a, off, wrong, err);
 }
@@ -146,6 +144,27 @@ out:
     return rc;
 }
 
+/* What the ranges add to what was seen of the records. */
+static void count_ranges(struct audit *a)
+{
+    struct sdb_table_properties *s = &a->seen;
+    const struct sdb_ranges *ranges = a->table->index.ranges;
+    s->smallest = sdb_buf_slice(&a->first_key);
+    s->largest = sdb_buf_slice(&a->last_key);
+    s->ranges = sdb_ranges_count(ranges);
+    for (size_t i = 0; i < s->ranges; i++) {
+        const struct sdb_range *r = sdb_ranges_at(ranges, i);
+        s->min_number = r->number < s->min_number ? r->number : s->min_number;
+        s->max_number = r->number > s->max_number ? r->number : s->max_number;
+        if (sdb_slice_cmp(r->start, s->smallest) < 0)
+            s->smallest = r->start;
+        if (sdb_slice_cmp(r->end, s->largest) > 0) {
+            s->largest = r->end;
+            s->open_end = true;
+        }
+    }
+}
+
 static int audit_meta(const struct audit *a, seerdb_err *err)
 {
     const struct sdb_table *t = a->table;
@@ -168,7 +187,9 @@ static int audit_meta(const struct audit *a, seerdb_err *err)
     if (p->records != s->records || p->tombstones != s->tombstones ||
         p->key_bytes != s->key_bytes || p->value_bytes != s->value_bytes ||
         p->min_number != s->min_number || p->max_number != s->max_number ||
-        !sdb_slice_equal(p->largest, sdb_buf_slice(&a->last_key)))
+        p->ranges != s->ranges || p->open_end != s->open_end ||
+        !sdb_slice_equal(p->smallest, s->smallest) ||
+        !sdb_slice_equal(p->largest, s->largest))
         return sdb_fail(
             err, SEERDB_CORRUPT,
             "%s: properties at %" PRIu64 " do not describe the records: %" PRIu64
@@ -190,8 +211,10 @@ int sdb_table_verify(struct sdb_table *t, seerdb_err *err)
     for (uint32_t i = 0; i < fresh.index.n; i++)
         if ((rc = audit_data(&a, i, err)) != 0)
             goto out;
+    count_ranges(&a);
     rc = audit_meta(&a, err);
 out:
+    sdb_buf_fini(&a.first_key);
     sdb_buf_fini(&a.last_key);
     sdb_codec_free(atomic_load_explicit(&fresh.codec, memory_order_relaxed));
     sdb_table_index_fini(&fresh.index);

@@ -36,6 +36,8 @@ struct sdb_table_writer {
     unsigned filter_bits;
     struct sdb_buf hashes; /* u64 each: of the distinct keys, for the filter */
     struct sdb_learned_builder learned;
+    struct sdb_buf range_bytes; /* as they came: varint number, slices start and end */
+    struct sdb_ranges *ranges;  /* counted; of them, at the end; NULL: none */
     struct sdb_buf smallest, last_key;
     uint64_t last_number;
     uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number,
@@ -296,9 +298,51 @@ static void put_number(struct sdb_buf *b, enum sdb_table_property tag, uint64_t 
     sdb_put_varint(b, v);
 }
 
+/* Records and ranges together. */
+struct bounds {
+    seerdb_slice smallest, largest; /* borrowed from the writer */
+    uint64_t min_number, max_number;
+    bool open_end;
+};
+
+static struct bounds find_bounds(const struct sdb_table_writer *w)
+{
+    struct bounds b = {sdb_buf_slice(&w->smallest), sdb_buf_slice(&w->last_key),
+                       w->min_number, w->max_number, false};
+    for (size_t i = 0; i < sdb_ranges_count(w->ranges); i++) {
+        const struct sdb_range *r = sdb_ranges_at(w->ranges, i);
+        if (sdb_slice_cmp(r->start, b.smallest) < 0)
+            b.smallest = r->start;
+        if (sdb_slice_cmp(r->end, b.largest) > 0) {
+            b.largest = r->end;
+            b.open_end = true;
+        }
+        b.min_number = r->number < b.min_number ? r->number : b.min_number;
+        b.max_number = r->number > b.max_number ? r->number : b.max_number;
+    }
+    return b;
+}
+
+static int put_ranges(struct sdb_table_writer *w)
+{
+    struct sdb_buf *b = &w->raw;
+    sdb_buf_clear(b);
+    sdb_buf_zeros(b, SDB_STORED_HEADER);
+    sdb_put_varint(b, sdb_ranges_count(w->ranges));
+    for (size_t i = 0; i < sdb_ranges_count(w->ranges); i++) {
+        const struct sdb_range *r = sdb_ranges_at(w->ranges, i);
+        sdb_put_varint(b, r->number);
+        sdb_put_slice(b, r->start);
+        sdb_put_slice(b, r->end);
+    }
+    return put_stored(w, b, b->size - SDB_STORED_HEADER, SDB_CODEC_NONE,
+                      SDB_BLOCK_RANGES);
+}
+
 static int put_properties(struct sdb_table_writer *w)
 {
     struct sdb_buf *b = &w->raw;
+    struct bounds bounds = find_bounds(w);
     sdb_buf_clear(b);
     sdb_buf_zeros(b, SDB_STORED_HEADER);
     put_number(b, SDB_PROP_RECORDS, w->records);
@@ -306,15 +350,19 @@ static int put_properties(struct sdb_table_writer *w)
     put_number(b, SDB_PROP_BLOCKS, w->blocks);
     put_number(b, SDB_PROP_KEY_BYTES, w->key_bytes);
     put_number(b, SDB_PROP_VALUE_BYTES, w->value_bytes);
-    put_number(b, SDB_PROP_MIN_NUMBER, w->min_number);
-    put_number(b, SDB_PROP_MAX_NUMBER, w->max_number);
+    put_number(b, SDB_PROP_MIN_NUMBER, bounds.min_number);
+    put_number(b, SDB_PROP_MAX_NUMBER, bounds.max_number);
     sdb_put_varint(b, SDB_PROP_SMALLEST);
-    sdb_put_slice(b, sdb_buf_slice(&w->smallest));
+    sdb_put_slice(b, bounds.smallest);
     sdb_put_varint(b, SDB_PROP_LARGEST);
-    sdb_put_slice(b, sdb_buf_slice(&w->last_key));
+    sdb_put_slice(b, bounds.largest);
     sdb_put_varint(b, SDB_PROP_FEATURES);
     sdb_put_varint(b, 8);
     sdb_put_u64(b, 0);
+    if (sdb_ranges_count(w->ranges) > 0) {
+        put_number(b, SDB_PROP_RANGES, sdb_ranges_count(w->ranges));
+        put_number(b, SDB_PROP_OPEN_END, bounds.open_end);
+    }
     return put_stored(w, b, b->size - SDB_STORED_HEADER, SDB_CODEC_NONE,
                       SDB_BLOCK_PROPERTIES);
 }
@@ -353,6 +401,11 @@ static int put_parts(struct sdb_table_writer *w, uint32_t lengths[SDB_PARTS])
     if ((rc = put_properties(w)) != 0)
         return rc;
     lengths[SDB_PART_PROPERTIES] = (uint32_t)w->raw.size;
+    if (sdb_ranges_count(w->ranges) > 0) {
+        if ((rc = put_ranges(w)) != 0)
+            return rc;
+        lengths[SDB_PART_RANGES] = (uint32_t)w->raw.size;
+    }
     return 0;
 }
 
@@ -368,7 +421,7 @@ static int put_rest(struct sdb_table_writer *w)
     if ((rc = put_parts(w, lengths)) != 0)
         return rc;
     for (size_t i = 0; i < SDB_PARTS; i++)
-        sdb_store_u32(p + SDB_FOOTER_LENGTHS + 4 * i, lengths[i]);
+        sdb_store_u32(p + sdb_footer_length((enum sdb_table_part)i), lengths[i]);
     memcpy(p + 24, w->id.bytes, sizeof w->id.bytes);
     sdb_store_u32(p + 40, SDB_TABLE_VERSION);
     sdb_store_u64(p + 48, sdb_hash64(p, 48, 0));
@@ -440,15 +493,73 @@ void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r
         (void)put_data_block(w); /* a failure is in w->err */
 }
 
+void sdb_table_writer_range(struct sdb_table_writer *w, const struct sdb_range *r)
+{
+    assert(!w->finished);
+    if (w->err.code != 0 || sdb_range_is_empty(r))
+        return;
+    if (r->start.size > SEERDB_KEY_MAX || r->end.size > SEERDB_KEY_MAX) {
+        sdb_fail(&w->err, SEERDB_TOOBIG, "%s: a range from %zu bytes to %zu",
+                 w->file->path, r->start.size, r->end.size);
+        return;
+    }
+    if (r->number > SDB_NUMBER_MAX) {
+        sdb_fail(&w->err, SEERDB_MISUSE, "%s: %" PRIu64 " is not a range's number",
+                 w->file->path, r->number);
+        return;
+    }
+    sdb_put_varint(&w->range_bytes, r->number);
+    sdb_put_slice(&w->range_bytes, r->start);
+    sdb_put_slice(&w->range_bytes, r->end);
+    (void)!sdb_buf_check(&w->range_bytes, &w->err); /* a failure is in w->err */
+}
+
+/* Make the set of the ranges that came. */
+static int gather_ranges(struct sdb_table_writer *w)
+{
+    struct sdb_reader r = sdb_reader_init(sdb_buf_slice(&w->range_bytes));
+    size_t n = 0, room = 0;
+    int rc = 0;
+    struct sdb_range *all = NULL;
+    while (sdb_reader_left(&r) > 0) {
+        if (n == room) {
+            struct sdb_range *more =
+                sdb_array_grow(all, room = 2 * room + 8, sizeof *all);
+            if (more == NULL) {
+                rc = sdb_fail_nomem(&w->err, room * sizeof *all);
+                goto out;
+            }
+            all = more;
+        }
+        all[n].number = sdb_get_varint(&r);
+        all[n].start = sdb_get_slice(&r);
+        all[n++].end = sdb_get_slice(&r);
+    }
+    assert(!r.failed);
+    if (n > 0)
+        rc = sdb_ranges_new(all, n, &w->ranges, &w->err);
+out:
+    sdb_mem_free(all);
+    return rc;
+}
+
 int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary *out,
                             seerdb_err *err)
 {
     assert(!w->finished);
+    if (w->err.code == 0 && gather_ranges(w) == 0 && w->records == 0 &&
+        sdb_ranges_count(w->ranges) > 0) {
+        const struct sdb_range *first = sdb_ranges_at(w->ranges, 0);
+        sdb_table_writer_add(w, &(struct sdb_record){.key = first->start,
+                                                     .number = first->number,
+                                                     .kind = SDB_KIND_TOMBSTONE});
+    }
     w->finished = true;
     if (w->err.code == 0 && w->records == 0)
         sdb_fail(&w->err, SEERDB_MISUSE, "%s: a table of no records", w->file->path);
     if (w->err.code != 0 || put_rest(w) != 0)
         return sdb_fail_as(err, &w->err);
+    struct bounds bounds = find_bounds(w);
     *out = (struct sdb_table_summary){
         .id = w->id,
         .file_size = sdb_table_writer_size(w),
@@ -457,10 +568,12 @@ int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary
         .blocks = w->blocks,
         .key_bytes = w->key_bytes,
         .value_bytes = w->value_bytes,
-        .min_number = w->min_number,
-        .max_number = w->max_number,
-        .smallest = sdb_buf_slice(&w->smallest),
-        .largest = sdb_buf_slice(&w->last_key),
+        .ranges = sdb_ranges_count(w->ranges),
+        .min_number = bounds.min_number,
+        .max_number = bounds.max_number,
+        .smallest = bounds.smallest,
+        .largest = bounds.largest,
+        .open_end = bounds.open_end,
     };
     return 0;
 }
@@ -480,6 +593,8 @@ void sdb_table_writer_free(struct sdb_table_writer *w)
     sdb_buf_fini(&w->separators);
     sdb_buf_fini(&w->hashes);
     sdb_learned_builder_fini(&w->learned);
+    sdb_buf_fini(&w->range_bytes);
+    sdb_ranges_unref(w->ranges);
     sdb_buf_fini(&w->smallest);
     sdb_buf_fini(&w->last_key);
     sdb_codec_free(w->codec);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table_writer -- write one immutable table from records in rising order.
+ * table_writer -- write one immutable table from records in rising order, and from
+ * range tombstones in any order.
  *
-
  * The filter needs eight bytes of memory per key until the end.  It is left out where
  * the model has runs: those know every key.
  *
- * Life: new, add (many), finish, free; free without finish abandons the file, which the
- * caller then removes.  The first failure sticks: later calls do nothing, finish
- * returns it.  One thread at a time; no locks.  FORMAT.md, "Table". */
+ * Life: new, add and range (many), finish, free; free without finish abandons the file,
+ * which the caller then removes.  The first failure sticks: later calls do nothing,
+ * finish returns it.  One thread at a time; no locks.  FORMAT.md, "Table". */
 #ifndef SDB_TABLE_TABLE_WRITER_H
 #define SDB_TABLE_TABLE_WRITER_H
 
@@ -16,6 +16,7 @@
 #include "base/codec.h"
 #include "os/file.h"
 #include "table/learned.h"
+#include "table/ranges.h"
 
 struct sdb_table_writer;
 
@@ -33,8 +34,10 @@ struct sdb_table_summary {
     seerdb_uuid id; /* random; seeds the checksums */
     uint64_t file_size, records, tombstones, blocks;
     uint64_t key_bytes, value_bytes; /* before compression */
-    uint64_t min_number, max_number;
-    seerdb_slice smallest, largest; /* first and last user key */
+    uint64_t ranges;                 /* range tombstones */
+    uint64_t min_number, max_number; /* of records and ranges */
+    seerdb_slice smallest, largest;  /* all keys and ranges lie between */
+    bool open_end; /* largest is the end of a range, and no key of the table */
 };
 
 /* Borrows f, empty and open for writing. */
@@ -44,10 +47,15 @@ int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_optio
 /* Requires: the record sorts after the one before (MISUSE, sticky, if it does not).
  * Copies.  TOOBIG, sticky, when the file or the index outgrows its format. */
 void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r);
+/* A range tombstone; any time before finish.  Copies.  An empty one, or a double, is
+ * left out. */
+void sdb_table_writer_range(struct sdb_table_writer *w, const struct sdb_range *r);
 uint64_t sdb_table_writer_size(const struct sdb_table_writer *w); /* bytes so far */
 
 /* Write what is left, the index and the footer, and sync the file (not its
- * directory).  MISUSE: nothing was added. */
+ * directory).  MISUSE: nothing was added.  Of ranges alone it makes a table with one
+ * record: a tombstone at the start of the first one, with its number.  It says nothing
+ * that the range does not say, and spares every reader the table without records. */
 int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary *out,
                             seerdb_err *err) SDB_MUST_CHECK;
 void sdb_table_writer_free(struct sdb_table_writer *w); /* accepts NULL */
