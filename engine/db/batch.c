@@ -52,11 +52,20 @@ static void account(seerdb_batch *b, size_t bytes)
     sdb_unlock_write(&db->write_lock);
 }
 
+/* Forget the encoded commit.  Its landings are others' by now. */
+static void drop_slots(seerdb_batch *b)
+{
+    for (size_t i = 0; i < b->nslots; i++)
+        sdb_version_unref(b->slots[i].runs);
+    b->nslots = 0;
+}
+
 void sdb_batch_reset(seerdb_batch *b)
 {
     bool spilled = false;
     for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts; i++)
         spilled = spilled || b->scratch->parts[i].since > 0;
+    drop_slots(b);
     if (b->scratch != NULL)
         seerdb_pin_unref(&b->scratch->pin);
     b->scratch = NULL;
@@ -509,22 +518,30 @@ static int reserve_slots(seerdb_batch *b, seerdb_err *err)
     return 0;
 }
 
-/* The part is its tables; what of it is in memory joins them. */
+/* The part is its tables; what of it is in memory joins them.  Where they must be merged
+ * the batch keeps them as they are: marks still tell them apart. */
 static int encode_spilled(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
+    struct sdb_version *runs = NULL;
     int rc = spill_part(b, part, err);
+    if (rc == 0 && !sdb_spill_must_merge(part->runs))
+        runs = sdb_version_ref(part->runs);
+    else if (rc == 0)
+        rc = sdb_spill_merge(part->tree, part->runs, &runs, err);
     if (rc != 0)
         return rc;
-    size_t n = part->runs->nmembers;
+    size_t n = runs->nmembers;
     uint64_t *files = sdb_array_new(n, sizeof *files);
-    if (files == NULL)
+    if (files == NULL) {
+        sdb_version_unref(runs);
         return sdb_fail_nomem(err, n * sizeof *files);
+    }
     for (size_t i = 0; i < n; i++)
-        files[i] = part->runs->members[i]->desc.file;
+        files[i] = runs->members[i]->desc.file;
     b->slots[b->nslots++] = (struct sdb_batch_slot){
         .tree = part->tree,
         .prev = sdb_payload_spilled_part(&b->payload, part->tree->desc.id, files, n),
-        .runs = part->runs};
+        .runs = runs};
     sdb_payload_end_part(&b->payload);
     sdb_mem_free(files);
     return sdb_buf_check(&b->payload, err);
@@ -591,7 +608,7 @@ int sdb_batch_encode(seerdb_batch *b, seerdb_err *err)
 {
     size_t live = 0;
     int rc;
-    b->nslots = 0;
+    drop_slots(b);
     b->nrecords = 0;
     if (b->scratch == NULL)
         return 0;

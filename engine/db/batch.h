@@ -41,7 +41,7 @@ struct sdb_scratch {
 struct sdb_batch_slot {
     seerdb_tree *tree;        /* borrowed from the scratch */
     size_t prev;              /* where its predecessor's number stands in the payload */
-    struct sdb_version *runs; /* borrowed from the scratch; NULL: nothing spilled */
+    struct sdb_version *runs; /* counted: all it consists of; NULL: nothing spilled */
     struct sdb_landing *landing; /* owned, of a prepared batch that spilled */
 };
 

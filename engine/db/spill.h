@@ -40,4 +40,13 @@ int sdb_spill_write(const struct sdb_spill *s, struct sdb_version **out,
                     seerdb_err *err) EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB)
     SDB_MUST_CHECK;
 
+/* Would these runs say something else with one number for all?  A range deletes in runs
+ * that are older than its own. */
+bool sdb_spill_must_merge(const struct sdb_version *runs);
+
+/* Write what they say together to new private tables: *out, one count, is one run. */
+int sdb_spill_merge(seerdb_tree *tree, struct sdb_version *runs,
+                    struct sdb_version **out, seerdb_err *err)
+    EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB) SDB_MUST_CHECK;
+
 #endif
