@@ -6,7 +6,7 @@
 ENGINE := \
   base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
   os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs os/aheadfs \
-  table/key table/hidden table/ranges table/keycode table/vec table/search16 table/block table/iter table/filter \
+  table/key table/hidden table/ranges table/keycode table/vec table/search16 table/block table/iter table/range_iter table/filter \
   table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
