@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "funcs.h"
 
+#include "erase.h"
 #include "marker.h"
 #include "txn.h"
 
@@ -112,12 +113,16 @@ int svt_funcs_each_table(struct svt_conn *conn,
 
 /* ---- commands -------------------------------------------------------------- */
 
-/* Does the command and makes the sentence that says what was done.  A failure of
- * SQLite's kind (positive) has its sentence in t->base.zErrMsg. */
-typedef int command(struct svt_table *t, char **sentence, seerdb_err *err);
+/* Does the command and makes the sentence that says what was done.  argv: the values
+ * after the command.  A failure of SQLite's kind (positive) has its sentence in
+ * t->base.zErrMsg. */
+typedef int command(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                    seerdb_err *err);
 
-static int flush(struct svt_table *t, char **sentence, seerdb_err *err)
+static int flush(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                 seerdb_err *err)
 {
+    (void)argv;
     int rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
     uint64_t below = svt_txn_decided_below(t);
     if (rc == SEERDB_BUSY && svt_marker_settle(t, below) == SQLITE_OK) {
@@ -131,8 +136,10 @@ static int flush(struct svt_table *t, char **sentence, seerdb_err *err)
     return rc;
 }
 
-static int verify(struct svt_table *t, char **sentence, seerdb_err *err)
+static int verify(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                  seerdb_err *err)
 {
+    (void)argv;
     seerdb_verify_report r = {0};
     int rc = seerdb_verify(t->ks->store->db, t->ks->tree, &r, err);
     if (rc == SEERDB_OK)
@@ -144,9 +151,10 @@ static int verify(struct svt_table *t, char **sentence, seerdb_err *err)
     return rc;
 }
 
-static int compact(struct svt_table *t, char **sentence, seerdb_err *err)
+static int compact(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                   seerdb_err *err)
 {
-    int rc = flush(t, sentence, err); /* it may have to settle the marker first */
+    int rc = flush(t, argv, sentence, err); /* it may have to settle the marker first */
     sqlite3_free(*sentence);
     *sentence = NULL;
     if (rc == SEERDB_OK)
@@ -157,8 +165,10 @@ static int compact(struct svt_table *t, char **sentence, seerdb_err *err)
     return rc;
 }
 
-static int pause_compaction(struct svt_table *t, char **sentence, seerdb_err *err)
+static int pause_compaction(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                            seerdb_err *err)
 {
+    (void)argv;
     int rc = seerdb_pause(t->ks->store->db, err);
     if (rc == SEERDB_OK)
         *sentence =
@@ -166,8 +176,10 @@ static int pause_compaction(struct svt_table *t, char **sentence, seerdb_err *er
     return rc;
 }
 
-static int continue_compaction(struct svt_table *t, char **sentence, seerdb_err *err)
+static int continue_compaction(struct svt_table *t, sqlite3_value **argv,
+                               char **sentence, seerdb_err *err)
 {
+    (void)argv;
     int rc = seerdb_continue(t->ks->store->db, err);
     if (rc == SEERDB_OK)
         *sentence = sqlite3_mprintf("compaction of the tables in %s goes on",
@@ -175,8 +187,10 @@ static int continue_compaction(struct svt_table *t, char **sentence, seerdb_err 
     return rc;
 }
 
-static int spill(struct svt_table *t, char **sentence, seerdb_err *err)
+static int spill(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                 seerdb_err *err)
 {
+    (void)argv;
     int rc = svt_txn_spill(t, err);
     if (rc == SEERDB_OK)
         *sentence = sqlite3_mprintf("spilled %s: what this transaction has written so "
@@ -185,8 +199,10 @@ static int spill(struct svt_table *t, char **sentence, seerdb_err *err)
     return rc;
 }
 
-static int accept(struct svt_table *t, char **sentence, seerdb_err *err)
+static int accept(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                  seerdb_err *err)
 {
+    (void)argv;
     uint64_t number = 0;
     (void)err;
     int rc = svt_marker_accept(t, &number);
@@ -198,18 +214,47 @@ static int accept(struct svt_table *t, char **sentence, seerdb_err *err)
     return rc;
 }
 
+static int delete_range(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                        seerdb_err *err)
+{
+    const struct svt_schema *s = &t->schema;
+    const char *column = s->nkey > 0 ? s->columns[s->key[0]].name : "rowid";
+    (void)err;
+    int rc = svt_erase_range(t, argv[0], argv[1]);
+    if (rc == SQLITE_OK)
+        *sentence = sqlite3_mprintf("deleted from %s the range of %s: one range "
+                                    "tombstone, however many rows lie in it",
+                                    t->who, column);
+    return rc;
+}
+
+static int truncate_table(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                          seerdb_err *err)
+{
+    (void)argv;
+    (void)err;
+    int rc = svt_erase_range(t, NULL, NULL);
+    if (rc == SQLITE_OK)
+        *sentence = sqlite3_mprintf("truncated %s: all its rows are deleted", t->who);
+    return rc;
+}
+
 static const struct {
     const char *name;
     command *run;
-} commands[] = {{"flush", flush},
-                {"compact", compact},
-                {"pause", pause_compaction},
-                {"continue", continue_compaction},
-                {"verify", verify},
-                {"spill", spill},
-                {"accept", accept}};
+    int nargs; /* values after the command */
+} commands[] = {{"flush", flush, 0},
+                {"compact", compact, 0},
+                {"pause", pause_compaction, 0},
+                {"continue", continue_compaction, 0},
+                {"verify", verify, 0},
+                {"spill", spill, 0},
+                {"delete_range", delete_range, 2},
+                {"truncate", truncate_table, 0},
+                {"accept", accept, 0}};
 
-#define COMMAND_LIST "flush, compact, pause, continue, verify, spill, accept"
+#define COMMAND_LIST                                                                   \
+    "flush, compact, pause, continue, verify, spill, delete_range, truncate, accept"
 
 static void answer(sqlite3_context *ctx, int rc, char *text)
 {
@@ -226,12 +271,23 @@ static void answer(sqlite3_context *ctx, int rc, char *text)
     sqlite3_free(text);
 }
 
-static int run_command(struct svt_conn *conn, const char *name, const char *what,
+static int give_both(char **text)
+{
+    return svt_fail(text, SQLITE_ERROR,
+                    "seerdb: give a table and a command, as in seerdb('t', 'flush'): "
+                    "the commands are " COMMAND_LIST);
+}
+
+static int run_command(struct svt_conn *conn, int argc, sqlite3_value **argv,
                        char **text)
 {
+    const char *name = (const char *)sqlite3_value_text(argv[0]);
+    const char *what = (const char *)sqlite3_value_text(argv[1]);
     struct svt_table *t = NULL;
     seerdb_err err = {0};
     size_t i = 0;
+    if (name == NULL || what == NULL)
+        return give_both(text);
     while (i < sizeof(commands) / sizeof(commands[0]) &&
            sqlite3_stricmp(commands[i].name, what) != 0)
         i++;
@@ -239,6 +295,13 @@ static int run_command(struct svt_conn *conn, const char *name, const char *what
         return svt_fail(text, SQLITE_ERROR,
                         "seerdb: unknown command '%s': the commands are " COMMAND_LIST,
                         what);
+    if (argc - 2 != commands[i].nargs)
+        return svt_fail(text, SQLITE_ERROR,
+                        commands[i].nargs == 0
+                            ? "seerdb: the command '%s' takes no values"
+                            : "seerdb: give '%s' a lower and an upper bound; NULL is "
+                              "none",
+                        commands[i].name);
     int rc = svt_funcs_find_table(conn, name, &t, text);
     if (rc != SQLITE_OK)
         return rc;
@@ -248,7 +311,7 @@ static int run_command(struct svt_conn *conn, const char *name, const char *what
         t->base.zErrMsg = NULL;
         return rc;
     }
-    rc = commands[i].run(t, text, &err);
+    rc = commands[i].run(t, argv + 2, text, &err);
     if (rc > 0) {
         *text = t->base.zErrMsg;
         t->base.zErrMsg = NULL;
@@ -260,15 +323,8 @@ static int run_command(struct svt_conn *conn, const char *name, const char *what
 static void seerdb_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     char *text = NULL;
-    const char *name = argc == 2 ? (const char *)sqlite3_value_text(argv[0]) : NULL;
-    const char *what = argc == 2 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
-    int rc;
-    if (name == NULL || what == NULL)
-        rc = svt_fail(&text, SQLITE_ERROR,
-                      "seerdb: give a table and a command, as in seerdb('t', 'flush'): "
-                      "the commands are " COMMAND_LIST);
-    else
-        rc = run_command(sqlite3_user_data(ctx), name, what, &text);
+    int rc = argc < 2 ? give_both(&text)
+                      : run_command(sqlite3_user_data(ctx), argc, argv, &text);
     answer(ctx, rc, text);
 }
 

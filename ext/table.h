@@ -74,7 +74,9 @@ struct svt_keyspace {
     bool moved; /* created or renamed: the row may be under another name, or gone */
     seerdb_view *write_view; /* what writes are checked against */
     uint64_t first_write; /* mark of its first write that still counts, SVT_NO_WRITE */
-    bool max_known;       /* max_rowid is right, if there is a row at all */
+    struct svt_erase *erase; /* borrowed: what the statement under way deletes instead
+                                of inserting a row; NULL: it is no such */
+    bool max_known;          /* max_rowid is right, if there is a row at all */
     bool has_max;
     int64_t max_rowid;
 };

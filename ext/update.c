@@ -9,6 +9,7 @@
  * write lock on the database is held from xBegin on. */
 #include "update.h"
 
+#include "erase.h"
 #include "txn.h"
 
 #include <string.h>
@@ -429,6 +430,8 @@ int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64
     struct svt_write *w = NULL;
     seerdb_batch *batch = NULL;
     int rc = svt_table_open(t);
+    if (rc == SQLITE_OK && t->ks->erase != NULL)
+        return svt_erase_write(t);
     if (rc == SQLITE_OK)
         rc = svt_txn_write(t, &batch);
     if (rc == SQLITE_OK)

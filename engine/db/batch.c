@@ -518,8 +518,8 @@ static int reserve_slots(seerdb_batch *b, seerdb_err *err)
     return 0;
 }
 
-/* The part is its tables; what of it is in memory joins them.  Where they must be merged
- * the batch keeps them as they are: marks still tell them apart. */
+/* The part is its tables; what of it is in memory joins them.  Where they must be
+ * merged the batch keeps them as they are: marks still tell them apart. */
 static int encode_spilled(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
     struct sdb_version *runs = NULL;

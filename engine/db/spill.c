@@ -85,8 +85,8 @@ static void drop_output(struct output *o)
     *o = (struct output){0};
 }
 
-/* Finish it as a private table of these ordinals; `runs`: which it may join, NULL: a run
- * of its own.  The output is dropped whatever the result. */
+/* Finish it as a private table of these ordinals; `runs`: which it may join, NULL: a
+ * run of its own.  The output is dropped whatever the result. */
 static int end_output(struct output *o, uint64_t from, uint64_t to,
                       const struct sdb_version *runs, struct sdb_member **out,
                       seerdb_err *err)
