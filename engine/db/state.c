@@ -447,6 +447,15 @@ int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
+    if (sdb_table_properties(table)->ranges != desc->ranges) {
+        rc = sdb_fail(
+            err, SEERDB_CORRUPT,
+            "%s/%06" PRIu64 ".tbl: %" PRIu64 " range tombstones, the manifest "
+            "says %" PRIu64,
+            db->dir, desc->file, sdb_table_properties(table)->ranges, desc->ranges);
+        sdb_table_unref(table);
+        return rc;
+    }
     sdb_table_use_cache(table, db->cache, db->pages);
     return sdb_member_new(desc, table, dead, dead != NULL ? db : NULL, out, err);
 }

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define TABLE_OPEN_END UINT64_C(1) /* of a table's flags */
+
 /* ---- edits ---------------------------------------------------------------- */
 
 /* A field is written in place: the tag, then the body, then the length is put between
@@ -122,6 +124,8 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
         sdb_put_varint(b, t->vlogs[i].values);
     }
     sdb_put_varint(b, t->superseded);
+    sdb_put_varint(b, t->ranges);
+    sdb_put_varint(b, t->open_end ? TABLE_OPEN_END : 0);
     end_field(e, start);
 }
 
@@ -569,7 +573,12 @@ static int get_table(struct apply *a, uint64_t *tree, struct sdb_table_desc *d)
     if ((rc = sdb_buf_check(&d->largest, a->err)) != 0)
         return rc;
     d->superseded = sdb_get_varint(r);
-    return sdb_reader_done(r) ? 0 : malformed(a, "add table");
+    d->ranges = sdb_get_varint(r);
+    uint64_t flags = sdb_get_varint(r);
+    d->open_end = (flags & TABLE_OPEN_END) != 0;
+    if (!sdb_reader_done(r))
+        return malformed(a, "add table");
+    return check_features(a, flags, TABLE_OPEN_END, "table");
 }
 
 static int apply_table_add(struct apply *a, bool pending)
@@ -594,7 +603,7 @@ static int apply_table_add(struct apply *a, bool pending)
         goto out;
     }
     if (d.min_number > d.max_number || d.tombstones > d.records ||
-        d.superseded > d.records) {
+        d.superseded > d.records || (d.open_end && d.ranges == 0)) {
         rc = refuse(a, d.file, "a table whose counts contradict each other");
         goto out;
     }

@@ -31,9 +31,11 @@ struct sdb_table_desc {
     uint64_t run; /* the sorted run it is part of; of one level the higher is newer */
     uint64_t records, tombstones, key_bytes, value_bytes; /* records: all of them */
     uint64_t superseded; /* of the records: those with a newer one of their key here */
-    uint64_t min_number, max_number;
-    struct sdb_buf smallest, largest; /* owned: user keys */
-    struct sdb_vlog_ref *vlogs;       /* owned */
+    uint64_t ranges;     /* range tombstones */
+    uint64_t min_number, max_number;  /* of records and ranges */
+    struct sdb_buf smallest, largest; /* owned: user keys, all is between them */
+    bool open_end; /* largest is the end of a range, and no key of the table */
+    struct sdb_vlog_ref *vlogs; /* owned */
     size_t nvlogs;
     bool pending; /* of an undecided commit: no table of the tree yet */
 };

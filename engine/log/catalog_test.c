@@ -123,6 +123,8 @@ static void build(struct sdb_edit *e, enum example which)
         d.file = 18;
         d.level = 0;
         d.min_number = d.max_number = 0;
+        d.ranges = 2;
+        d.open_end = true;
         d.pending = true;
         sdb_edit_table_add(e, 3, &d);
         break;
@@ -145,15 +147,17 @@ static const char *const examples[N] = {
     [INTENT] = "05 01 03",
     [DROP] = "06 01 03",
     [NUMBERS] = "07 06 03 82 01 83 01 07",
-    [ADD] = "08 29 03 11 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
-            "80 20 01 00 00 00 c8 01 05 e8 07 d0 0f 07 82 01 01 61 02 7a 7a 00 00",
+    [ADD] =
+        "08 2b 03 11 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+        "80 20 01 00 00 00 c8 01 05 e8 07 d0 0f 07 82 01 01 61 02 7a 7a 00 00 00 00",
     [REMOVE] = "09 02 03 11",
     [NEXT] = "0a 01 09",
     [ASIDE] = "0c 06 03 12 80 20 83 01",
     [OWNER] = "10 21 a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af 81 10 9f 0a 81 10"
               "f0 a2 04 07 2f 64 2f 61 2e 64 62",
-    [PENDING] = "0b 28 03 12 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
-                "80 20 00 00 00 00 c8 01 05 e8 07 d0 0f 00 00 01 61 02 7a 7a 00 00",
+    [PENDING] =
+        "0b 2a 03 12 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+        "80 20 00 00 00 00 c8 01 05 e8 07 d0 0f 00 00 01 61 02 7a 7a 00 00 02 01",
 };
 
 static void edits_have_the_bytes_of_the_format(void **state)
@@ -473,6 +477,8 @@ static void one_edit_may_move_a_table(void **state)
     d.level = 6;
     d.run = 9;
     d.superseded = 2;
+    d.ranges = 5;
+    d.open_end = true;
     sdb_edit_table_remove(&e, 3, d.file);
     sdb_edit_table_add(&e, 3, &d);
     test_ok(apply(&c, &e, &err), &err);
@@ -481,6 +487,8 @@ static void one_edit_may_move_a_table(void **state)
     assert_int_equal(c.trees[0].tables[0].level, 6);
     assert_int_equal(c.trees[0].tables[0].run, 9);
     assert_int_equal(c.trees[0].tables[0].superseded, 2);
+    assert_int_equal(c.trees[0].tables[0].ranges, 5);
+    assert_true(c.trees[0].tables[0].open_end);
     sdb_buf_clear(&e.bytes);
     d.superseded = d.records + 1;
     d.file++;
@@ -572,6 +580,7 @@ static void an_edit_that_contradicts_the_catalog_is_corrupt(void **state)
         case 18:
             sdb_edit_table_remove(&e, 3, 18);
             break;
+
         case 19:
             sdb_edit_table_remove(&e, 4, 17);
             break;
@@ -597,6 +606,11 @@ static void an_edit_that_contradicts_the_catalog_is_corrupt(void **state)
             d.pending = true;
             sdb_edit_table_add(&e, 3, &d);
             break;
+        case 26: /* an open end without a range */
+            d.file = 18;
+            d.open_end = true;
+            sdb_edit_table_add(&e, 3, &d);
+            break;
         default:
             done = true;
         }
@@ -614,11 +628,21 @@ static void what_a_newer_version_wrote_is_newer(void **state)
 {
     (void)state;
     seerdb_err err = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         struct sdb_catalog c;
         struct sdb_edit e;
         struct sdb_tree_desc t = example_tree();
         start(&c, &e);
+        if (i == 3) { /* a flag of a table */
+            build(&e, STORE);
+            build(&e, TREE);
+            build(&e, ADD);
+            e.bytes.data[e.bytes.size - 1] = 2;
+            test_fails(apply(&c, &e, &err), SEERDB_NEWER, &err);
+            sdb_tree_desc_fini(&t);
+            finish(&c, &e);
+            continue;
+        }
         t.features = 4;
         if (i == 0)
             sdb_buf_append(&e.bytes, "\x63\x00", 2);

@@ -90,6 +90,15 @@ int sdb_member_get(const struct sdb_member *m, struct sdb_lookup *key, uint64_t 
     return rc;
 }
 
+uint64_t sdb_member_cover(const struct sdb_member *m, seerdb_slice key,
+                          uint64_t ceiling)
+{
+    struct sdb_ranges_source s = sdb_member_ranges(m, ceiling);
+    if (s.as == 0)
+        return sdb_ranges_cover(s.ranges, key, ceiling, NULL);
+    return s.as <= ceiling && sdb_ranges_has(s.ranges, key) ? s.as : 0;
+}
+
 /* A version with room for n members and as many runs, and none yet. */
 static struct sdb_version *new_version(size_t n, seerdb_err *err)
 {
@@ -143,8 +152,7 @@ static int find_runs(struct sdb_version *v, seerdb_err *err)
             *run = (struct sdb_run){.id = d->run, .level = d->level, .first = i};
         } else {
             const struct sdb_table_desc *before = &v->members[i - 1]->desc;
-            if (sdb_slice_cmp(sdb_buf_slice(&before->largest),
-                              sdb_buf_slice(&d->smallest)) >= 0)
+            if (!sdb_table_desc_before(before, sdb_buf_slice(&d->smallest)))
                 return sdb_fail(err, SEERDB_CORRUPT,
                                 "tables %" PRIu64 " and %" PRIu64 " of run %" PRIu64
                                 " at level %u overlap",
@@ -154,8 +162,10 @@ static int find_runs(struct sdb_version *v, seerdb_err *err)
         run->bytes += d->size;
         run->records += d->records;
         run->tombstones += d->tombstones;
+        run->ranges += d->ranges;
         v->records += d->records;
         v->tombstones += d->tombstones;
+        v->ranges += d->ranges;
         v->bytes += d->size;
         if (v->members[i]->table != NULL) /* some tests have none */
             v->memory += sdb_table_memory(v->members[i]->table);
@@ -234,7 +244,7 @@ uint32_t sdb_run_seek(const struct sdb_version *v, const struct sdb_run *run,
     uint32_t lo = run->first, hi = run->first + run->n;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (sdb_slice_cmp(sdb_buf_slice(&v->members[mid]->desc.largest), key) < 0)
+        if (sdb_table_desc_before(&v->members[mid]->desc, key))
             lo = mid + 1;
         else
             hi = mid;

@@ -3,9 +3,12 @@
  * version -- the set of tables of a tree at an instant; immutable and counted.
  *
  * Its tables form sorted *runs*: tables of one run do not overlap, and no key's
- * versions are in two of them.  Of two runs that hold versions of a key the earlier one
- * has the newer ones: runs are ordered by level, at level 0 by their greatest commit
- * number, and then by id, the higher one being the newer.
+ * versions are in two of them.  A range tombstone lies within its table's bounds, so
+ * that a key's are in the one table of the run that may have its versions.  Where a
+ * table's largest key is an open end, the next one may begin with it.  Of two runs that
+ * hold versions of a key the earlier one has the newer ones: runs are ordered by level,
+ * at level 0 by their greatest commit number, and then by id, the higher one being the
+ * newer.
  *
  * A version holds counts on its tables.  A table that no version holds any more and
  * that was removed from the manifest is handed to the store's graveyard, which deletes
@@ -39,7 +42,7 @@ static inline struct sdb_member *sdb_member_origin(struct sdb_member *m)
 
 struct sdb_run {
     uint64_t id;
-    uint64_t bytes, records, tombstones; /* sums over its tables */
+    uint64_t bytes, records, tombstones, ranges; /* sums over its tables */
     uint32_t level;
     uint32_t first, n; /* members[first .. first + n), by key */
 };
@@ -47,10 +50,10 @@ struct sdb_run {
 struct sdb_version {
     _Atomic uint32_t count;
     uint32_t nruns, nmembers;
-    uint64_t records, tombstones, bytes; /* sums over the runs */
-    size_t memory;                       /* of the tables' indexes */
-    struct sdb_run *runs;                /* newest first; part of this allocation */
-    struct sdb_member *members[];        /* counted; run by run */
+    uint64_t records, tombstones, ranges, bytes; /* sums over the runs */
+    size_t memory;                               /* of the tables' indexes */
+    struct sdb_run *runs;         /* newest first; part of this allocation */
+    struct sdb_member *members[]; /* counted; run by run */
 };
 
 /* A member with one count.  Copies desc, takes table's count over, also on failure. */
@@ -70,6 +73,28 @@ void sdb_member_unref(struct sdb_member *member); /* accepts NULL */
 int sdb_member_get(const struct sdb_member *m, struct sdb_lookup *key, uint64_t ceiling,
                    struct sdb_found *out, seerdb_err *err) SDB_MUST_CHECK;
 
+/* Its range tombstones as one sees them who reads up to the ceiling. */
+static inline struct sdb_ranges_source sdb_member_ranges(const struct sdb_member *m,
+                                                         uint64_t ceiling)
+{
+    return (struct sdb_ranges_source){
+        .ranges = m->desc.ranges > 0 ? sdb_table_ranges(m->table) : NULL,
+        .as = m->desc.commit,
+        .ceiling = ceiling};
+}
+
+/* The greatest number of those that cover key; 0: none. */
+uint64_t sdb_member_cover(const struct sdb_member *m, seerdb_slice key,
+                          uint64_t ceiling);
+
+/* Is all of the table before key? */
+static inline bool sdb_table_desc_before(const struct sdb_table_desc *d,
+                                         seerdb_slice key)
+{
+    int order = sdb_slice_cmp(sdb_buf_slice(&d->largest), key);
+    return order < 0 || (order == 0 && d->open_end);
+}
+
 /* What a version becomes: without `removed`, which are of it, and with `added`. */
 struct sdb_version_change {
     struct sdb_member *const *removed, *const *added; /* borrowed */
@@ -87,7 +112,7 @@ void sdb_version_unref(struct sdb_version *v); /* accepts NULL */
 /* An id above those of all runs. */
 uint64_t sdb_version_next_run(const struct sdb_version *v);
 
-/* The place in v->members of the first table of the run that ends at or after key; the
+/* The place in v->members of the first table of the run that is not all before key; the
  * end of the run if there is none. */
 uint32_t sdb_run_seek(const struct sdb_version *v, const struct sdb_run *run,
                       seerdb_slice key);

@@ -32,15 +32,23 @@ struct place {
     const char *smallest, *largest;
     uint64_t max_number, commit;
 };
+struct ranged {
+    struct place place;
+    uint64_t ranges;
+    bool open_end;
+};
 
-static int new_member(const struct place *p, struct graveyard *g,
+static int new_ranged(const struct ranged *r, struct graveyard *g,
                       struct sdb_member **out, seerdb_err *err)
 {
+    const struct place *p = &r->place;
     struct sdb_table_desc desc = {.file = p->file,
                                   .run = p->run,
                                   .level = p->level,
                                   .max_number = p->max_number,
                                   .commit = p->commit,
+                                  .ranges = r->ranges,
+                                  .open_end = r->open_end,
                                   .size = 100 * p->file,
                                   .records = 10 * p->file,
                                   .tombstones = p->file};
@@ -53,6 +61,12 @@ static int new_member(const struct place *p, struct graveyard *g,
         rc = sdb_member_new(&desc, NULL, g == NULL ? NULL : bury, g, out, err);
     sdb_table_desc_fini(&desc); /* the member has a copy */
     return rc;
+}
+
+static int new_member(const struct place *p, struct graveyard *g,
+                      struct sdb_member **out, seerdb_err *err)
+{
+    return new_ranged(&(struct ranged){.place = *p}, g, out, err);
 }
 
 /* A run of its own at level 0. */
@@ -224,6 +238,56 @@ static void a_key_is_in_at_most_one_table_of_a_run(void **state)
     sdb_version_unref(v);
 }
 
+static void tables_of_a_run_touch_only_where_an_end_is_open(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ranged left, right;
+        int rc;
+    } cases[] = {
+        {{{1, 1, 1, "a", "c", 0, 0}, 0, false},
+         {{2, 1, 1, "c", "e", 0, 0}, 0, false},
+         SEERDB_CORRUPT},
+        {{{1, 1, 1, "a", "c", 0, 0}, 2, false},
+         {{2, 1, 1, "c", "e", 0, 0}, 0, false},
+         SEERDB_CORRUPT},
+        {{{1, 1, 1, "a", "c", 0, 0}, 2, true},
+         {{2, 1, 1, "c", "e", 0, 0}, 3, false},
+         0},
+        {{{1, 1, 1, "a", "ca", 0, 0}, 2, true},
+         {{2, 1, 1, "c", "e", 0, 0}, 3, false},
+         SEERDB_CORRUPT},
+        {{{1, 1, 1, "a", "c", 0, 0}, 2, true}, {{2, 1, 1, "d", "e", 0, 0}, 3, true}, 0},
+    };
+    static const struct {
+        const char *key;
+        uint32_t place;
+        uint64_t file;
+    } keys[] = {{"", 0, 0},  {"a", 0, 1}, {"bz", 0, 1},
+                {"c", 1, 2}, {"e", 1, 2}, {"f", 2, 0}};
+    seerdb_err err = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sdb_member *m[2] = {NULL};
+        struct sdb_version *v = NULL;
+        test_ok(new_ranged(&cases[i].left, NULL, &m[0], &err), &err);
+        test_ok(new_ranged(&cases[i].right, NULL, &m[1], &err), &err);
+        test_fails(add(NULL, m, 2, &v, &err), cases[i].rc, &err);
+        for (size_t k = 0; i == 2 && k < sizeof keys / sizeof keys[0]; k++) {
+            seerdb_slice key = test_slice(keys[k].key);
+            const struct sdb_member *hit = sdb_run_find(v, &v->runs[0], key);
+            assert_int_equal(sdb_run_seek(v, &v->runs[0], key), keys[k].place);
+            assert_int_equal(hit == NULL ? 0 : hit->desc.file, keys[k].file);
+        }
+        if (v != NULL) {
+            assert_int_equal(v->ranges, cases[i].left.ranges + cases[i].right.ranges);
+            assert_int_equal(v->runs[0].ranges, v->ranges);
+        }
+        sdb_version_unref(v);
+        sdb_member_unref(m[0]);
+        sdb_member_unref(m[1]);
+    }
+}
+
 static void a_moved_table_dies_with_its_last_reader_wherever_that_is(void **state)
 {
     (void)state;
@@ -369,6 +433,7 @@ int main(void)
         cmocka_unit_test(runs_are_ordered_by_level_then_newest_first),
         cmocka_unit_test(level_0_is_ordered_by_commits),
         cmocka_unit_test(a_key_is_in_at_most_one_table_of_a_run),
+        cmocka_unit_test(tables_of_a_run_touch_only_where_an_end_is_open),
         cmocka_unit_test(a_moved_table_dies_with_its_last_reader_wherever_that_is),
         cmocka_unit_test(tables_of_one_run_may_not_overlap),
         cmocka_unit_test(an_empty_version_has_nothing),
