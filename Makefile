@@ -12,7 +12,7 @@ ENGINE := \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold \
-  db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/read db/flush db/land \
+  db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow hold table foreground marker \

@@ -52,19 +52,6 @@ static int look_in_memtable(struct search *f, struct sdb_memtable *m, uint64_t c
     return 0;
 }
 
-/* The number of the member's ranges over the key; 0: none.  as: the number of a spilled
- * table's, 0: of another. */
-static uint64_t cover_of(const struct search *f, const struct sdb_member *m,
-                         uint64_t as, uint64_t ceiling)
-{
-    const struct sdb_ranges *ranges = sdb_table_ranges(m->table);
-    if (ranges == NULL || as > ceiling)
-        return 0;
-    if (as != 0)
-        return sdb_ranges_has(ranges, f->key.key) ? as : 0;
-    return sdb_ranges_cover(ranges, f->key.key, ceiling, NULL);
-}
-
 /* Look into the private tables of a batch, whose numbers are ordinals here. */
 static int look_in_spilled(struct search *f, seerdb_err *err)
 {
@@ -75,7 +62,8 @@ static int look_in_spilled(struct search *f, seerdb_err *err)
         const struct sdb_member *m = sdb_run_find(v, &v->runs[i], f->key.key);
         if (m == NULL || !sdb_batch_sees(s->batch, m, s->mark))
             continue;
-        note_cover(f, cover_of(f, m, m->desc.max_number, s->mark));
+        if (sdb_ranges_has(sdb_table_ranges(m->table), f->key.key))
+            note_cover(f, m->desc.max_number);
         rc = sdb_table_get(m->table, &f->key, SDB_NUMBER_MAX, f->found, err);
         f->any = rc == 0;
         if (rc == 0)
@@ -114,8 +102,8 @@ static int look_in_pending(struct search *f, const struct sdb_pending *p,
     for (uint32_t i = 0; i < p->runs->nruns; i++) {
         const struct sdb_member *m =
             sdb_run_find(p->runs, &p->runs->runs[i], f->key.key);
-        if (m != NULL)
-            note_cover(f, cover_of(f, m, p->number, p->number));
+        if (m != NULL && sdb_ranges_has(sdb_table_ranges(m->table), f->key.key))
+            note_cover(f, p->number);
     }
     if (f->any && f->found->number > p->number)
         return 0;
@@ -152,7 +140,7 @@ static int look_in_tables(struct search *f, seerdb_err *err)
         const struct sdb_member *m = sdb_run_find(v, &v->runs[i], f->key.key);
         if (m == NULL)
             continue;
-        note_cover(f, cover_of(f, m, m->desc.commit, ceiling));
+        note_cover(f, sdb_member_cover(m, f->key.key, ceiling));
         rc = sdb_member_get(m, &f->key, ceiling, f->found, err);
         f->any = rc == 0;
         rc = rc == SEERDB_NOTFOUND ? 0 : rc;

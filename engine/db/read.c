@@ -4,6 +4,7 @@
 #include "db/cover.h"
 #include "db/marked.h"
 #include "table/merge_iter.h"
+#include "table/range_iter.h"
 #include "table/table_iter.h"
 #include "tree/fold.h"
 #include "tree/run_iter.h"
@@ -24,6 +25,7 @@ struct seerdb_iter {
     struct kept filters;       /* of sources, where there are range tombstones */
     struct sdb_cover cover;    /* their set */
     struct sdb_iter **sources; /* owned: scratch */
+    uint64_t *newest;          /* owned: no record of the source has a greater number */
     size_t capacity;
     seerdb
         *db; /* borrowed.  Every move asks it whether this is a child process: there, a
@@ -371,6 +373,7 @@ static int add_memtable(seerdb_iter *it, struct sdb_memtable *m, uint64_t ceilin
     else if ((rc = sdb_memtable_iter(m, ceiling, hidden, raise, &k->all[k->n], err)) ==
              0)
         k->n++;
+    it->newest[*n] = raise + sdb_memtable_newest(m);
     if (rc == 0)
         it->sources[(*n)++] = k->all[k->used++];
     return rc;
@@ -387,6 +390,7 @@ static int add_run(seerdb_iter *it, struct sdb_version *v, const struct sdb_run 
         sdb_run_iter_aim(k->all[k->used], v, run, shown);
     else if ((rc = sdb_run_iter_spilled(v, run, shown, &k->all[k->n], err)) == 0)
         k->n++;
+    it->newest[*n] = shown->as != 0 ? shown->as : run->newest;
     if (rc == 0)
         it->sources[(*n)++] = k->all[k->used++];
     return rc;
@@ -454,17 +458,15 @@ static int hide_deleted(seerdb_iter *it, const struct sdb_sight *sight, size_t n
     for (size_t i = 0; i < n && rc == 0 && it->cover.flat != NULL; i++) {
         if ((rc = keep_room(k, err)) != 0)
             break;
-        if (k->used == k->n) {
-            k->all[k->n] = NULL;
-            rc = sdb_range_iter_aim(&k->all[k->n], it->sources[i], it->cover.flat,
-                                    UINT64_MAX, err);
-            k->n += rc == 0 ? 1 : 0;
-        } else {
-            rc = sdb_range_iter_aim(&k->all[k->used], it->sources[i], it->cover.flat,
-                                    UINT64_MAX, err);
+        struct sdb_iter **at = &k->all[k->used];
+        if (k->used == k->n)
+            *at = NULL;
+        rc = sdb_range_iter_aim(at, it->sources[i], it->cover.flat, it->newest[i], err);
+        if (rc == 0) {
+            it->sources[i] = *at;
+            k->used++;
+            k->n = k->used > k->n ? k->used : k->n;
         }
-        if (rc == 0)
-            it->sources[i] = k->all[k->used++];
     }
     return rc;
 }
@@ -520,6 +522,10 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
         if (sources == NULL)
             return sdb_fail_nomem(err, most * sizeof(struct sdb_iter *));
         it->sources = sources;
+        uint64_t *newest = sdb_array_grow(it->newest, most, sizeof *newest);
+        if (newest == NULL)
+            return sdb_fail_nomem(err, most * sizeof *newest);
+        it->newest = newest;
         it->capacity = most;
     }
     if (batch != NULL && mark > batch->ordinal)
@@ -572,6 +578,7 @@ void seerdb_iter_close(seerdb_iter *it)
     free_all(&it->runs);
     sdb_cover_fini(&it->cover);
     sdb_mem_free(it->sources);
+    sdb_mem_free(it->newest);
     sdb_buf_fini(&it->lower);
     sdb_buf_fini(&it->upper);
     sdb_mem_free(it);
@@ -779,49 +786,4 @@ seerdb_slice seerdb_iter_value(const seerdb_iter *it)
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
 {
     return it->from->pin;
-}
-
-/* ---- estimates -------------------------------------------------------------- */
-
-/* Records before key; no bound: all. */
-static double rank_in(const struct sdb_version *v, seerdb_slice key)
-{
-    double rank = 0;
-    if (key.data == NULL)
-        return (double)v->records;
-    for (size_t i = 0; i < v->nruns; i++)
-        rank += (double)sdb_run_rank(v, &v->runs[i], key);
-    return rank;
-}
-
-/* Records before key; no bound: none of them, or all. */
-static double rank_of(const struct sdb_read_state *s, seerdb_slice key, bool is_upper)
-{
-    double rank = 0;
-    if (key.data == NULL && !is_upper)
-        return 0;
-    for (size_t i = 0; i < s->nmemtables; i++)
-        rank += (double)sdb_memtable_records(s->memtables[i]) *
-                (key.data == NULL ? 1 : sdb_memtable_share_below(s->memtables[i], key));
-    for (size_t i = 0; s->pendings != NULL && i < s->pendings->n; i++)
-        if (s->pendings->all[i]->runs != NULL)
-            rank += rank_in(s->pendings->all[i]->runs, key);
-    return rank + rank_in(s->version, key);
-}
-
-uint64_t seerdb_tree_count_between(seerdb_tree *tree, seerdb_slice lower,
-                                   seerdb_slice upper)
-{
-    seerdb *db = tree->db;
-    uint64_t live = seerdb_tree_count_estimate(tree);
-    if (sdb_check_process(db, NULL) != 0)
-        return 0;
-    sdb_lock_db(&db->lock);
-    struct sdb_read_state *s = sdb_read_state_ref(tree->state);
-    sdb_unlock_db(&db->lock);
-    double all = rank_of(s, (seerdb_slice){NULL, 0}, true);
-    double between = rank_of(s, upper, true) - rank_of(s, lower, false);
-    sdb_read_state_unref(s);
-    /* Tombstones and what they delete are taken to lie evenly. */
-    return between <= 0 || all <= 0 ? 0 : (uint64_t)((double)live * between / all);
 }

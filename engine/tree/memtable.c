@@ -41,6 +41,8 @@ struct sdb_memtable {
     _Atomic(struct sdb_root *)
         root; /* NULL: empty.  release: prepare_root(), rebuild() */
     _Atomic uint64_t records, tombstones; /* relaxed: statistics */
+    _Atomic uint64_t newest; /* number.  relaxed: what makes the records known makes
+                                this known */
     /* The range tombstone inserted last; NULL: none.  release: insert_range(); acquire:
      * readers */
     _Atomic(const struct sdb_entry *) range;
@@ -297,8 +299,10 @@ static bool is_above_all(const struct sdb_memtable *m, seerdb_slice key, uint64_
            (last == code && sdb_entry_cmp(sdb_node_slot(m->tail, n - 1), key) < 0);
 }
 
-static void count_record(struct sdb_memtable *m, enum sdb_kind kind)
+static void count_record(struct sdb_memtable *m, uint64_t number, enum sdb_kind kind)
 {
+    if (number > atomic_load_explicit(&m->newest, memory_order_relaxed))
+        atomic_store_explicit(&m->newest, number, memory_order_relaxed);
     uint64_t records = atomic_load_explicit(&m->records, memory_order_relaxed);
     uint64_t tombstones = atomic_load_explicit(&m->tombstones, memory_order_relaxed);
     atomic_store_explicit(&m->records, records + 1, memory_order_relaxed);
@@ -417,7 +421,7 @@ int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
         insert_slot(m, root, &path, at.pos, code, e);
     }
     m->keys += at.equal ? 0 : 1;
-    count_record(m, r->kind);
+    count_record(m, r->number, r->kind);
     return 0;
 }
 
@@ -517,6 +521,11 @@ uint64_t sdb_memtable_records(const struct sdb_memtable *m)
 uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m)
 {
     return atomic_load_explicit(&m->tombstones, memory_order_relaxed);
+}
+
+uint64_t sdb_memtable_newest(const struct sdb_memtable *m)
+{
+    return atomic_load_explicit(&m->newest, memory_order_relaxed);
 }
 
 const struct sdb_root *sdb_memtable_root(const struct sdb_memtable *m)

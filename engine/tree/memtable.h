@@ -86,6 +86,8 @@ size_t sdb_memtable_bytes(const struct sdb_memtable *m);     /* held */
 uint64_t sdb_memtable_records(const struct sdb_memtable *m); /* versions inserted */
 uint64_t sdb_memtable_tombstones(const struct sdb_memtable *m);
 size_t sdb_memtable_nranges(const struct sdb_memtable *m); /* not among the records */
+/* No record that was inserted before has a greater number. */
+uint64_t sdb_memtable_newest(const struct sdb_memtable *m);
 
 /* About which share of the keys lies below key, 0 to 1.  Any thread. */
 double sdb_memtable_share_below(const struct sdb_memtable *m, seerdb_slice key);

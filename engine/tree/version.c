@@ -159,6 +159,7 @@ static int find_runs(struct sdb_version *v, seerdb_err *err)
                                 before->file, d->file, d->run, d->level);
         }
         run->n++;
+        run->newest = newest(d) > run->newest ? newest(d) : run->newest;
         run->bytes += d->size;
         run->records += d->records;
         run->tombstones += d->tombstones;

@@ -43,6 +43,7 @@ static inline struct sdb_member *sdb_member_origin(struct sdb_member *m)
 struct sdb_run {
     uint64_t id;
     uint64_t bytes, records, tombstones, ranges; /* sums over its tables */
+    uint64_t newest; /* no number in them is greater, of a spilled one its commit */
     uint32_t level;
     uint32_t first, n; /* members[first .. first + n), by key */
 };
