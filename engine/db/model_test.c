@@ -384,6 +384,34 @@ static void op_change(struct model *m)
     }
 }
 
+/* Mostly of a few keys, so that something is left; bounds are keys, or lie between. */
+static void op_delete_range(struct model *m)
+{
+    unsigned tree = (unsigned)below(m, NTREES);
+    size_t lo = (size_t)below(m, NKEYS), n = (size_t)below(m, 20);
+    if (below(m, 16) == 0)
+        n = (size_t)below(m, NKEYS);
+    size_t hi = lo + n < NKEYS ? lo + n : NKEYS;
+    struct key lower = m->keys[lo], upper = {.size = 1, .bytes = {(char)0xff}};
+    upper.size = sizeof upper.bytes; /* above all of them */
+    memset(upper.bytes, 0xff, upper.size);
+    if (hi < NKEYS)
+        upper = m->keys[hi];
+    if (below(m, 4) == 0 && lo + 1 < NKEYS && lower.size < sizeof lower.bytes) {
+        lower.bytes[lower.size++] = 0; /* the next byte string: behind the key */
+        if (compare_keys(&lower, &m->keys[++lo]) > 0)
+            fail_op(m, "a key lies behind its neighbour");
+    }
+    bool from_the_start = below(m, 30) == 0;
+    must(m,
+         seerdb_batch_delete_range(m->batch, m->trees[tree],
+                                   (seerdb_slice){from_the_start ? NULL : lower.bytes,
+                                                  from_the_start ? 0 : lower.size},
+                                   (seerdb_slice){upper.bytes, upper.size}, &m->err));
+    for (size_t k = from_the_start ? 0 : lo; k < hi; k++)
+        m->pending.value[tree][k] = 0;
+}
+
 static void op_mark(struct model *m)
 {
     if (m->nmarks == NMARKS)
@@ -580,6 +608,8 @@ static void operate(struct model *m)
         op_iter(m);
     else if (dice < 1200)
         op_get(m);
+    else if (dice < 1240)
+        op_delete_range(m);
     else
         op_change(m);
 }

@@ -52,11 +52,14 @@ static int read_words(seerdb_slice bytes, char *out, size_t room, seerdb_err *er
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             assert_int_equal(r.number, p.number);
             at += (size_t)snprintf(out + at, room - at, " %s%.*s",
-                                   r.kind == SDB_KIND_TOMBSTONE ? "-" : "",
+                                   r.kind == SDB_KIND_TOMBSTONE ? "-"
+                                   : r.kind == SDB_KIND_RANGE   ? "~"
+                                                                : "",
                                    (int)r.key.size, (const char *)r.key.data);
-            if (r.kind == SDB_KIND_VALUE)
-                at += (size_t)snprintf(out + at, room - at, "=%.*s", (int)r.value.size,
-                                       (const char *)r.value.data);
+            if (r.kind != SDB_KIND_TOMBSTONE)
+                at += (size_t)snprintf(out + at, room - at, "%s%.*s",
+                                       r.kind == SDB_KIND_RANGE ? ":" : "=",
+                                       (int)r.value.size, (const char *)r.value.data);
             if (at >= room)
                 return 0;
         }
@@ -100,6 +103,78 @@ static void a_spilled_part_names_its_tables(void **state)
         test_fails(read_words((seerdb_slice){b.data, n}, words, sizeof words, &err),
                    SEERDB_CORRUPT, &err);
     sdb_buf_fini(&b);
+}
+
+static struct sdb_record range(const char *start, const char *end)
+{
+    return (struct sdb_record){
+        .key = test_slice(start), .kind = SDB_KIND_RANGE, .value = test_slice(end)};
+}
+
+/* FORMAT.md: commit 44 of the same tree deletes all from a to below m and puts b. */
+static void ranges_stand_before_the_records(void **state)
+{
+    struct sdb_buf b = {0};
+    struct sdb_record r1 = range("a", "m"), r2 = put("b", "x");
+    char words[200];
+    seerdb_err err = {0};
+    (void)state;
+    sdb_payload_begin(&b, 1);
+    size_t prev = sdb_payload_part(&b, 3);
+    sdb_payload_record(&b, &r1);
+    sdb_payload_record(&b, &r2);
+    sdb_payload_end_part(&b);
+    sdb_payload_set_number(&b, 44);
+    sdb_payload_set_prev(&b, prev, 43);
+    test_hex_equal(sdb_buf_slice(&b), "2c 00 00 00 00 00 00 00 01 03 2b 00 00 00 00 00"
+                                      "00 00 00 00 04 01 61 01 6d 01 01 62 01 78 00");
+    test_ok(read_words(sdb_buf_slice(&b), words, sizeof words, &err), &err);
+    assert_string_equal(words, "44: 3<43 ~a:m b=x");
+    sdb_buf_fini(&b);
+}
+
+static void ranges_are_rising_disjoint_and_not_empty(void **state)
+{
+    static const struct {
+        const char *ranges[2][2]; /* of part 1, and of part 2 */
+        bool record;              /* before the last one */
+        int want;
+    } cases[] = {
+        {{{"a", "b"}, {"b", "c"}}, false, 0},
+        {{{"a", "b"}, {"c", "d"}}, false, 0},
+        {{{"", "b"}, {"b", "c"}}, false, 0},
+        {{{"a", "b"}, {"a", "b"}}, false, SEERDB_CORRUPT},
+        {{{"c", "d"}, {"a", "b"}}, false, SEERDB_CORRUPT},
+        {{{"a", "c"}, {"b", "d"}}, false, SEERDB_CORRUPT},
+        {{{"a", "b"}, {"c", "c"}}, false, SEERDB_CORRUPT},
+        {{{"a", "b"}, {"d", "c"}}, false, SEERDB_CORRUPT},
+        {{{"a", "b"}, {"c", ""}}, false, SEERDB_CORRUPT},
+        {{{"a", "b"}, {"c", "d"}}, true, SEERDB_CORRUPT},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sdb_buf b = {0};
+        struct sdb_record record = put("a", "1");
+        char words[200];
+        seerdb_err err = {0};
+        sdb_payload_begin(&b, 2);
+        for (uint64_t part = 1; part <= 2; part++) { /* each begins anew */
+            (void)sdb_payload_part(&b, part);
+            for (int k = 0; k < 2; k++) {
+                struct sdb_record r =
+                    range(cases[i].ranges[k][0], cases[i].ranges[k][1]);
+                if (k == 1 && cases[i].record)
+                    sdb_payload_record(&b, &record);
+                sdb_payload_record(&b, &r);
+            }
+            sdb_payload_end_part(&b);
+        }
+        sdb_payload_set_number(&b, 7);
+        int rc = read_words(sdb_buf_slice(&b), words, sizeof words, &err);
+        if (rc != cases[i].want)
+            fail_msg("case %zu: %d: %s", i, rc, err.msg);
+        sdb_buf_fini(&b);
+    }
 }
 
 static void several_parts_come_back_as_they_went_in(void **state)
@@ -236,6 +311,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_in_the_format_is_what_is_written),
         cmocka_unit_test(a_spilled_part_names_its_tables),
+        cmocka_unit_test(ranges_stand_before_the_records),
+        cmocka_unit_test(ranges_are_rising_disjoint_and_not_empty),
         cmocka_unit_test(several_parts_come_back_as_they_went_in),
         cmocka_unit_test(a_payload_cut_short_is_refused),
         cmocka_unit_test(flipped_bytes_are_read_within_bounds),

@@ -136,7 +136,8 @@ static inline seerdb_view *new_view(seerdb_tree *t)
     return v;
 }
 
-/* Writes in words: "a=1 b=2 -c" puts a and b and deletes c. */
+/* Writes in words: "a=1 b=2 -c ~d:f" puts a and b, deletes c, and the keys from d to
+ * below f. */
 static inline int batch_words(seerdb_batch *b, seerdb_tree *t, const char *words,
                               seerdb_err *err)
 {
@@ -144,7 +145,12 @@ static inline int batch_words(seerdb_batch *b, seerdb_tree *t, const char *words
     while (rc == 0 && *words != '\0') {
         size_t n = strcspn(words, " ");
         const char *eq = memchr(words, '=', n);
-        if (words[0] == '-')
+        const char *to = memchr(words, ':', n);
+        if (words[0] == '~' && to != NULL)
+            rc = seerdb_batch_delete_range(
+                b, t, (seerdb_slice){words + 1, (size_t)(to - words - 1)},
+                (seerdb_slice){to + 1, (size_t)(words + n - to - 1)}, err);
+        else if (words[0] == '-')
             rc = seerdb_batch_delete(b, t, (seerdb_slice){words + 1, n - 1}, err);
         else if (eq != NULL)
             rc = seerdb_batch_put(b, t, (seerdb_slice){words, (size_t)(eq - words)},

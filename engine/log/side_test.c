@@ -34,10 +34,15 @@ static void rig_fini(struct rig *g)
     sdb_memfs_free(g->mem);
 }
 
+/* value NULL: a tombstone; key "~a": a range tombstone from a to `value`. */
 static struct sdb_record record_of(const char *key, uint64_t number, const char *value)
 {
     struct sdb_record r = {.key = test_slice(key), .number = number};
     r.kind = value != NULL ? SDB_KIND_VALUE : SDB_KIND_TOMBSTONE;
+    if (key[0] == '~') {
+        r.key = test_slice(key + 1);
+        r.kind = SDB_KIND_RANGE;
+    }
     if (value != NULL)
         r.value = test_slice(value);
     return r;
@@ -88,8 +93,10 @@ static int take_record(void *ctx, const struct sdb_record *r, seerdb_err *err)
     char word[64];
     snprintf(word, sizeof word, "%.*s@%" PRIu64 "%s%.*s", (int)r->key.size,
              (const char *)r->key.data, r->number,
-             r->kind == SDB_KIND_TOMBSTONE ? "-" : "=", (int)r->value.size,
-             r->value.size > 0 ? (const char *)r->value.data : "");
+             r->kind == SDB_KIND_TOMBSTONE ? "-"
+             : r->kind == SDB_KIND_RANGE   ? "~"
+                                           : "=",
+             (int)r->value.size, r->value.size > 0 ? (const char *)r->value.data : "");
     return take(ctx, word, err);
 }
 
@@ -148,6 +155,36 @@ static void what_was_written_is_read(void **state)
     assert_string_equal(got.text, "120<130 130<131 a@130=1 a@131-");
     for (got.fail_at = 1; got.fail_at <= 4; got.fail_at++)
         test_fails(read_back(&g, &got, &err), SEERDB_NOMEM, &err);
+    rig_fini(&g);
+}
+
+static void ranges_come_before_the_records(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value;
+        uint64_t number;
+    } items[] = {
+        {"~", "b", 130}, {"~a", "c", 131}, {"~a", "b", 130},
+        {"", "1", 130},  {"a", "1", 130},  {"a", NULL, 131},
+    };
+    seerdb_err err = {0};
+    struct rig g;
+    struct got got = {0};
+    struct sdb_side_writer *w = NULL;
+    rig_init(&g);
+    test_ok(sdb_side_writer_new(&g.o, 18, &w, &err), &err);
+    sdb_side_writer_link(w, 130, 120);
+    sdb_side_writer_link(w, 131, 130);
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
+        struct sdb_record r = record_of(items[i].key, items[i].number, items[i].value);
+        sdb_side_writer_record(w, &r);
+    }
+    test_ok(sdb_side_writer_finish(w, 131, &g.desc, &err), &err);
+    sdb_side_writer_free(w);
+    test_ok(read_back(&g, &got, &err), &err);
+    assert_string_equal(got.text, "120<130 130<131 @130~b a@131~c a@130~b @130=1 "
+                                  "a@130=1 a@131-");
     rig_fini(&g);
 }
 
@@ -258,7 +295,13 @@ static void content_out_of_order_is_corrupt(void **state)
         {{130, 131}, {130, 130}, {"a", "a"}, false},
         {{130, 131}, {130, 131}, {"b", "a"}, false},
         {{130, 131}, {130, 132}, {"a", "b"}, false},
-        {{130, 0}, {130, 0}, {"a", NULL}, true}, /* links behind records */
+        {{130, 0}, {130, 0}, {"a", NULL}, true},    /* links behind records */
+        {{130, 0}, {130, 130}, {"a", "~b"}, false}, /* a range behind a record */
+        {{130, 131}, {130, 131}, {"~a", "~a"}, false},
+        {{130, 0}, {130, 130}, {"~a", "~a"}, false},
+        {{130, 0}, {130, 130}, {"~b", "~a"}, false},
+        {{130, 0}, {130, 0}, {"~v", NULL}, false}, /* empty: they end at v */
+        {{130, 0}, {130, 0}, {"~w", NULL}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         seerdb_err err = {0};
@@ -337,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_has_the_bytes_of_the_format),
         cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(ranges_come_before_the_records),
         cmocka_unit_test(large_content_takes_many_frames),
         cmocka_unit_test(a_flipped_bit_or_missing_bytes_are_found),
         cmocka_unit_test(a_file_that_is_not_the_one_described_is_corrupt),
