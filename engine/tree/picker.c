@@ -34,16 +34,25 @@
 /* The same of tombstones and superseded records where nothing lies below: those are
  * there for readers that began before, and for some seconds only. */
 #define STALE_PERCENT 20u
+/* Level 0 goes down for the sake of range tombstones alone, which every read has to
+ * look at, while that rewrites at most so many tables. */
+#define RANGES_WORTH 4u
+
+/* Keys from lo to hi. */
+struct span {
+    seerdb_slice lo, hi;
+    bool open; /* hi itself is not among them */
+};
 
 struct choice {
     const struct sdb_version *v;
     const struct sdb_policy *p;
     struct sdb_level levels[SDB_LEVELS];
-    bool *taken;         /* owned; of v->nmembers: the inputs */
-    size_t n;            /* so many */
-    seerdb_slice lo, hi; /* the keys between which the inputs lie, once there are any */
-    uint32_t nruns0;     /* runs of level 0 */
-    uint32_t first0;     /* the newest of them that may go down: all after it may too */
+    bool *taken;      /* owned; of v->nmembers: the inputs */
+    size_t n;         /* so many */
+    struct span span; /* in which the inputs lie, once there are any */
+    uint32_t nruns0;  /* runs of level 0 */
+    uint32_t first0;  /* the newest of them that may go down: all after it may too */
 };
 
 static uint32_t level_of(const struct sdb_run *run)
@@ -56,9 +65,17 @@ static seerdb_slice smallest(const struct sdb_version *v, uint32_t i)
     return sdb_buf_slice(&v->members[i]->desc.smallest);
 }
 
-static seerdb_slice largest(const struct sdb_version *v, uint32_t i)
+static struct span span_of(const struct sdb_version *v, uint32_t i)
 {
-    return sdb_buf_slice(&v->members[i]->desc.largest);
+    return (struct span){smallest(v, i), sdb_buf_slice(&v->members[i]->desc.largest),
+                         v->members[i]->desc.open_end};
+}
+
+/* Does all of table i come after the span? */
+static bool is_after(const struct sdb_version *v, uint32_t i, const struct span *s)
+{
+    int order = sdb_slice_cmp(smallest(v, i), s->hi);
+    return order > 0 || (order == 0 && s->open);
 }
 
 /* ---- levels ----------------------------------------------------------------- */
@@ -142,13 +159,17 @@ static void take_none(struct choice *c)
 
 static void take(struct choice *c, uint32_t place)
 {
-    seerdb_slice lo = smallest(c->v, place), hi = largest(c->v, place);
+    struct span s = span_of(c->v, place);
     if (c->taken[place])
         return;
-    if (c->n == 0 || sdb_slice_cmp(lo, c->lo) < 0)
-        c->lo = lo;
-    if (c->n == 0 || sdb_slice_cmp(hi, c->hi) > 0)
-        c->hi = hi;
+    int order = c->n == 0 ? 1 : sdb_slice_cmp(s.hi, c->span.hi);
+    if (c->n == 0 || sdb_slice_cmp(s.lo, c->span.lo) < 0)
+        c->span.lo = s.lo;
+    if (order > 0)
+        c->span.hi = s.hi;
+    c->span.open = order > 0    ? s.open
+                   : order == 0 ? c->span.open && s.open
+                                : c->span.open;
     c->taken[place] = true;
     c->n++;
 }
@@ -167,24 +188,47 @@ static void take_level(struct choice *c, uint32_t level)
             take_run(c, i);
 }
 
-/* Bytes of the run's tables between lo and hi. */
+/* Bytes of the run's tables in the span. */
 static uint64_t overlap(const struct sdb_version *v, const struct sdb_run *run,
-                        seerdb_slice lo, seerdb_slice hi)
+                        const struct span *s)
 {
     uint64_t bytes = 0;
-    uint32_t i = sdb_run_seek(v, run, lo);
-    for (; i < run->first + run->n && sdb_slice_cmp(smallest(v, i), hi) <= 0; i++)
+    uint32_t i = sdb_run_seek(v, run, s->lo);
+    for (; i < run->first + run->n && !is_after(v, i, s); i++)
         bytes += v->members[i]->desc.size;
     return bytes;
 }
 
 static uint64_t level_overlap(const struct sdb_version *v, uint32_t level,
-                              seerdb_slice lo, seerdb_slice hi)
+                              const struct span *s)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < v->nruns; i++)
         if (level_of(&v->runs[i]) == level)
-            bytes += overlap(v, &v->runs[i], lo, hi);
+            bytes += overlap(v, &v->runs[i], s);
+    return bytes;
+}
+
+/* Bytes of the level, below the inputs, that a merge with them has to read: tables that
+ * their ranges delete go without that. */
+static uint64_t level_cost(const struct choice *c, uint32_t level)
+{
+    const struct sdb_version *v = c->v;
+    uint64_t bytes = level_overlap(v, level, &c->span);
+    for (uint32_t r = 0; r < v->nruns; r++) {
+        const struct sdb_run *run = &v->runs[r];
+        uint32_t end = run->first + run->n;
+        if (level_of(run) != level)
+            continue;
+        for (uint32_t i = sdb_run_seek(v, run, c->span.lo);
+             i < end && !is_after(v, i, &c->span); i++)
+            for (uint32_t k = 0; k < run->first; k++)
+                if (c->taken[k] && v->members[k]->desc.ranges > 0 &&
+                    sdb_member_deletes(v->members[k], v->members[i], c->p->droppable)) {
+                    bytes -= v->members[i]->desc.size;
+                    break;
+                }
+    }
     return bytes;
 }
 
@@ -203,11 +247,11 @@ static void take_overlap(struct choice *c, uint32_t run)
 {
     const struct sdb_version *v = c->v;
     const struct sdb_run *r = &v->runs[run];
-    seerdb_slice hi = c->hi;
-    uint32_t end = r->first + r->n, i = sdb_run_seek(v, r, c->lo);
+    struct span s = c->span;
+    uint32_t end = r->first + r->n, i = sdb_run_seek(v, r, s.lo);
     if (i > r->first && v->members[i - 1]->desc.size < c->p->table_size / 2)
         take(c, i - 1);
-    for (; i < end && sdb_slice_cmp(smallest(v, i), hi) <= 0; i++)
+    for (; i < end && !is_after(v, i, &s); i++)
         take(c, i);
     if (i < end && v->members[i]->desc.size < c->p->table_size / 2)
         take(c, i);
@@ -224,10 +268,10 @@ static bool something_below(const struct choice *c)
         newest++;
     for (uint32_t i = 0; i < v->nruns; i++) {
         const struct sdb_run *run = &v->runs[i];
-        uint32_t at = sdb_run_seek(v, run, c->lo), end = run->first + run->n;
+        uint32_t at = sdb_run_seek(v, run, c->span.lo), end = run->first + run->n;
         if (run->first <= newest) /* what that one has in between is newer */
             continue;
-        for (; at < end && sdb_slice_cmp(smallest(v, at), c->hi) <= 0; at++)
+        for (; at < end && !is_after(v, at, &c->span); at++)
             if (!c->taken[at])
                 return true;
     }
@@ -271,13 +315,13 @@ static bool move_down(struct choice *c, uint32_t least, const char *reason,
     to = v->members[to]->desc.level;
     for (uint32_t i = 0; i < v->nmembers; i++)
         bytes += c->taken[i] ? v->members[i]->desc.size : 0;
-    while (to < SDB_BOTTOM && level_overlap(v, to + 1, c->lo, c->hi) == 0)
+    while (to < SDB_BOTTOM && level_overlap(v, to + 1, &c->span) == 0)
         to++;
     if (to == SDB_BOTTOM && c->p->pack_bottom)
         return false;
     if (to < least || bytes < c->p->table_size / 4)
         return false;
-    if (to < SDB_BOTTOM && level_overlap(v, to + 1, c->lo, c->hi) >
+    if (to < SDB_BOTTOM && level_overlap(v, to + 1, &c->span) >
                                OVERLAP_MAX * c->p->table_size + OVERLAP_MAX * bytes)
         return false;
     uint32_t run = run_of_level(v, to);
@@ -307,10 +351,17 @@ static void pass_down(struct choice *c, uint32_t level, const char *reason,
 
 /* ---- level 0 --------------------------------------------------------------------- */
 
-static bool is_dense(const struct sdb_member *m)
+/* Has it range tombstones that delete for good?  Below younger ones all has to stay. */
+static bool has_ranges(const struct sdb_policy *p, const struct sdb_member *m)
 {
-    return m->desc.tombstones >= DENSE_LEAST &&
-           m->desc.tombstones * 100 >= m->desc.records * DENSE_PERCENT;
+    return m->desc.ranges > 0 && sdb_member_oldest_range(m) < p->droppable;
+}
+
+static bool is_dense(const struct sdb_policy *p, const struct sdb_member *m)
+{
+    return has_ranges(p, m) ||
+           (m->desc.tombstones >= DENSE_LEAST &&
+            m->desc.tombstones * 100 >= m->desc.records * DENSE_PERCENT);
 }
 
 static bool is_stale(const struct sdb_policy *p, const struct sdb_member *m)
@@ -344,11 +395,14 @@ static bool pick_level0(struct choice *c, struct sdb_pick *out)
 {
     const struct sdb_version *v = c->v;
     uint32_t base = base_level(c->p, c->levels), n = c->nruns0 - c->first0;
-    bool dense = false;
+    bool dense = false, ranges = false;
     uint64_t bytes = 0;
     for (uint32_t i = c->first0; i < c->nruns0; i++)
-        for (uint32_t k = 0; k < v->runs[i].n; k++)
-            dense = dense || is_dense(v->members[v->runs[i].first + k]);
+        for (uint32_t k = v->runs[i].first; k < v->runs[i].first + v->runs[i].n; k++) {
+            dense = dense || is_dense(c->p, v->members[k]);
+            ranges = ranges || has_ranges(c->p, v->members[k]);
+            out->later = out->later || (v->members[k]->desc.ranges > 0 && !ranges);
+        }
     if (n == 0 || (n < c->p->trigger && !c->p->full && !dense))
         return false;
     const char *reason = c->p->full           ? "asked for"
@@ -364,8 +418,10 @@ static bool pick_level0(struct choice *c, struct sdb_pick *out)
         bytes += v->runs[i].bytes;
     }
     bool joins = runs_allowed(c->p, base) == 1;
+    uint64_t cost = level_cost(c, base);
     if (joins && !c->p->full && bytes < c->p->batch_size / 2 &&
-        level_overlap(v, base, c->lo, c->hi) / c->p->ratio > bytes)
+        cost / c->p->ratio > bytes &&
+        (!ranges || cost > RANGES_WORTH * c->p->table_size))
         return n >= c->p->trigger && merge_level0(c, out);
     pass_down(c, base, reason, out);
     return true;
@@ -383,7 +439,8 @@ static void pick_table(struct choice *c, uint32_t level, const char *reason,
     uint32_t best = run->first;
     double least = 0;
     for (uint32_t i = run->first; i < run->first + run->n; i++) {
-        uint64_t below = level_overlap(v, level + 1, smallest(v, i), largest(v, i));
+        struct span s = span_of(v, i);
+        uint64_t below = level_overlap(v, level + 1, &s);
         double cost = (double)below / (double)(v->members[i]->desc.size + 1);
         if (i == run->first || cost < least) {
             best = i;
@@ -424,8 +481,8 @@ static bool pick_dense(struct choice *c, struct sdb_pick *out)
             continue;
         for (uint32_t i = v->runs[r].first; i < v->runs[r].first + v->runs[r].n; i++) {
             const struct sdb_member *m = v->members[i];
-            bool dense = is_dense(m), stale = is_stale(c->p, m);
-            if (!dense && !stale)
+            bool dense = is_dense(c->p, m), stale = is_stale(c->p, m);
+            if (!dense && !stale && m->desc.ranges == 0)
                 continue;
             take_none(c);
             take(c, i);
@@ -433,9 +490,10 @@ static bool pick_dense(struct choice *c, struct sdb_pick *out)
                  young = m->desc.max_number >= c->p->droppable;
             if (below && dense)
                 pass_down(c, level + 1, "tombstones", out);
-            else if (!below && stale && !young)
+            else if (!below && ((stale && !young) || has_ranges(c->p, m)))
                 decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "stale records", out);
-            out->later = out->later || (!below && stale && young);
+            /* All of its ranges are young. */
+            out->later = out->later || m->desc.ranges > 0 || (!below && stale && young);
             if (out->kind != SDB_PICK_NONE)
                 return true;
         }

@@ -3,6 +3,8 @@
 
 #include "base/coding.h"
 #include "base/rand.h"
+#include "os/memfs.h"
+#include "table/table_writer.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -10,11 +12,22 @@
 /* ---- versions in words ---------------------------------------------------------- */
 
 /* "0:7 a-m 100; 0:6 c-z 100 t50": tables, newest first, each level:run, its keys, its
- * size, and of a hundred records how many are tombstones. */
+ * size, of a hundred records how many are tombstones ("t50"), and the number of a range
+ * tombstone over all its keys but the last ("r7"). */
 struct world {
     struct sdb_version *v;
     struct sdb_policy p;
 };
+
+/* File systems of the tables that are real. */
+static struct sdb_fs *made_fs[20];
+static size_t nmade_fs;
+
+static void drop_made(void)
+{
+    while (nmade_fs > 0)
+        sdb_memfs_free(made_fs[--nmade_fs]);
+}
 
 static struct sdb_policy policy(enum seerdb_compaction kind)
 {
@@ -28,6 +41,35 @@ static struct sdb_policy policy(enum seerdb_compaction kind)
                                .flushed = UINT64_MAX};
 }
 
+/* A table that has nothing but this range, and what a description says of it. */
+static struct sdb_table *make_ranged(struct sdb_table_desc *d, const char *lo,
+                                     const char *hi, uint64_t number)
+{
+    struct sdb_fs *fs = sdb_memfs_new(false);
+    struct sdb_file *f = NULL;
+    struct sdb_table_writer *w = NULL;
+    struct sdb_table_summary sum;
+    struct sdb_table *t = NULL;
+    seerdb_err err = {0};
+    struct sdb_range one = {test_slice(lo), test_slice(hi), number};
+    assert_non_null(fs);
+    test_ok(sdb_fs_open(fs, "t", SDB_CREATE, SDB_FOR_FLUSH, &f, &err), &err);
+    test_ok(sdb_table_writer_new(f, &(struct sdb_table_writer_options){0}, &w, &err),
+            &err);
+    sdb_table_writer_range(w, &one);
+    test_ok(sdb_table_writer_finish(w, &sum, &err), &err);
+    seerdb_uuid id = sum.id;
+    uint64_t size = sum.file_size;
+    sdb_table_writer_free(w);
+    sdb_file_close(f);
+    test_ok(sdb_fs_open(fs, "t", SDB_READ, SDB_FOR_READ, &f, &err), &err);
+    test_ok(sdb_table_open(f, &id, size, &t, &err), &err);
+    made_fs[nmade_fs++] = fs;
+    d->ranges = 1;
+    d->open_end = true;
+    return t;
+}
+
 static struct sdb_version *parse(const char *words)
 {
     seerdb_err err = {0};
@@ -36,7 +78,8 @@ static struct sdb_version *parse(const char *words)
     test_ok(sdb_version_new(NULL, &(struct sdb_version_change){0}, &v, &err), &err);
     while (*words != '\0') {
         unsigned level, dense = 0;
-        unsigned long long run, size;
+        unsigned long long run, size, range = 0;
+        struct sdb_table *table = NULL;
         char lo[8], hi[8];
         int n = 0;
         struct sdb_member *m = NULL;
@@ -53,10 +96,14 @@ static struct sdb_version *parse(const char *words)
                                    .records = 1000,
                                    .tombstones = dense * 10,
                                    .max_number = 10 * run};
+        if (sscanf(words, " r%llu%n", &range, &n) == 1) {
+            words += n;
+            table = make_ranged(&d, lo, hi, range);
+        }
         file--;
         sdb_buf_append(&d.smallest, lo, strlen(lo));
         sdb_buf_append(&d.largest, hi, strlen(hi));
-        test_ok(sdb_member_new(&d, NULL, NULL, NULL, &m, &err), &err);
+        test_ok(sdb_member_new(&d, table, NULL, NULL, &m, &err), &err);
         sdb_table_desc_fini(&d);
         test_ok(sdb_version_new(v,
                                 &(struct sdb_version_change){.added = &m, .nadded = 1},
@@ -105,6 +152,7 @@ static void check(const struct pick_case *cases, size_t n, const struct sdb_poli
             fail_msg("%s: %s, wanted %s", cases[i].tables, got, cases[i].wanted);
         sdb_pick_fini(&pick);
         sdb_version_unref(v);
+        drop_made();
     }
 }
 #define CHECK(cases, p) check(cases, sizeof(cases) / sizeof(cases)[0], p)
@@ -241,6 +289,46 @@ static void tombstones_are_a_reason(void **state)
     CHECK(cases, &p);
     p.droppable = 90;
     CHECK(too_young, &p);
+}
+
+static void range_tombstones_are_a_reason(void **state)
+{
+    (void)state;
+    static const struct pick_case cases[] = {
+        /* over little, at once */
+        {"0:3 b-d 1 r30; 6:9 a-m 150", "merge 100 99 > 6:9 last"},
+        /* not when it would rewrite much */
+        {"0:3 b-d 1 r30; 6:9 a-m 300", "none"},
+        /* but what it deletes needs not be read */
+        {"0:4 b-n 1 r40; 6:1 a-a 60; 6:1 b-e 300; 6:1 f-m 300; 6:1 n-z 60",
+         "merge 100 98 97 > 6:1 last"},
+        {"0:4 b-n 1 r40; 6:1 a-c 60; 6:1 d-e 300; 6:1 f-m 300; 6:1 n-z 60",
+         "merge 100 99 98 97 > 6:1 last"},
+        {"0:4 b-n 1 r9; 6:1 b-e 300; 6:1 f-m 300", "none"},
+        /* together with others, on its way through the levels */
+        {"0:5 a-k 5; 0:4 b-n 1 r40; 6:1 a-c 60; 6:1 d-e 300; 6:1 f-m 300",
+         "merge 100 99 98 97 96 > 6:1 last"},
+        {"0:4 b-z 1 r40; 6:1 a-c 3000; 6:1 d-y 3000", "merge 100 > 5:5"},
+        {"5:5 b-z 1 r40; 6:1 a-c 3000; 6:1 d-y 3000", "merge 100 99 98 > 6:1 last"},
+        {"5:5 c-d 60 r40; 6:1 a-c 100; 6:1 d-y 1000", "merge 100 99 > 6:1 last"},
+        /* at an open end nothing overlaps */
+        {"5:5 c-d 60 r40; 6:1 a-b 100; 6:1 d-y 1000", "merge 100 > 5:5 last"},
+        {"5:5 c-d 60 t60; 6:1 a-b 100; 6:1 d-y 1000", "merge 100 98 > 6:1 last"},
+        {"0:3 c-d 60 r30; 6:1 a-b 100; 6:1 d-y 1000", "move 100 > 6:1 last"},
+        /* at the bottom they go */
+        {"6:1 a-c 100 r5; 6:1 d-f 100", "merge 100 > 6:1 last"},
+    };
+    static const struct pick_case young[] = {
+        {"0:3 b-d 1 r30; 6:9 a-m 100", "none later"},
+        {"5:5 b-z 1 r40; 6:1 a-c 3000; 6:1 d-y 3000", "none later"},
+        {"6:3 a-c 100 r30; 6:3 d-f 100", "none later"},
+        {"6:3 a-c 100 r20; 6:3 d-f 100", "merge 100 > 6:3 last"},
+        {"6:3 a-c 100", "none"},
+    };
+    struct sdb_policy p = policy(SEERDB_LEVELED);
+    CHECK(cases, &p);
+    p.droppable = 30;
+    CHECK(young, &p);
 }
 
 static void what_has_older_commits_in_memory_stays_in_level_0(void **state)
@@ -587,6 +675,7 @@ int main(void)
         cmocka_unit_test(small_runs_do_not_rewrite_a_large_tree),
         cmocka_unit_test(several_runs_per_level_go_down_together),
         cmocka_unit_test(tombstones_are_a_reason),
+        cmocka_unit_test(range_tombstones_are_a_reason),
         cmocka_unit_test(what_has_older_commits_in_memory_stays_in_level_0),
         cmocka_unit_test(asked_for_everything_goes_to_the_bottom),
         cmocka_unit_test(picks_end_and_keep_every_key),

@@ -99,6 +99,36 @@ uint64_t sdb_member_cover(const struct sdb_member *m, seerdb_slice key,
     return s.as <= ceiling && sdb_ranges_has(s.ranges, key) ? s.as : 0;
 }
 
+uint64_t sdb_member_oldest_range(const struct sdb_member *m)
+{
+    struct sdb_ranges_source s = sdb_member_ranges(m, UINT64_MAX);
+    uint64_t oldest = m->desc.ranges > 0 ? m->desc.max_number : UINT64_MAX;
+    for (size_t i = 0; s.as == 0 && i < sdb_ranges_count(s.ranges); i++) {
+        uint64_t number = sdb_ranges_at(s.ranges, i)->number;
+        oldest = number < oldest ? number : oldest;
+    }
+    return s.as != 0 && oldest != UINT64_MAX ? s.as : oldest;
+}
+
+bool sdb_member_deletes(const struct sdb_member *newer, const struct sdb_member *older,
+                        uint64_t below)
+{
+    struct sdb_ranges_source s = sdb_member_ranges(newer, UINT64_MAX);
+    seerdb_slice at = sdb_buf_slice(&older->desc.smallest);
+    for (size_t i = sdb_ranges_find(s.ranges, at); i < sdb_ranges_fragments(s.ranges);
+         i++) {
+        const struct sdb_range *f = sdb_ranges_fragment(s.ranges, i);
+        uint64_t number = s.as != 0 ? s.as : f->number;
+        if (sdb_slice_cmp(f->start, at) > 0 || number >= below ||
+            number <= older->desc.max_number)
+            return false;
+        at = f->end; /* the next fragment has to begin there */
+        if (sdb_table_desc_before(&older->desc, at))
+            return true;
+    }
+    return false;
+}
+
 /* A version with room for n members and as many runs, and none yet. */
 static struct sdb_version *new_version(size_t n, seerdb_err *err)
 {

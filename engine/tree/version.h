@@ -78,15 +78,24 @@ int sdb_member_get(const struct sdb_member *m, struct sdb_lookup *key, uint64_t 
 static inline struct sdb_ranges_source sdb_member_ranges(const struct sdb_member *m,
                                                          uint64_t ceiling)
 {
-    return (struct sdb_ranges_source){
-        .ranges = m->desc.ranges > 0 ? sdb_table_ranges(m->table) : NULL,
-        .as = m->desc.commit,
-        .ceiling = ceiling};
+    return (struct sdb_ranges_source){.ranges = m->desc.ranges > 0 && m->table != NULL
+                                                    ? sdb_table_ranges(m->table)
+                                                    : NULL,
+                                      .as = m->desc.commit,
+                                      .ceiling = ceiling};
 }
 
 /* The greatest number of those that cover key; 0: none. */
 uint64_t sdb_member_cover(const struct sdb_member *m, seerdb_slice key,
                           uint64_t ceiling);
+
+/* The smallest number of its range tombstones; UINT64_MAX: it has none. */
+uint64_t sdb_member_oldest_range(const struct sdb_member *m);
+
+/* Do the ranges of `newer` whose numbers are below `below` delete all that is in
+ * `older`, ranges and all?  Requires: it is newer where they overlap. */
+bool sdb_member_deletes(const struct sdb_member *newer, const struct sdb_member *older,
+                        uint64_t below);
 
 /* Is all of the table before key? */
 static inline bool sdb_table_desc_before(const struct sdb_table_desc *d,
