@@ -175,13 +175,14 @@ static void say_index(const struct sdb_version *v, struct lister *l)
 static void say_tree(seerdb_tree *t, struct lister *l)
 {
     seerdb *db = t->db;
-    uint64_t memory = 0, records = 0, blocks = 0, raw = 0;
+    uint64_t memory = 0, records = 0, ranges = 0, blocks = 0, raw = 0;
     sdb_lock_db(&db->lock);
     struct sdb_read_state *s = sdb_read_state_ref(t->state);
     sdb_unlock_db(&db->lock);
     for (size_t i = 0; i < s->nmemtables; i++) {
         memory += sdb_memtable_bytes(s->memtables[i]);
         records += sdb_memtable_records(s->memtables[i]);
+        ranges += sdb_memtable_nranges(s->memtables[i]);
     }
     for (size_t i = 0; i < s->version->nmembers; i++) {
         const struct sdb_member *m = s->version->members[i];
@@ -191,11 +192,14 @@ static void say_tree(seerdb_tree *t, struct lister *l)
     say(l, "last_commit", counted(&t->last_commit), "",
         "number of the table's last commit");
     say(l, "memtable_records", (double)records, "count", "versions in memory");
+    say(l, "memtable_ranges", (double)ranges, "count", "range tombstones in memory");
     say(l, "memtable_memory", (double)memory, "bytes", "memory of the memtables");
     say(l, "tables", (double)s->version->nmembers, "count", "sorted tables on disk");
     say(l, "table_records", (double)s->version->records, "count", "records in them");
     say(l, "table_tombstones", (double)s->version->tombstones, "count",
         "of these, deletions");
+    say(l, "table_ranges", (double)s->version->ranges, "count",
+        "range tombstones in them");
     say(l, "table_blocks", (double)blocks, "count", "data blocks in them");
     say(l, "table_bytes", (double)s->version->bytes, "bytes", "size of their files");
     say(l, "table_raw_bytes", (double)raw, "bytes",
