@@ -47,6 +47,7 @@ int sdb_read_state_new(struct sdb_memtable *const *memtables, size_t n,
         seerdb_pin_ref(sdb_memtable_pin(memtables[i]));
         s->memtables[i] = memtables[i];
     }
+    s->ranges = has_ranges(s);
     *out = s;
     return 0;
 }
