@@ -11,7 +11,7 @@ ENGINE := \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
-  tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold \
+  tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold tree/range_fold \
   db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.

@@ -12,8 +12,10 @@
 #include "db/marked.h"
 #include "log/side.h"
 #include "os/clock.h"
+#include "table/range_iter.h"
 #include "table/table_writer.h"
 #include "tree/fold.h"
+#include "tree/range_fold.h"
 
 #include <stdio.h>
 
@@ -48,7 +50,7 @@ static void flush_free(struct sdb_job *job)
 
 struct sink {
     struct sdb_table_writer *writer;
-    uint64_t records, superseded;
+    uint64_t records, superseded, ranges;
     uint64_t versions; /* of the key at hand */
     struct sdb_file *file;
     uint64_t written_back; /* bytes that the disk was told to write */
@@ -80,6 +82,48 @@ static bool is_bottom(struct flush *f)
     return bottom;
 }
 
+/* Fold the range tombstones, of which *newest is the greatest number that counts. */
+static int fold_ranges(struct flush *f, const struct sdb_fold *fold,
+                       struct sdb_range_fold *ranges, uint64_t *newest, seerdb_err *err)
+{
+    const struct sdb_hidden *hidden = &f->from->hidden;
+    struct sdb_ranges *all = NULL;
+    int rc = sdb_memtable_ranges(f->memtable, &all, err);
+    if (rc != 0 || all == NULL)
+        return rc;
+    struct sdb_ranges_source s = {
+        .ranges = all, .ceiling = SDB_NUMBER_MAX, .hidden = hidden};
+    rc = sdb_range_fold_init(ranges, &s, 1, fold->history_from, fold->bottom, err);
+    for (size_t i = 0; i < sdb_ranges_count(all); i++) {
+        uint64_t number = sdb_ranges_at(all, i)->number;
+        if (number > *newest && !sdb_hidden_has(hidden, number))
+            *newest = number;
+    }
+    sdb_ranges_unref(all);
+    return rc;
+}
+
+/* Show the memtable less what its ranges delete; *it is closed on failure. */
+static int filter_records(const struct sdb_range_fold *ranges, struct sdb_iter **it,
+                          const struct sdb_iter **filter, seerdb_err *err)
+{
+    struct sdb_iter *all = *it;
+    if (ranges->erased == NULL)
+        return 0;
+    *it = NULL;
+    int rc = sdb_range_iter(all, ranges->erased, UINT64_MAX, it, err);
+    *filter = *it;
+    return rc;
+}
+
+/* Readers below this number may miss what ranges deleted, or ranges. */
+static uint64_t floor_of_ranges(const struct sdb_range_fold *ranges,
+                                const struct sdb_iter *filter)
+{
+    uint64_t deleted = filter != NULL ? sdb_range_iter_deleted(filter) : 0;
+    return deleted > ranges->floor ? deleted : ranges->floor;
+}
+
 /* Fold the memtable into the writer. */
 static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
 {
@@ -87,10 +131,16 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
                             .bottom = is_bottom(f),
                             .history_from = f->tree->marked ? f->history_from : 0,
                             .note_floor = f->tree->marked};
+    struct sdb_range_fold ranges = {0};
     struct sdb_iter *it = NULL;
+    const struct sdb_iter *filter = NULL;
     uint64_t newest = 0;
-    int rc =
-        sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, &f->from->hidden, 0, &it, err);
+    int rc = fold_ranges(f, &fold, &ranges, &newest, err);
+    if (rc == 0)
+        rc = sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, &f->from->hidden, 0, &it,
+                               err);
+    if (rc == 0)
+        rc = filter_records(&ranges, &it, &filter, err);
     if (rc == 0)
         for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
             if (it->at.number > newest)
@@ -99,13 +149,19 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
             if ((rc = sdb_fold_key(&fold, it, emit_to_writer, sink, err)) != 0)
                 break;
         }
+    rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+    sdb_range_fold_put(&ranges, &(struct sdb_range_span){0}, sink->writer);
+    sink->ranges = sdb_ranges_count(ranges.staying);
+    if (rc == 0 && floor_of_ranges(&ranges, filter) > fold.floor)
+        fold.floor = floor_of_ranges(&ranges, filter);
     sdb_iter_close(it);
     sdb_fold_fini(&fold);
+    sdb_range_fold_fini(&ranges);
     f->fold_floor = f->tree->marked ? fold.floor : 0;
     /* Never back: a memtable of rolled-back commits alone holds none that counts. */
     uint64_t flushed = atomic_load_explicit(&f->tree->flushed, memory_order_relaxed);
     f->last_number = newest > flushed ? newest : flushed;
-    return rc == SEERDB_NOTFOUND ? 0 : rc;
+    return rc;
 }
 
 /* Write the table file; *records is 0 when nothing survived the fold, and the file is
@@ -122,7 +178,8 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
     int rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_FLUSH, &file, err);
     sink.file = file;
     if (rc != 0 || (rc = sdb_table_writer_new(file, &o, &sink.writer, err)) != 0 ||
-        (rc = write_records(f, &sink, err)) != 0 || sink.records == 0 ||
+        (rc = write_records(f, &sink, err)) != 0 ||
+        (sink.records == 0 && sink.ranges == 0) ||
         (rc = sdb_table_writer_finish(sink.writer, &s, err)) != 0)
         goto out;
     *desc = (struct sdb_table_desc){.file = f->file,
@@ -132,6 +189,8 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
                                     .records = s.records,
                                     .tombstones = s.tombstones,
                                     .superseded = sink.superseded,
+                                    .ranges = s.ranges,
+                                    .open_end = s.open_end,
                                     .key_bytes = s.key_bytes,
                                     .value_bytes = s.value_bytes,
                                     .min_number = s.min_number,

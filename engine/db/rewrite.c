@@ -7,13 +7,20 @@
  * An output ends between two user keys: at the wanted size, or half of that where a
  * table of the next level begins, so that the next compaction of it touches few tables
  * there.  At level 0 it does not: tables with different newest commits are runs of
- * their own there. */
+ * their own there.
+ *
+ * Range tombstones that stay go to the outputs in pieces: an output has what lies
+ * between its first key, or where it was cut from the one before, and the next one's.
+ * So nothing of them is lost between outputs, and outputs do not overlap.  Inputs that
+ * ranges delete whole are not read. */
 #include "db/rewrite.h"
 
 #include "os/aheadfs.h"
 #include "table/merge_iter.h"
+#include "table/range_iter.h"
 #include "table/table_writer.h"
 #include "tree/fold.h"
+#include "tree/range_fold.h"
 #include "tree/run_iter.h"
 
 #include <assert.h>
@@ -31,6 +38,8 @@
 struct source {
     struct sdb_fs *fs; /* owned */
     struct sdb_version *version;
+    const struct sdb_iter
+        *filter; /* what shows it less what ranges delete; NULL: all */
 };
 
 struct work {
@@ -40,7 +49,12 @@ struct work {
     size_t nsources;
     struct sdb_iter *it; /* owned: all of them merged */
     seerdb_slice largest;
+    bool open_end;           /* that is no key */
+    struct sdb_buf last_key; /* then: the last one of the inputs */
     struct sdb_fold fold;
+    struct sdb_range_fold ranges;
+    struct sdb_buf cut;    /* the key before which the output before ended */
+    bool was_cut;          /* there was one */
     struct sdb_file *file; /* owned; NULL: no output is open */
     struct sdb_table_writer *writer;
     uint64_t number;               /* of the output's file */
@@ -72,8 +86,33 @@ static int open_input(struct work *w, struct sdb_fs *fs, const struct sdb_member
     return rc;
 }
 
-/* The inputs from[i] on that are of one run become a source; *i is then the first of
- * the next run. */
+/* Is all that the input holds deleted for everybody? */
+static bool is_deleted(const struct work *w, const struct sdb_member *m)
+{
+    struct sdb_ranges_source s = {.ranges = w->ranges.erased, .ceiling = UINT64_MAX};
+    return sdb_table_desc_deleted(&m->desc, &s);
+}
+
+/* Show the source less what ranges delete of it. */
+static int filter(const struct work *w, struct source *s, struct sdb_iter **it,
+                  seerdb_err *err)
+{
+    uint64_t newest = 0;
+    if (w->ranges.erased == NULL)
+        return 0;
+    for (uint32_t i = 0; i < s->version->nmembers; i++) {
+        const struct sdb_table_desc *d = &s->version->members[i]->desc;
+        newest = d->max_number > newest ? d->max_number : newest;
+    }
+    struct sdb_iter *source = *it;
+    *it = NULL;
+    int rc = sdb_range_iter(source, w->ranges.erased, newest, it, err);
+    s->filter = *it;
+    return rc;
+}
+
+/* The inputs from[i] on that are of one run become a source, or *out stays NULL: there
+ * is nothing to read in them.  *i is then the first of the next run. */
 static int open_source(struct work *w, size_t *i, struct sdb_iter **out,
                        seerdb_err *err)
 {
@@ -95,19 +134,23 @@ static int open_source(struct work *w, size_t *i, struct sdb_iter **out,
         rc = sdb_fail_nomem(err, pick->n * sizeof members[0]);
         goto out;
     }
-    for (; *i < pick->n && pick->inputs[*i] < run->first + run->n && rc == 0; (*i)++)
-        if ((rc = open_input(w, s->fs, from->members[pick->inputs[*i]], &members[n],
-                             err)) == 0)
+    for (; *i < pick->n && pick->inputs[*i] < run->first + run->n && rc == 0; (*i)++) {
+        const struct sdb_member *m = from->members[pick->inputs[*i]];
+        if (!is_deleted(w, m) && (rc = open_input(w, s->fs, m, &members[n], err)) == 0)
             n++;
-    if (rc == 0)
-        rc = sdb_version_new(
-            NULL, &(struct sdb_version_change){.added = members, .nadded = n},
-            &s->version, err);
+    }
+    if (rc != 0 || n == 0)
+        goto out;
+    rc = sdb_version_new(NULL,
+                         &(struct sdb_version_change){.added = members, .nadded = n},
+                         &s->version, err);
     if (rc == 0 && s->version->nruns != 1)
         rc = sdb_fail(err, SEERDB_CORRUPT, "%s: the tables of one run are %" PRIu32,
                       w->db->dir, s->version->nruns);
     if (rc == 0)
         rc = sdb_run_iter(s->version, &s->version->runs[0], SDB_NUMBER_MAX, out, err);
+    if (rc == 0)
+        rc = filter(w, s, out, err);
 out:
     while (n > 0)
         sdb_member_unref(members[--n]);
@@ -126,7 +169,8 @@ static int open_inputs(struct work *w, seerdb_err *err)
         return sdb_fail_nomem(err, n * sizeof w->sources[0]);
     }
     for (size_t i = 0; i < n && rc == 0;)
-        if ((rc = open_source(w, &i, &iters[opened], err)) == 0)
+        if ((rc = open_source(w, &i, &iters[opened], err)) == 0 &&
+            iters[opened] != NULL)
             opened++;
     if (rc == 0)
         rc = sdb_merge_iter(iters, opened, &w->it, err); /* takes them over */
@@ -137,14 +181,45 @@ static int open_inputs(struct work *w, seerdb_err *err)
     return rc;
 }
 
+/* What becomes of the range tombstones. */
+static int fold_ranges(struct work *w, seerdb_err *err)
+{
+    const struct sdb_pick *pick = w->r->pick;
+    struct sdb_ranges_source *all = sdb_array_new(pick->n, sizeof *all);
+    if (all == NULL)
+        return sdb_fail_nomem(err, pick->n * sizeof *all);
+    for (size_t i = 0; i < pick->n; i++)
+        all[i] = sdb_member_ranges(w->r->from->members[pick->inputs[i]], UINT64_MAX);
+    int rc = sdb_range_fold_init(&w->ranges, all, pick->n, w->r->history_from,
+                                 pick->last, err);
+    sdb_mem_free(all);
+    return rc;
+}
+
+/* Where the greatest bound of the inputs is the end of a range, the greatest key serves
+ * those who write keys better. */
+static int find_last_key(struct work *w, seerdb_err *err)
+{
+    int rc = w->it->ops->last(w->it, err);
+    if (rc == SEERDB_NOTFOUND)
+        return 0;
+    if (rc != 0)
+        return rc;
+    sdb_buf_append_slice(&w->last_key, w->it->at.key);
+    w->largest = sdb_buf_slice(&w->last_key);
+    return sdb_buf_check(&w->last_key, err);
+}
+
 /* The keys between which everything lies. */
 static void find_bounds(struct work *w)
 {
     const struct sdb_version *from = w->r->from;
     for (size_t i = 0; i < w->r->pick->n; i++) {
         const struct sdb_table_desc *d = &from->members[w->r->pick->inputs[i]]->desc;
-        if (i == 0 || sdb_slice_cmp(sdb_buf_slice(&d->largest), w->largest) > 0)
+        if (i == 0 || sdb_slice_cmp(sdb_buf_slice(&d->largest), w->largest) > 0) {
             w->largest = sdb_buf_slice(&d->largest);
+            w->open_end = d->open_end;
+        }
     }
     if (w->r->pick->cut_run < from->nruns) {
         const struct sdb_run *run = &from->runs[w->r->pick->cut_run];
@@ -231,14 +306,30 @@ static void drop_output(struct work *w, bool remove)
     sdb_mem_free(path);
 }
 
-static int end_output(struct work *w, seerdb_err *err)
+/* From where the output at hand begins to where it ends. */
+static struct sdb_range_span span_to(const struct work *w, seerdb_slice *from,
+                                     const seerdb_slice *to)
+{
+    *from = sdb_buf_slice(&w->cut);
+    return (struct sdb_range_span){w->was_cut ? from : NULL, to};
+}
+
+/* The next one begins with key `to`; NULL: there is none. */
+static int end_output(struct work *w, const seerdb_slice *to, seerdb_err *err)
 {
     const struct sdb_pick *pick = w->r->pick;
     struct sdb_table_summary s = {0};
     struct sdb_table_desc desc = {0};
+    seerdb_slice from;
+    struct sdb_range_span span = span_to(w, &from, to);
+    sdb_range_fold_put(&w->ranges, &span, w->writer);
     int rc = sdb_table_writer_finish(w->writer, &s, err);
     if (rc != 0)
         return rc;
+    w->was_cut = true;
+    sdb_buf_clear(&w->cut);
+    if (to != NULL)
+        sdb_buf_append_slice(&w->cut, *to);
     desc = (struct sdb_table_desc){.file = w->number,
                                    .level = pick->output_level,
                                    .run = pick->output_run,
@@ -247,13 +338,16 @@ static int end_output(struct work *w, seerdb_err *err)
                                    .records = s.records,
                                    .tombstones = s.tombstones,
                                    .superseded = w->superseded,
+                                   .ranges = s.ranges,
+                                   .open_end = s.open_end,
                                    .key_bytes = s.key_bytes,
                                    .value_bytes = s.value_bytes,
                                    .min_number = s.min_number,
                                    .max_number = s.max_number};
     sdb_buf_append_slice(&desc.smallest, s.smallest);
     sdb_buf_append_slice(&desc.largest, s.largest);
-    if ((rc = sdb_buf_check(&desc.smallest, err)) == 0 &&
+    if ((rc = sdb_buf_check(&w->cut, err)) == 0 &&
+        (rc = sdb_buf_check(&desc.smallest, err)) == 0 &&
         (rc = sdb_buf_check(&desc.largest, err)) == 0)
         rc = add_output(w, &desc, err);
     sdb_table_desc_fini(&desc);
@@ -307,6 +401,33 @@ static void write_back(struct work *w)
     w->written_back = size;
 }
 
+/* All records are written.  Ranges may be left. */
+static int end_merge(struct work *w, seerdb_err *err)
+{
+    seerdb_slice from;
+    struct sdb_range_span span = span_to(w, &from, NULL);
+    int rc = 0;
+    if (w->writer == NULL && sdb_range_fold_any(&w->ranges, &span))
+        rc = begin_output(w, from, err);
+    return rc == 0 && w->writer != NULL ? end_output(w, NULL, err) : rc;
+}
+
+/* Readers below this number may miss what ranges deleted, or ranges. */
+static uint64_t floor_of_ranges(const struct work *w)
+{
+    uint64_t floor = w->ranges.floor;
+    for (size_t i = 0; i < w->nsources; i++) {
+        uint64_t deleted = w->sources[i].filter != NULL
+                               ? sdb_range_iter_deleted(w->sources[i].filter)
+                               : 0;
+        floor = deleted > floor ? deleted : floor;
+    }
+    for (size_t i = 0; i < w->r->pick->n; i++) /* that were not even opened */
+        if (is_deleted(w, w->r->from->members[w->r->pick->inputs[i]]))
+            floor = sdb_ranges_max_number(w->ranges.erased);
+    return floor;
+}
+
 static int merge(struct work *w, seerdb_err *err)
 {
     struct sdb_iter *it = w->it;
@@ -316,7 +437,7 @@ static int merge(struct work *w, seerdb_err *err)
         if (keys++ % KEYS_AT_A_TIME == 0 && (rc = w->r->look_up(w->r->ctx, err)) != 0)
             break;
         write_back(w);
-        if (ends_before(w, it->at.key) && (rc = end_output(w, err)) != 0)
+        if (ends_before(w, it->at.key) && (rc = end_output(w, &it->at.key, err)) != 0)
             break;
         w->versions = 0;
         if ((rc = sdb_fold_key(&w->fold, it, emit, w, err)) != 0)
@@ -325,7 +446,7 @@ static int merge(struct work *w, seerdb_err *err)
             w->fold.history_from = 0; /* it takes too much room: readers start again */
     }
     if (rc == SEERDB_NOTFOUND)
-        rc = w->writer != NULL ? end_output(w, err) : 0;
+        rc = end_merge(w, err);
     return rc < 0 && w->why.code != 0 ? sdb_fail_as(err, &w->why) : rc;
 }
 
@@ -340,13 +461,22 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
     if (w.history_max < w.db->memtable_size)
         w.history_max = w.db->memtable_size;
     find_bounds(&w);
-    int rc = open_inputs(&w, err);
+    int rc = fold_ranges(&w, err);
+    if (rc == 0)
+        rc = open_inputs(&w, err);
+    if (rc == 0 && w.open_end)
+        rc = find_last_key(&w, err);
     if (rc == 0)
         rc = merge(&w, err);
     r->fold_floor = w.fold.floor;
+    if (rc == 0 && r->tree->marked && floor_of_ranges(&w) > r->fold_floor)
+        r->fold_floor = floor_of_ranges(&w);
     drop_output(&w, true);
     sdb_iter_close(w.it);
     sdb_fold_fini(&w.fold);
+    sdb_range_fold_fini(&w.ranges);
+    sdb_buf_fini(&w.last_key);
+    sdb_buf_fini(&w.cut);
     for (size_t i = 0; i < w.nsources; i++) {
         sdb_version_unref(w.sources[i].version);
         sdb_aheadfs_free(w.sources[i].fs);

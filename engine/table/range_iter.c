@@ -24,6 +24,7 @@ struct range_iter {
     struct sdb_ranges *set; /* counted */
     size_t place;           /* the first fragment that ends above the key */
     uint64_t newest;        /* no number in the source is greater */
+    uint64_t deleted;       /* the greatest number that passed something over */
 };
 
 static struct range_iter *self(struct sdb_iter *it)
@@ -107,6 +108,7 @@ static int settle(struct range_iter *r, int rc, enum sdb_step step, seerdb_err *
             r->it.plain = f == NULL && s->plain > 0 ? plain_run(r, step) : 0;
             return 0;
         }
+        r->deleted = f->number > r->deleted ? f->number : r->deleted;
         steps = r->place == stepped_in ? steps + 1 : 0;
         stepped_in = r->place;
         if (steps < STEPS_MAX || f->number <= r->newest)
@@ -193,7 +195,13 @@ static int iter_older(struct sdb_iter *it, seerdb_err *err)
     it->block = NULL;
     it->plain = 0;
     r->spent = true;
+    r->deleted = f->number > r->deleted ? f->number : r->deleted;
     return SEERDB_NOTFOUND;
+}
+
+uint64_t sdb_range_iter_deleted(const struct sdb_iter *it)
+{
+    return ((const struct range_iter *)it)->deleted;
 }
 
 static void iter_rest(struct sdb_iter *it)

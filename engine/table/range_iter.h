@@ -25,4 +25,8 @@ int sdb_range_iter_aim(struct sdb_iter **it, struct sdb_iter *source,
                        struct sdb_ranges *set, uint64_t newest, seerdb_err *err)
     SDB_MUST_CHECK;
 
+/* The greatest number of a fragment for whose sake it passed something over; 0: none.
+ * Requires: the iterator is of this module. */
+uint64_t sdb_range_iter_deleted(const struct sdb_iter *it);
+
 #endif

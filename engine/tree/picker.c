@@ -209,25 +209,33 @@ static uint64_t level_overlap(const struct sdb_version *v, uint32_t level,
     return bytes;
 }
 
+/* Is table i, below the inputs, deleted by ranges of one of them? */
+static bool is_deleted(const struct choice *c, uint32_t i)
+{
+    const struct sdb_version *v = c->v;
+    for (uint32_t k = 0; k < i && c->p->droppable > 0; k++) {
+        struct sdb_ranges_source s =
+            sdb_member_ranges(v->members[k], c->p->droppable - 1);
+        if (c->taken[k] && s.ranges != NULL &&
+            sdb_table_desc_deleted(&v->members[i]->desc, &s))
+            return true;
+    }
+    return false;
+}
+
 /* Bytes of the level, below the inputs, that a merge with them has to read: tables that
  * their ranges delete go without that. */
 static uint64_t level_cost(const struct choice *c, uint32_t level)
 {
     const struct sdb_version *v = c->v;
-    uint64_t bytes = level_overlap(v, level, &c->span);
+    uint64_t bytes = 0;
     for (uint32_t r = 0; r < v->nruns; r++) {
         const struct sdb_run *run = &v->runs[r];
-        uint32_t end = run->first + run->n;
         if (level_of(run) != level)
             continue;
         for (uint32_t i = sdb_run_seek(v, run, c->span.lo);
-             i < end && !is_after(v, i, &c->span); i++)
-            for (uint32_t k = 0; k < run->first; k++)
-                if (c->taken[k] && v->members[k]->desc.ranges > 0 &&
-                    sdb_member_deletes(v->members[k], v->members[i], c->p->droppable)) {
-                    bytes -= v->members[i]->desc.size;
-                    break;
-                }
+             i < run->first + run->n && !is_after(v, i, &c->span); i++)
+            bytes += is_deleted(c, i) ? 0 : v->members[i]->desc.size;
     }
     return bytes;
 }

@@ -110,20 +110,19 @@ uint64_t sdb_member_oldest_range(const struct sdb_member *m)
     return s.as != 0 && oldest != UINT64_MAX ? s.as : oldest;
 }
 
-bool sdb_member_deletes(const struct sdb_member *newer, const struct sdb_member *older,
-                        uint64_t below)
+bool sdb_table_desc_deleted(const struct sdb_table_desc *d,
+                            const struct sdb_ranges_source *s)
 {
-    struct sdb_ranges_source s = sdb_member_ranges(newer, UINT64_MAX);
-    seerdb_slice at = sdb_buf_slice(&older->desc.smallest);
-    for (size_t i = sdb_ranges_find(s.ranges, at); i < sdb_ranges_fragments(s.ranges);
+    seerdb_slice at = sdb_buf_slice(&d->smallest);
+    for (size_t i = sdb_ranges_find(s->ranges, at); i < sdb_ranges_fragments(s->ranges);
          i++) {
-        const struct sdb_range *f = sdb_ranges_fragment(s.ranges, i);
-        uint64_t number = s.as != 0 ? s.as : f->number;
-        if (sdb_slice_cmp(f->start, at) > 0 || number >= below ||
-            number <= older->desc.max_number)
+        const struct sdb_range *f = sdb_ranges_fragment(s->ranges, i);
+        uint64_t number = s->as != 0 ? s->as : f->number;
+        if (sdb_slice_cmp(f->start, at) > 0 || number > s->ceiling ||
+            number <= d->max_number)
             return false;
         at = f->end; /* the next fragment has to begin there */
-        if (sdb_table_desc_before(&older->desc, at))
+        if (sdb_table_desc_before(d, at))
             return true;
     }
     return false;

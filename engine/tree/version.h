@@ -92,10 +92,9 @@ uint64_t sdb_member_cover(const struct sdb_member *m, seerdb_slice key,
 /* The smallest number of its range tombstones; UINT64_MAX: it has none. */
 uint64_t sdb_member_oldest_range(const struct sdb_member *m);
 
-/* Do the ranges of `newer` whose numbers are below `below` delete all that is in
- * `older`, ranges and all?  Requires: it is newer where they overlap. */
-bool sdb_member_deletes(const struct sdb_member *newer, const struct sdb_member *older,
-                        uint64_t below);
+/* Do the ranges that `s` sees delete all that is in the table, ranges and all? */
+bool sdb_table_desc_deleted(const struct sdb_table_desc *d,
+                            const struct sdb_ranges_source *s);
 
 /* Is all of the table before key? */
 static inline bool sdb_table_desc_before(const struct sdb_table_desc *d,
