@@ -67,6 +67,7 @@ static uint64_t below(struct crash *c, uint64_t n)
 
 struct change {
     unsigned tree, key;
+    unsigned end; /* delete all keys from `key` to below it; 0: only `key` */
     bool delete;
 };
 
@@ -74,11 +75,15 @@ static size_t changes_of(uint32_t n, struct change *out)
 {
     struct sdb_rand r = {n};
     size_t count = (size_t)sdb_rand_below(&r, 8);
-    out[0] = (struct change){0, 0, false};
-    for (size_t i = 1; i <= count; i++)
+    out[0] = (struct change){0, 0, 0, false};
+    for (size_t i = 1; i <= count; i++) {
         out[i] = (struct change){(unsigned)sdb_rand_below(&r, NTREES),
-                                 1 + (unsigned)sdb_rand_below(&r, NKEYS - 1),
+                                 1 + (unsigned)sdb_rand_below(&r, NKEYS - 1), 0,
                                  sdb_rand_below(&r, 4) == 0};
+        if (out[i].delete &&sdb_rand_below(&r, 2) == 0)
+            out[i].end =
+                out[i].key + 1 + (unsigned)sdb_rand_below(&r, NKEYS - out[i].key);
+    }
     return count + 1;
 }
 
@@ -103,15 +108,18 @@ enum { VALUE_ROOM = 20008 };
 static int fill_batch(struct crash *c, seerdb_batch *b, uint32_t n)
 {
     struct change changes[16];
-    char key[16], value[VALUE_ROOM];
+    char key[16], end[16], value[VALUE_ROOM];
     size_t count = changes_of(n, changes);
     seerdb_slice v = value_bytes(n, value);
     bool large = below(c, 5) == 0; /* goes to disk, in several pieces */
     for (size_t i = 0; i < count; i++) {
         seerdb_tree *t = c->trees[changes[i].tree];
         seerdb_slice k = key_bytes(changes[i].key, key);
-        int rc = changes[i].delete ? seerdb_batch_delete(b, t, k, &c->err)
-                                   : seerdb_batch_put(b, t, k, v, &c->err);
+        int rc = changes[i].end > 0
+                     ? seerdb_batch_delete_range(
+                           b, t, k, key_bytes(changes[i].end, end), &c->err)
+                 : changes[i].delete ? seerdb_batch_delete(b, t, k, &c->err)
+                                     : seerdb_batch_put(b, t, k, v, &c->err);
         if (rc == 0 && large && below(c, 3) == 0)
             rc = seerdb_batch_spill(b, &c->err);
         if (rc != 0)
@@ -124,8 +132,12 @@ static void replay(struct content *to, uint32_t n)
 {
     struct change changes[16];
     size_t count = changes_of(n, changes);
-    for (size_t i = 0; i < count; i++)
-        to->by[changes[i].tree][changes[i].key] = changes[i].delete ? 0 : n;
+    for (size_t i = 0; i < count; i++) {
+        const struct change *g = &changes[i];
+        to->by[g->tree][g->key] = g->delete ? 0 : n;
+        for (unsigned k = g->key; k < g->end; k++)
+            to->by[g->tree][k] = 0;
+    }
 }
 
 /* The next commit, in one of several ways. */

@@ -294,17 +294,24 @@ static void read_the_past(struct crash *c, unsigned i)
 /* Some writes to tree i, on top of what its owner has. */
 static int write_some(struct crash *c, seerdb_batch *b, unsigned i, struct commit *next)
 {
-    char key[16], value[VALUE_ROOM];
+    char key[16], to[16], value[VALUE_ROOM];
     seerdb_slice v = value_bytes(next->txn, value);
     bool large = below(c, 5) == 0; /* goes to disk, in several pieces */
     int rc = 0;
     for (uint64_t n = below(c, 5) + 1, j = 0; j < n && rc == 0; j++) {
         unsigned k = j == 0 ? 0 : 1 + (unsigned)below(c, NKEYS - 1);
         bool delete = k > 0 && below(c, 4) == 0;
+        unsigned end = delete &&below(c, 2) == 0 ? k + 1 + (unsigned)below(c, NKEYS - k)
+                                                 : 0; /* all keys to below it */
         next->by[k] = delete ? 0 : next->txn;
+        for (unsigned gone = k; gone < end; gone++)
+            next->by[gone] = 0;
         seerdb_tree *t = c->owners[i].tree;
-        rc = delete ? seerdb_batch_delete(b, t, key_bytes(k, key), &c->err)
-                    : seerdb_batch_put(b, t, key_bytes(k, key), v, &c->err);
+        seerdb_slice from = key_bytes(k, key);
+        rc = end > 0
+                 ? seerdb_batch_delete_range(b, t, from, key_bytes(end, to), &c->err)
+             : delete ? seerdb_batch_delete(b, t, from, &c->err)
+                      : seerdb_batch_put(b, t, from, v, &c->err);
         if (rc == 0 && large && below(c, 3) == 0)
             rc = seerdb_batch_spill(b, &c->err);
     }

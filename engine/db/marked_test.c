@@ -506,12 +506,21 @@ static void random_commit(struct owner *o, struct sdb_rand *rand, int n,
     uint64_t number;
     test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err), &err);
     for (uint64_t i = 1 + sdb_rand_below(rand, 3); i > 0; i--) {
-        int k = (int)sdb_rand_below(rand, NKEYS);
-        char key[16], value[16];
+        int k = (int)sdb_rand_below(rand, NKEYS), end = k;
+        char key[16], value[16], to[16];
         snprintf(key, sizeof key, "key%d", k);
         snprintf(value, sizeof value, "%d", n);
+        if (sdb_rand_below(rand, 5) == 0)
+            end = k + 1 + (int)sdb_rand_below(rand, (uint64_t)(NKEYS - k));
+        snprintf(to, sizeof to, "key%d", end);
         next.values[k] = sdb_rand_below(rand, 4) == 0 ? 0 : n;
-        if (next.values[k] == 0)
+        for (int gone = k; gone < end; gone++)
+            next.values[gone] = 0;
+        if (end > k)
+            test_ok(seerdb_batch_delete_range(o->batch, o->tree, test_slice(key),
+                                              test_slice(to), &err),
+                    &err);
+        else if (next.values[k] == 0)
             test_ok(seerdb_batch_delete(o->batch, o->tree, test_slice(key), &err),
                     &err);
         else
@@ -558,6 +567,11 @@ static void whatever_happens_a_marker_names_one_state(void **state)
                     seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err),
                     &err);
                 int rc = seerdb_flush(o->db, o->tree, &err);
+                assert_true(rc == 0 || rc == SEERDB_BUSY);
+                err = (seerdb_err){0};
+            }
+            if (sdb_rand_below(&rand, 40) == 0) {
+                int rc = seerdb_compact(o->db, o->tree, &err);
                 assert_true(rc == 0 || rc == SEERDB_BUSY);
                 err = (seerdb_err){0};
             }
