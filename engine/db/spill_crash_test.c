@@ -15,6 +15,7 @@
 struct run {
     struct bed bed;
     bool marked;
+    bool ranges; /* some that lie over what was spilled before: it is merged */
     uint64_t marker, number; /* of the commit before; of the one under test */
     bool committed;
     seerdb_err err;
@@ -59,14 +60,18 @@ static void begin(struct run *r, bool marked)
 /* The commit under test and its landing. */
 static int spill_and_commit(struct run *r, bool again)
 {
+    static const char *const words[2][3] = {
+        {"a=2 b=2 -c d=2", "a=3 e=3", "a=4"},
+        {"a=2 b=8 c=8 ~c:e d=2 x=2", "a=3 ~b:cc b=2 e=3", "~f:z a=4"}};
+    const char *const *w = words[r->ranges ? 1 : 0];
     seerdb_tree *t = open_tree(r->bed.db, 1);
     seerdb_batch *b = new_batch(r->bed.db);
     int rc = show_marker(r, b, t, r->marker);
-    if (rc == 0 && (rc = batch_words(b, t, "a=2 b=2 -c d=2", &r->err)) == 0 &&
+    if (rc == 0 && (rc = batch_words(b, t, w[0], &r->err)) == 0 &&
         (rc = seerdb_batch_spill(b, &r->err)) == 0 &&
-        (rc = batch_words(b, t, "a=3 e=3", &r->err)) == 0 &&
+        (rc = batch_words(b, t, w[1], &r->err)) == 0 &&
         (rc = seerdb_batch_spill(b, &r->err)) == 0 &&
-        (rc = batch_words(b, t, "a=4", &r->err)) == 0 && again &&
+        (rc = batch_words(b, t, w[2], &r->err)) == 0 && again &&
         (rc = seerdb_prepare(b, SEERDB_SYNC_FULL, &r->number, &r->err)) == 0)
         rc = seerdb_unprepare(b, &r->err);
     if (rc == 0 &&
@@ -165,7 +170,7 @@ static void check(struct run *r, uint64_t n, bool kept)
     bed_fini(&r->bed);
 }
 
-static void stop_everywhere(bool marked, bool again)
+static void stop_everywhere(bool marked, bool again, bool ranges)
 {
     for (int death = 0; death < NDEATHS; death++) {
         bool done = false;
@@ -173,6 +178,7 @@ static void stop_everywhere(bool marked, bool again)
             for (int kept = 0; kept < 2; kept++) {
                 struct run r;
                 begin(&r, marked);
+                r.ranges = ranges;
                 fault(&r.bed, (struct sdb_fault){.ops = SDB_FAULT_ALL,
                                                  .after = n,
                                                  .times = UINT64_MAX,
@@ -192,15 +198,15 @@ static void stop_everywhere(bool marked, bool again)
 static void a_commit_stopped_anywhere_is_there_whole_or_not_at_all(void **state)
 {
     (void)state;
-    stop_everywhere(false, false);
-    stop_everywhere(false, true);
+    for (int i = 0; i < 4; i++)
+        stop_everywhere(false, i % 2 == 1, i >= 2);
 }
 
 static void a_marked_commit_stopped_anywhere_is_what_its_owner_says(void **state)
 {
     (void)state;
-    stop_everywhere(true, false);
-    stop_everywhere(true, true);
+    for (int i = 0; i < 4; i++)
+        stop_everywhere(true, i % 2 == 1, i >= 2);
 }
 
 /* The commit reached the disk with another's sync, its abort need not have: then it
@@ -230,11 +236,12 @@ static void an_abort_is_on_the_disk_before_the_tables_go(void **state)
 static void a_full_disk_fails_the_statement_and_gives_the_space_back(void **state)
 {
     (void)state;
-    for (int marked = 0; marked < 2; marked++) {
+    for (int i = 0; i < 4; i++) {
         bool done = false;
         for (uint64_t n = 0; !done; n++) {
             struct run r;
-            begin(&r, marked != 0);
+            begin(&r, i % 2 == 1);
+            r.ranges = i >= 2;
             fault(&r.bed, (struct sdb_fault){.ops = SDB_FAULT_WRITE | SDB_FAULT_OPEN |
                                                     SDB_FAULT_META,
                                              .match = ".tbl",

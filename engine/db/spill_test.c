@@ -394,6 +394,160 @@ static void a_large_batch_spills_by_itself(void **state)
     bed_fini(&b);
 }
 
+static size_t pending_files(seerdb_batch *b)
+{
+    return b->nslots > 0 && b->slots[0].runs != NULL ? b->slots[0].runs->nmembers : 0;
+}
+
+/* A range over what was spilled before it: the commit's tables say the same with one
+ * number for all of them. */
+static void
+ranges_over_older_runs_are_worked_in_when_the_batch_is_prepared(void **state)
+{
+    static const struct {
+        const char *words[3]; /* with a spill after each */
+        const char *left;     /* over "a=0 b=0 c=0 d=0" */
+        size_t files;         /* of the commit */
+    } cases[] = {
+        /* Nothing to work in: the ranges lie below, or over nothing older. */
+        {{"~a:c", "a=1 b=1", "c=1"}, "a=1 b=1 c=1 d=0", 3},
+        {{"a=1", "~b:c", "d=1"}, "a=1 c=0 d=1", 3},
+        {{"c=1", "~a:c", "a=2"}, "a=2 c=1 d=0", 3},
+        {{"a=1 b=1", "~a:c", "c=1"}, "c=1 d=0", 1},
+        {{"a=1 b=1", "~b:e b=2", "c=3"}, "a=1 b=2 c=3", 1},
+        {{"a=1 ~c:e", "~b:d", "a=3 d=3"}, "a=3 d=3", 1},
+        {{"b=1 c=1", "-c", "~a:d"}, "d=0", 1},
+        {{"b=1", "~b:bb", "~a:e"}, "", 1},
+        {{"~a:e", "~a:b", "~d:e"}, "", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bed b;
+        seerdb_err err = {0};
+        uint64_t marks[3] = {0};
+        bed_new_paused(&b);
+        seerdb_tree *t = create_tree(b.db, 1);
+        write_words(t, "a=0 b=0 c=0 d=0");
+        seerdb_view *v = new_view(t);
+        seerdb_batch *batch = new_batch(b.db);
+        for (int k = 0; k < 3; k++) {
+            marks[k] = seerdb_batch_mark(batch);
+            add(batch, t, cases[i].words[k]);
+            spill(batch);
+        }
+        expect_batch(v, batch, SEERDB_BATCH_ALL, cases[i].left);
+        test_ok(seerdb_prepare(batch, SEERDB_SYNC_FULL, NULL, &err), &err);
+        if (pending_files(batch) != cases[i].files)
+            fail_msg("case %zu: %zu files", i, pending_files(batch));
+        test_ok(seerdb_unprepare(batch, &err), &err);
+        /* The marks are still apart. */
+        expect_batch(v, batch, SEERDB_BATCH_ALL, cases[i].left);
+        expect_batch(v, batch, marks[0], "a=0 b=0 c=0 d=0");
+        add(batch, t, "~a:e");
+        expect_batch(v, batch, SEERDB_BATCH_ALL, "");
+        seerdb_batch_rollback_to(batch, seerdb_batch_writes(batch) - 1);
+        expect_batch(v, batch, SEERDB_BATCH_ALL, cases[i].left);
+        test_ok(seerdb_write(batch, SEERDB_SYNC_FULL, &err), &err);
+        expect(t, cases[i].left);
+        seerdb_view_close(v);
+        flush(b.db);
+        expect(t, cases[i].left);
+        verify(b.db);
+        assert_int_equal(files_of(&b, ".tbl").n, cases[i].files + 1);
+        test_ok(seerdb_continue(b.db, &err), &err);
+        test_ok(seerdb_compact(b.db, t, &err), &err);
+        expect(t, cases[i].left);
+        seerdb_batch_free(batch);
+        seerdb_tree_close(t);
+        bed_close(&b);
+        bed_open_ok(&b);
+        t = open_tree(b.db, 1);
+        expect(t, cases[i].left);
+        seerdb_tree_close(t);
+        bed_fini(&b);
+    }
+}
+
+static void delete_numbers(seerdb_batch *b, seerdb_tree *t, int from, int to)
+{
+    char lower[16], upper[16];
+    seerdb_err err = {0};
+    snprintf(lower, sizeof lower, "%06d", from);
+    snprintf(upper, sizeof upper, "%06d", to);
+    test_ok(seerdb_batch_delete_range(b, t, test_slice(lower), test_slice(upper), &err),
+            &err);
+}
+
+static void put_numbers(seerdb_batch *b, seerdb_tree *t, int from, int to, int step,
+                        char with)
+{
+    char key[16], value[100];
+    seerdb_err err = {0};
+    memset(value, with, sizeof value);
+    for (int i = from; i < to; i += step) {
+        snprintf(key, sizeof key, "%06d", i);
+        test_ok(
+            seerdb_batch_put(b, t, test_slice(key), (seerdb_slice){value, 100}, &err),
+            &err);
+    }
+}
+
+/* What is merged takes several tables, and a range goes on from one to the next. */
+static void a_range_lies_over_several_tables_of_a_commit(void **state)
+{
+    enum { N = 12000, FROM = 3001, TO = 10001 };
+    struct bed b;
+    seerdb_err err = {0};
+    seerdb_iter *it = NULL;
+    (void)state;
+    bed_new_paused(&b);
+    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_batch *batch = new_batch(b.db);
+    put_numbers(batch, t, 0, N, 3, '0');
+    test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+    put_numbers(batch, t, 0, N, 2, '1');
+    delete_numbers(batch, t, FROM, TO);
+    put_numbers(batch, t, FROM + 1, TO, 4, '2');
+    delete_numbers(batch, t, 2 * N, 3 * N);
+    test_ok(seerdb_prepare(batch, SEERDB_SYNC_OFF, NULL, &err), &err);
+    assert_true(pending_files(batch) > 2);
+    assert_true(batch->slots[0].runs->nruns == 1);
+    assert_true(batch->slots[0].runs->ranges > 2);
+    seerdb_commit(batch);
+    for (int round = 0; round < 3; round++) { /* pending, landed, merged */
+        seerdb_view *v = new_view(t);
+        test_ok(seerdb_iter_open(v, NULL, 0, &it, &err), &err);
+        int rc = seerdb_iter_first(it, &err);
+        for (int i = 0; i < N; i++) {
+            char key[16], with = '\0';
+            if (i >= FROM && i < TO)
+                with = (i - FROM - 1) % 4 == 0 ? '2' : '\0';
+            else if (i % 2 == 0 || i % 3 == 0)
+                with = i % 2 == 0 ? '1' : '0';
+            if (with == '\0')
+                continue;
+            snprintf(key, sizeof key, "%06d", i);
+            if (rc != 0 || !sdb_slice_equal(seerdb_iter_key(it), test_slice(key)) ||
+                *(const char *)seerdb_iter_value(it).data != with)
+                fail_msg("round %d: key %d is not %c: %d %.*s", round, i, with, rc,
+                         rc == 0 ? 6 : 0, (const char *)seerdb_iter_key(it).data);
+            rc = seerdb_iter_next(it, &err);
+        }
+        assert_int_equal(rc, SEERDB_NOTFOUND);
+        seerdb_iter_close(it);
+        seerdb_view_close(v);
+        if (round == 0)
+            flush(b.db);
+        test_ok(seerdb_continue(b.db, &err), &err);
+        if (round == 1)
+            test_ok(seerdb_compact(b.db, t, &err), &err);
+        verify(b.db);
+    }
+    seerdb_batch_free(batch);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +559,9 @@ int main(void)
         cmocka_unit_test(a_spilled_commit_takes_its_place_among_others),
         cmocka_unit_test(a_prepared_spilled_batch_can_be_taken_back),
         cmocka_unit_test(a_large_batch_spills_by_itself),
+        cmocka_unit_test(
+            ranges_over_older_runs_are_worked_in_when_the_batch_is_prepared),
+        cmocka_unit_test(a_range_lies_over_several_tables_of_a_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
