@@ -222,6 +222,16 @@ static void many_ranges_freeze_a_memtable_and_spill_a_batch(void **state)
     assert_true(sdb_batch_part(batch, t)->runs->ranges >= 2);
     test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
     expect(t, "02500=2");
+    for (int i = 0; i <= 1000; i++) { /* too few bytes for that */
+        snprintf(from, sizeof from, "%05d", i);
+        assert_true(i == 0 || sdb_batch_part(batch, t)->runs == NULL);
+        test_ok(seerdb_batch_delete_range(batch, t, (seerdb_slice){from, 4},
+                                          test_slice(from), &err),
+                &err);
+    }
+    assert_int_equal(sdb_batch_part(batch, t)->runs->nmembers, 1);
+    assert_int_equal(sdb_memtable_nranges(sdb_batch_part(batch, t)->memtable), 1);
+    test_ok(seerdb_rollback(batch, &err), &err);
     flush(b.db);
     expect(t, "02500=2");
     seerdb_batch_free(batch);
@@ -249,7 +259,8 @@ struct world {
     size_t nmarks;
     seerdb_view *views[NVIEWS];
     struct content as_of[NVIEWS];
-    char done[400]; /* the last operations, in words */
+    seerdb_iter *it; /* used again and again; NULL: not yet */
+    char done[400];  /* the last operations, in words */
 };
 
 static uint64_t below(struct world *w, uint64_t n)
@@ -284,9 +295,12 @@ static void check(struct world *w, seerdb_view *v, seerdb_batch *b, uint64_t mar
 {
     char want[200], got[200], key[2] = {0}, value[16];
     seerdb_err err = {0};
-    seerdb_iter *it = NULL;
+    if (w->it == NULL)
+        test_ok(seerdb_iter_open(v, b, mark, &w->it, &err), &err);
+    else
+        test_ok(seerdb_iter_reopen(w->it, v, b, mark, &err), &err);
+    seerdb_iter *it = w->it;
     say(c, want, sizeof want);
-    test_ok(seerdb_iter_open(v, b, mark, &it, &err), &err);
     dump_iter(it, true, got, sizeof got);
     if (strcmp(got, want) != 0)
         fail_msg("seed %" PRIu64 ", operation %u, %s: %s, expected %s, after %s",
@@ -317,7 +331,7 @@ static void check(struct world *w, seerdb_view *v, seerdb_batch *b, uint64_t mar
             fail_msg("seed %" PRIu64 ", operation %u, %s: seek %s in %s, after %s",
                      w->seed, w->op, what, key, want, w->done);
     }
-    seerdb_iter_close(it);
+    seerdb_iter_rest(it);
 }
 
 static void check_all(struct world *w)
@@ -403,6 +417,8 @@ static void decide(struct world *w)
 static void reopen(struct world *w)
 {
     note(w, "reopen");
+    seerdb_iter_close(w->it);
+    w->it = NULL;
     for (size_t i = 0; i < NVIEWS; i++) {
         seerdb_view_close(w->views[i]);
         w->views[i] = NULL;
@@ -463,6 +479,7 @@ static void live(uint64_t seed)
         operate(&w);
         check_all(&w);
     }
+    seerdb_iter_close(w.it);
     for (size_t i = 0; i < NVIEWS; i++)
         seerdb_view_close(w.views[i]);
     seerdb_batch_free(w.batch);
