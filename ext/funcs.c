@@ -214,17 +214,44 @@ static int accept(struct svt_table *t, sqlite3_value **argv, char **sentence,
     return rc;
 }
 
+/* A bound in words: " and k < 'abc'", or nothing.  NULL: no memory. */
+static char *say_bound(const char *before, const char *column, const char *order,
+                       sqlite3_value *v)
+{
+    switch (sqlite3_value_type(v)) {
+    case SQLITE_NULL:
+        return sqlite3_mprintf("");
+    case SQLITE_INTEGER:
+        return sqlite3_mprintf("%s%s %s %lld", before, column, order,
+                               sqlite3_value_int64(v));
+    case SQLITE_FLOAT:
+        return sqlite3_mprintf("%s%s %s %!.15g", before, column, order,
+                               sqlite3_value_double(v));
+    case SQLITE_TEXT:
+        return sqlite3_mprintf("%s%s %s %!.40Q", before, column, order,
+                               sqlite3_value_text(v));
+    default:
+        return sqlite3_mprintf("%s%s %s a blob of %d bytes", before, column, order,
+                               sqlite3_value_bytes(v));
+    }
+}
+
 static int delete_range(struct svt_table *t, sqlite3_value **argv, char **sentence,
                         seerdb_err *err)
 {
     const struct svt_schema *s = &t->schema;
     const char *column = s->nkey > 0 ? s->columns[s->key[0]].name : "rowid";
+    bool has_lower = sqlite3_value_type(argv[0]) != SQLITE_NULL;
     (void)err;
-    int rc = svt_erase_range(t, argv[0], argv[1]);
+    char *lower = say_bound(" with ", column, ">=", argv[0]);
+    char *upper = say_bound(has_lower ? " and " : " with ", column, "<", argv[1]);
+    int rc = lower == NULL || upper == NULL ? SQLITE_NOMEM
+                                            : svt_erase_range(t, argv[0], argv[1]);
     if (rc == SQLITE_OK)
-        *sentence = sqlite3_mprintf("deleted from %s the range of %s: one range "
-                                    "tombstone, however many rows lie in it",
-                                    t->who, column);
+        *sentence =
+            sqlite3_mprintf("deleted from %s every row%s%s", t->who, lower, upper);
+    sqlite3_free(lower);
+    sqlite3_free(upper);
     return rc;
 }
 
@@ -235,7 +262,7 @@ static int truncate_table(struct svt_table *t, sqlite3_value **argv, char **sent
     (void)err;
     int rc = svt_erase_range(t, NULL, NULL);
     if (rc == SQLITE_OK)
-        *sentence = sqlite3_mprintf("truncated %s: all its rows are deleted", t->who);
+        *sentence = sqlite3_mprintf("truncated %s: every row is deleted", t->who);
     return rc;
 }
 
