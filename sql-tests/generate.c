@@ -480,6 +480,34 @@ static void delete_rows(struct gen *g)
     }
 }
 
+/* delete_range, and what it means to an ordinary table: in the collation of the key. */
+static void range_step(struct gen *g)
+{
+    const struct schema *s = &g->script->schema;
+    int column = s->nkey == 0 ? -1 : (int)s->key[0];
+    const char *collation = s->nkey > 0 ? s->key_collation[0] : "";
+    static const char *const ops[] = {">=", "<"};
+    bool collated = collation[0] != '\0';
+    struct text command = {0};
+    unsigned terms = 0;
+    text_add(&command, "SELECT seerdb('t', 'delete_range'");
+    text_add(&g->sql, "DELETE FROM t");
+    for (int i = 0; i < 2; i++) {
+        struct text bound = {0};
+        add_literal(g, &bound, column);
+        text_add(&command, ", %s", bound.data);
+        if (strcmp(bound.data, "NULL") != 0) /* no bound */
+            text_add(&g->sql, " %s %s%s%s %s %s", terms++ > 0 ? "AND" : "WHERE",
+                     name_of(s, column), collated ? " COLLATE " : "",
+                     collated ? collation : "", ops[i], bound.data);
+        text_fini(&bound);
+    }
+    text_add(&command, ")");
+    g->step.command = text_take(&command);
+    g->step.check = chance(g, 70);
+    finish_step(g, STEP_RANGE);
+}
+
 static void write_step(struct gen *g, enum step_kind kind)
 {
     unsigned dice = below(g, 100);
@@ -699,6 +727,8 @@ void script_generate(struct script *s, uint64_t seed, size_t nstatements)
         bool alone = s->in_memory;
         if (dice < 420) {
             write_step(&g, STEP_SQL);
+        } else if (dice < 435) {
+            range_step(&g);
         } else if (dice < 740) {
             read_step(&g, STEP_SQL);
         } else if (dice < 910) {
@@ -724,6 +754,7 @@ void script_fini(struct script *s)
 {
     for (size_t i = 0; i < s->nsteps; i++) {
         free(s->steps[i].sql);
+        free(s->steps[i].command);
         for (unsigned p = 0; p < s->steps[i].nparams; p++)
             free(s->steps[i].params[p]);
     }

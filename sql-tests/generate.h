@@ -41,6 +41,7 @@ enum step_kind {
     STEP_SQL,    /* run on the first connection of both */
     STEP_SECOND, /* run on the second connection of both */
     STEP_CREATE, /* create the table: a statement of its own for each side */
+    STEP_RANGE,  /* `command` on one side, `sql` on the other */
     STEP_SPILL,  /* seerdb('t', 'spill') */
     STEP_FLUSH,  /* seerdb('t', 'flush') and 'verify' */
     STEP_REOPEN  /* close all connections and open them again */
@@ -49,6 +50,7 @@ enum step_kind {
 struct step {
     enum step_kind kind;
     char *sql;                /* owned; NULL for the kinds that have none */
+    char *command;            /* owned: of STEP_RANGE, what a seerdb table is told */
     char *params[MAX_PARAMS]; /* owned: literals bound to ?1, ?2, ... */
     unsigned nparams;
     bool ordered; /* its rows come in a total order */
