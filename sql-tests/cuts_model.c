@@ -125,6 +125,10 @@ char *step_sql(const struct step *s, const struct state *state, const char *sche
                                schema, name, from.text, s->seq, text, to.text, s->seq,
                                text);
     case STEP_DELETE:
+        if (s->table >= S1 && s->seq % 2 == 0)
+            return sqlite3_mprintf("SELECT seerdb('%s.%s', 'delete_range', %s, %s)",
+                                   schema, name, from.text,
+                                   key_literal(s->table, s->to + 1).text);
         return sqlite3_mprintf("DELETE FROM %s.%s WHERE k BETWEEN %s AND %s", schema,
                                name, from.text, to.text);
     case STEP_UPDATE:
