@@ -678,23 +678,35 @@ int seerdb_continue(seerdb *db, seerdb_err *err)
     return set_paused(db, false, err);
 }
 
+/* Does the manifest say what the table itself says? */
+static bool is_described(const struct sdb_table_desc *d,
+                         const struct sdb_table_properties *p)
+{
+    bool spilled = d->commit != 0; /* its numbers are not in the file */
+    return p->records == d->records && p->tombstones == d->tombstones &&
+           p->ranges == d->ranges && p->open_end == d->open_end &&
+           p->max_number == (spilled ? 0 : d->max_number) &&
+           p->min_number == (spilled ? 0 : d->min_number) &&
+           sdb_slice_equal(p->smallest, sdb_buf_slice(&d->smallest)) &&
+           sdb_slice_equal(p->largest, sdb_buf_slice(&d->largest));
+}
+
 static int verify_version(const struct sdb_version *v, seerdb_verify_report *report,
                           seerdb_err *err)
 {
     for (size_t i = 0; i < v->nmembers; i++) {
         const struct sdb_member *m = v->members[i];
         const struct sdb_table_properties *p = sdb_table_properties(m->table);
-        bool spilled = m->desc.commit != 0; /* its numbers are not in the file */
         int rc = sdb_table_verify(m->table, err);
         if (rc != 0)
             return rc;
-        if (p->records != m->desc.records || p->tombstones != m->desc.tombstones ||
-            p->max_number != (spilled ? 0 : m->desc.max_number) ||
-            p->min_number != (spilled ? 0 : m->desc.min_number))
+        if (!is_described(&m->desc, p))
             return sdb_fail(err, SEERDB_CORRUPT,
-                            "table %06" PRIu64 " holds %" PRIu64
-                            " records, the manifest says %" PRIu64,
-                            m->desc.file, p->records, m->desc.records);
+                            "table %06" PRIu64 " holds %" PRIu64 " records and %" PRIu64
+                            " range tombstones, the manifest says %" PRIu64
+                            " and %" PRIu64 ", or has other bounds",
+                            m->desc.file, p->records, p->ranges, m->desc.records,
+                            m->desc.ranges);
         report->tables++;
         report->blocks += p->blocks;
         report->records += p->records;

@@ -448,12 +448,14 @@ int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
-    if (sdb_table_properties(table)->ranges != desc->ranges) {
-        rc = sdb_fail(
-            err, SEERDB_CORRUPT,
-            "%s/%06" PRIu64 ".tbl: %" PRIu64 " range tombstones, the manifest "
-            "says %" PRIu64,
-            db->dir, desc->file, sdb_table_properties(table)->ranges, desc->ranges);
+    const struct sdb_table_properties *props = sdb_table_properties(table);
+    if (props->ranges != desc->ranges || props->open_end != desc->open_end) {
+        rc = sdb_fail(err, SEERDB_CORRUPT,
+                      "%s/%06" PRIu64 ".tbl: %" PRIu64 " range tombstones, %s end; the "
+                      "manifest says %" PRIu64 ", %s end",
+                      db->dir, desc->file, props->ranges,
+                      props->open_end ? "open" : "closed", desc->ranges,
+                      desc->open_end ? "open" : "closed");
         sdb_table_unref(table);
         return rc;
     }

@@ -209,11 +209,12 @@ static uint64_t level_overlap(const struct sdb_version *v, uint32_t level,
     return bytes;
 }
 
-/* Is table i, below the inputs, deleted by ranges of one of them? */
+/* Is table i, below level 0, deleted by ranges of one of the inputs there? */
 static bool is_deleted(const struct choice *c, uint32_t i)
 {
     const struct sdb_version *v = c->v;
-    for (uint32_t k = 0; k < i && c->p->droppable > 0; k++) {
+    uint32_t end0 = c->nruns0 < v->nruns ? v->runs[c->nruns0].first : v->nmembers;
+    for (uint32_t k = 0; k < end0 && c->p->droppable > 0; k++) {
         struct sdb_ranges_source s =
             sdb_member_ranges(v->members[k], c->p->droppable - 1);
         if (c->taken[k] && s.ranges != NULL &&
@@ -223,12 +224,14 @@ static bool is_deleted(const struct choice *c, uint32_t i)
     return false;
 }
 
-/* Bytes of the level, below the inputs, that a merge with them has to read: tables that
+/* Bytes of the level that a merge with the inputs, of level 0, has to read: tables that
  * their ranges delete go without that. */
 static uint64_t level_cost(const struct choice *c, uint32_t level)
 {
     const struct sdb_version *v = c->v;
     uint64_t bytes = 0;
+    if (v->ranges == 0)
+        return level_overlap(v, level, &c->span);
     for (uint32_t r = 0; r < v->nruns; r++) {
         const struct sdb_run *run = &v->runs[r];
         if (level_of(run) != level)

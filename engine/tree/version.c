@@ -107,7 +107,7 @@ uint64_t sdb_member_oldest_range(const struct sdb_member *m)
         uint64_t number = sdb_ranges_at(s.ranges, i)->number;
         oldest = number < oldest ? number : oldest;
     }
-    return s.as != 0 && oldest != UINT64_MAX ? s.as : oldest;
+    return oldest; /* of a spilled table the greatest number is the only one */
 }
 
 bool sdb_table_desc_deleted(const struct sdb_table_desc *d,
