@@ -208,15 +208,12 @@ static int add_memtable(struct sdb_cover *c, size_t *n, struct sdb_memtable *m,
     return rc != 0 ? rc : add(c, n, ranges, source, err);
 }
 
-/* The ranges of a version's tables, of which a spilled one's have this number; 0: its
- * commit. */
-static int add_version(struct sdb_cover *c, size_t *n, const struct sdb_version *v,
-                       uint64_t as, uint64_t ceiling, seerdb_err *err)
+static int add_run(struct sdb_cover *c, size_t *n, const struct sdb_version *v,
+                   const struct sdb_run *run, uint64_t as, uint64_t ceiling,
+                   seerdb_err *err)
 {
     int rc = 0;
-    if (v->ranges == 0)
-        return 0;
-    for (uint32_t i = 0; i < v->nmembers && rc == 0; i++) {
+    for (uint32_t i = run->first; i < run->first + run->n && rc == 0; i++) {
         const struct sdb_member *m = v->members[i];
         struct sdb_ranges *ranges = sdb_table_ranges(m->table);
         if (ranges != NULL)
@@ -225,6 +222,20 @@ static int add_version(struct sdb_cover *c, size_t *n, const struct sdb_version 
                                                 .ceiling = ceiling},
                      err);
     }
+    return rc;
+}
+
+/* The ranges of a version's tables, of which a spilled one's have this number; 0: its
+ * commit. */
+static int add_version(struct sdb_cover *c, size_t *n, const struct sdb_version *v,
+                       uint64_t as, uint64_t ceiling, seerdb_err *err)
+{
+    int rc = 0;
+    if (v->ranges == 0)
+        return 0;
+    for (uint32_t i = 0; i < v->nruns && rc == 0; i++)
+        if (v->runs[i].ranges > 0)
+            rc = add_run(c, n, v, &v->runs[i], as, ceiling, err);
     return rc;
 }
 
