@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "base/mem.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LARGE SIZE_MAX /* none: the sanitizer watches the heap */
+#else
+#define LARGE ((size_t)64 << 10)
+#endif
 
 /* For tests only, and relaxed: one thread counts when it matters. */
 static _Atomic int64_t fail_after = -1;
@@ -57,6 +65,33 @@ void *sdb_mem_aligned(size_t align, size_t size)
 void sdb_mem_free(void *p)
 {
     free(p);
+}
+
+void *sdb_mem_map(size_t size)
+{
+    if (!may_allocate())
+        return NULL;
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p != MAP_FAILED ? p : NULL;
+}
+
+void sdb_mem_unmap(void *p, size_t size)
+{
+    (void)munmap(p, size); /* fails for what was never mapped */
+}
+
+void *sdb_mem_take(size_t size)
+{
+    return size < LARGE ? sdb_mem_aligned(64, size) : sdb_mem_map(size);
+}
+
+void sdb_mem_give(void *p, size_t size)
+{
+    if (size < LARGE)
+        sdb_mem_free(p);
+    else if (p != NULL)
+        sdb_mem_unmap(p, size);
 }
 
 char *sdb_mem_strdup(const char *s)

@@ -19,6 +19,14 @@ void *sdb_array_grow(void *p, size_t n, size_t size) SDB_MUST_CHECK;
 /* Aligned to `align` (a power of two, a multiple of sizeof(void *)); not zeroed. */
 void *sdb_mem_aligned(size_t align, size_t size) SDB_MUST_CHECK;
 void sdb_mem_free(void *p);
+/* Aligned to 64, not zeroed.  What is large comes from the system and goes back to it
+ * at once when it is given back, with the size as it was: an allocator would keep it,
+ * or what lies around it, for as long as the process lives. */
+void *sdb_mem_take(size_t size) SDB_MUST_CHECK;
+void sdb_mem_give(void *p, size_t size); /* accepts NULL */
+/* Zeroed pages from the system; they go back one by one, or all at once. */
+void *sdb_mem_map(size_t size) SDB_MUST_CHECK;
+void sdb_mem_unmap(void *p, size_t size);
 char *sdb_mem_strdup(const char *s) SDB_MUST_CHECK;
 
 /* Describe an allocation failure of `size` bytes. */

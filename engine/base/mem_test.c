@@ -41,6 +41,24 @@ static void aligned_memory_is_aligned(void **state)
     }
 }
 
+static void large_memory_is_taken_and_given_by_its_size(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size < (size_t)1 << 20; size = size * 3 + 1) {
+        uint8_t *p = sdb_mem_take(size);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % 64, 0);
+        memset(p, 1, size);
+        sdb_mem_give(p, size);
+        sdb_mem_give(NULL, size);
+    }
+    sdb_mem_fail_after(0);
+    void *small = sdb_mem_take(1), *large = sdb_mem_take((size_t)1 << 20);
+    sdb_mem_fail_after(-1);
+    assert_null(small);
+    assert_null(large);
+}
+
 static void allocations_fail_when_told_to_and_are_counted(void **state)
 {
     (void)state;
@@ -80,6 +98,7 @@ int main(void)
         cmocka_unit_test(no_bytes_are_still_a_pointer),
         cmocka_unit_test(products_that_overflow_are_refused),
         cmocka_unit_test(aligned_memory_is_aligned),
+        cmocka_unit_test(large_memory_is_taken_and_given_by_its_size),
         cmocka_unit_test(allocations_fail_when_told_to_and_are_counted),
         cmocka_unit_test(a_string_is_copied),
         cmocka_unit_test(a_refusal_says_how_much),

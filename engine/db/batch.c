@@ -36,16 +36,20 @@ int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err)
     return 0;
 }
 
-/* The batch's memtables have grown or gone: tell the store's budget, which is about
- * megabytes. */
+/* The batch's memtables have grown or gone to tables: tell the store's budget, which is
+ * about megabytes. */
 static void account(seerdb_batch *b, size_t bytes)
 {
     seerdb *db = b->db;
-    size_t before = b->bytes;
+    size_t before = b->held, held = bytes;
+    for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts; i++)
+        if (b->scratch->parts[i].runs != NULL)
+            held += b->scratch->parts[i].runs->memory;
     b->bytes = bytes;
+    b->held = held;
     /* Differences wrap round; the sum does not. */
-    atomic_fetch_add_explicit(&db->batch_bytes, bytes - before, memory_order_relaxed);
-    if (bytes / WORTH_SHARING == before / WORTH_SHARING)
+    atomic_fetch_add_explicit(&db->batch_bytes, held - before, memory_order_relaxed);
+    if (held / WORTH_SHARING == before / WORTH_SHARING)
         return;
     sdb_lock_write(&db->write_lock);
     sdb_share_memory(db);

@@ -54,6 +54,7 @@ struct seerdb_batch {
     struct sdb_batch_mark *marks; /* owned; rising.  Room for one more, always */
     size_t nmarks, marks_capacity;
     size_t bytes; /* of the memtables */
+    size_t held;  /* of these and the indexes of private tables, as the store counts */
     bool lost;    /* rolled back to what no mark had kept apart: good for nothing */
     enum sdb_batch_phase phase;
     struct sdb_buf payload;       /* the encoded commit */

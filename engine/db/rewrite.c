@@ -27,6 +27,7 @@
 
 #define AHEAD_MAX ((size_t)1 << 20)
 #define AHEAD_MIN ((size_t)16 << 10)
+#define AHEAD_OF  32u /* all of them together: such a part of the memory limit */
 /* An output may overlap so many times its wanted size in the next level. */
 #define OVERLAP_MAX 10u
 /* What the disk is told to write at a time. */
@@ -47,6 +48,7 @@ struct work {
     seerdb *db;
     struct source *sources; /* owned; one for each run that has inputs */
     size_t nsources;
+    size_t ahead;        /* bytes that each reads at a time */
     struct sdb_iter *it; /* owned: all of them merged */
     seerdb_slice largest;
     bool open_end;           /* that is no key */
@@ -80,8 +82,7 @@ static int open_input(struct work *w, struct sdb_fs *fs, const struct sdb_member
         return sdb_fail_nomem(err, 0);
     int rc = sdb_fs_open(fs, path, SDB_READ, SDB_FOR_COMPACTION, &file, err);
     sdb_mem_free(path);
-    if (rc == 0 &&
-        (rc = sdb_table_open(file, &m->desc.id, m->desc.size, &table, err)) == 0)
+    if (rc == 0 && (rc = sdb_table_reopen(m->table, file, &table, err)) == 0)
         rc = sdb_member_new(&m->desc, table, NULL, NULL, out, err);
     return rc;
 }
@@ -120,16 +121,12 @@ static int open_source(struct work *w, size_t *i, struct sdb_iter **out,
     const struct sdb_pick *pick = w->r->pick;
     const struct sdb_run *run = from->runs;
     struct source *s = &w->sources[w->nsources++];
-    size_t ahead = w->db->memory_limit / 256, n = 0;
+    size_t n = 0;
     int rc = 0;
     while (pick->inputs[*i] >= run->first + run->n)
         run++;
-    if (ahead > AHEAD_MAX)
-        ahead = AHEAD_MAX;
-    if (ahead < AHEAD_MIN)
-        ahead = AHEAD_MIN;
     struct sdb_member **members = sdb_array_new(pick->n, sizeof members[0]);
-    s->fs = sdb_aheadfs_new(w->db->fs, SDB_FOR_COMPACTION, ahead);
+    s->fs = sdb_aheadfs_new(w->db->fs, SDB_FOR_COMPACTION, w->ahead);
     if (members == NULL || s->fs == NULL) {
         rc = sdb_fail_nomem(err, pick->n * sizeof members[0]);
         goto out;
@@ -158,6 +155,22 @@ out:
     return rc;
 }
 
+/* How much each source may read at a time. */
+static size_t share_ahead(const struct work *w)
+{
+    const struct sdb_version *from = w->r->from;
+    const struct sdb_pick *pick = w->r->pick;
+    size_t nruns = 0;
+    for (size_t i = 0, run = 0; i < pick->n; i++)
+        if (i == 0 || pick->inputs[i] >= from->runs[run].first + from->runs[run].n) {
+            while (pick->inputs[i] >= from->runs[run].first + from->runs[run].n)
+                run++;
+            nruns++;
+        }
+    size_t ahead = w->db->memory_limit / AHEAD_OF / (nruns + 1);
+    return ahead > AHEAD_MAX ? AHEAD_MAX : ahead < AHEAD_MIN ? AHEAD_MIN : ahead;
+}
+
 static int open_inputs(struct work *w, seerdb_err *err)
 {
     size_t n = w->r->pick->n, opened = 0;
@@ -168,6 +181,7 @@ static int open_inputs(struct work *w, seerdb_err *err)
         sdb_mem_free(iters);
         return sdb_fail_nomem(err, n * sizeof w->sources[0]);
     }
+    w->ahead = share_ahead(w);
     for (size_t i = 0; i < n && rc == 0;)
         if ((rc = open_source(w, &i, &iters[opened], err)) == 0 &&
             iters[opened] != NULL)

@@ -220,14 +220,25 @@ int sdb_tree_change_pendings(seerdb_tree *t, const struct sdb_pending *gone,
 
 void sdb_share_memory(seerdb *db)
 {
-    size_t share = db->memory_limit / 16;
+    size_t share = db->memory_limit / 16, indexes = 0;
     size_t total = atomic_load_explicit(&db->batch_bytes, memory_order_relaxed);
     sdb_lock_db(&db->lock);
     total += db->frozen_bytes;
-    for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
-        total += t->state->version->memory + t->map_memory +
-                 (t->dropped ? 0 : sdb_memtable_bytes(t->active));
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next) {
+        indexes += t->state->version->memory + t->map_memory;
+        for (size_t i = 0; t->pendings != NULL && i < t->pendings->n; i++)
+            if (t->pendings->all[i]->runs != NULL)
+                indexes += t->pendings->all[i]->runs->memory;
+        total += t->dropped ? 0 : sdb_memtable_bytes(t->active);
+    }
     sdb_unlock_db(&db->lock);
+    if (db->pages != NULL) {
+        sdb_pages_set_limit(db->pages, db->memory_limit > indexes + 2 * share
+                                           ? db->memory_limit - indexes - share
+                                           : share);
+        sdb_table_make_room(db->cache, db->pages);
+    }
+    total += indexes;
     sdb_cache_resize(db->cache, db->memory_limit > total + 2 * share
                                     ? db->memory_limit - total - share
                                     : share);

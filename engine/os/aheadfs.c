@@ -72,7 +72,7 @@ static int ahead_read_at(struct sdb_file *base, uint64_t off, void *buf, size_t 
     if (*got == n)
         return 0;
     if (!goes_on || n >= a->room ||
-        (a->buffer == NULL && (a->buffer = sdb_mem_alloc(a->room)) == NULL))
+        (a->buffer == NULL && (a->buffer = sdb_mem_take(a->room)) == NULL))
         return read_inner(f, off, buf, n, got);
     size_t filled = 0;
     a->owner = NULL;
@@ -204,6 +204,6 @@ void sdb_aheadfs_free(struct sdb_fs *fs)
     if (fs == NULL)
         return;
     assert(self(fs)->open == 0);
-    sdb_mem_free(self(fs)->buffer);
+    sdb_mem_give(self(fs)->buffer, self(fs)->room);
     sdb_mem_free(fs);
 }

@@ -47,6 +47,19 @@ size_t sdb_pages_cost(const struct sdb_pages *p, size_t size);
 /* Bytes of the regions held, full or not. */
 size_t sdb_pages_bytes(struct sdb_pages *p) EXCLUDES(LK_PAGES);
 
+/* Pieces come and go one by one, so that a pool of small ones can be mostly holes and
+ * yet have no region to give back.  Whoever can do without some of its pieces says how
+ * many bytes the pool should have at most, and looks now and then whether it is
+ * crowded. Then: condemn, which takes the emptiest regions of small pieces out of
+ * service, and give back those pieces for which condemned is true; a region goes with
+ * its last one.  Condemn: bytes of the regions in question; 0: there is no need, or no
+ * such region. */
+void sdb_pages_set_limit(struct sdb_pages *p, size_t bytes) EXCLUDES(LK_PAGES);
+bool sdb_pages_crowded(const struct sdb_pages *p); /* p may be NULL; relaxed */
+size_t sdb_pages_condemn(struct sdb_pages *p) EXCLUDES(LK_PAGES);
+/* Requires: the piece was taken from p, and is not given back meanwhile. */
+bool sdb_pages_is_condemned(const struct sdb_pages *p, const void *piece, size_t size);
+
 /* Asserts that bitmaps and counts agree; tests. */
 void sdb_pages_check(struct sdb_pages *p) EXCLUDES(LK_PAGES);
 

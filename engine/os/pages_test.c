@@ -132,6 +132,72 @@ static void two_of_the_largest_pieces_share_a_region(void **state)
     sdb_pages_unref(pool);
 }
 
+static void a_crowded_pool_gives_its_emptiest_regions_back(void **state)
+{
+    (void)state;
+    if (SDB_PAGES_PIECE_MAX == 0)
+        return; /* all memory comes from the heap */
+    struct sdb_pages *pool = sdb_pages_new(0);
+    struct sdb_rand r = {3};
+    void *pieces[40 * 227];
+    const size_t n = sizeof pieces / sizeof pieces[0], limit = 20 * SDB_PAGES_REGION;
+    void *large = sdb_pages_take(pool, SDB_PAGES_PIECE_MAX);
+    assert_non_null(large);
+    for (size_t i = 0; i < n; i++)
+        assert_non_null(pieces[i] = sdb_pages_take(pool, 9000));
+    assert_false(sdb_pages_crowded(pool)); /* nobody has said how many it may be */
+    sdb_pages_set_limit(pool, limit);
+    assert_true(sdb_pages_crowded(pool));
+    for (size_t i = 0; i < n; i++) /* half of them, fewer and fewer of later regions */
+        if (sdb_rand_below(&r, n) < i) {
+            sdb_pages_give(pool, pieces[i], 9000);
+            pieces[i] = NULL;
+        }
+    size_t before = sdb_pages_bytes(pool), given = 0, left = 0;
+    assert_true(before > limit + 8 * SDB_PAGES_REGION);
+    assert_int_equal(sdb_pages_condemn(pool), before - limit);
+    assert_false(sdb_pages_crowded(pool));
+    assert_int_equal(sdb_pages_condemn(pool), 0);
+    assert_false(sdb_pages_is_condemned(pool, large, SDB_PAGES_PIECE_MAX));
+    assert_int_equal(sdb_pages_bytes(pool), before);
+    for (size_t i = 0; i < n; i++) {
+        if (pieces[i] != NULL && sdb_pages_is_condemned(pool, pieces[i], 9000)) {
+            sdb_pages_give(pool, pieces[i], 9000);
+            pieces[i] = NULL;
+            given++;
+        }
+        left += pieces[i] != NULL;
+        sdb_pages_check(pool);
+    }
+    assert_int_equal(sdb_pages_bytes(pool), limit);
+    assert_in_range(given, 1, left / 2); /* the emptiest: of half the regions */
+    for (size_t i = 0; i < n; i++)
+        sdb_pages_give(pool, pieces[i], 9000);
+    sdb_pages_give(pool, large, SDB_PAGES_PIECE_MAX);
+    assert_int_equal(sdb_pages_bytes(pool), 0);
+    sdb_pages_unref(pool);
+}
+
+static void a_condemned_region_serves_no_more(void **state)
+{
+    (void)state;
+    if (SDB_PAGES_PIECE_MAX == 0)
+        return; /* all memory comes from the heap */
+    struct sdb_pages *pool = sdb_pages_new(4 * SDB_PAGES_REGION);
+    void *one = sdb_pages_take(pool, 9000);
+    sdb_pages_set_limit(pool, 0);
+    assert_int_equal(sdb_pages_condemn(pool), SDB_PAGES_REGION);
+    void *two = sdb_pages_take(pool, 9000);
+    assert_true(sdb_pages_is_condemned(pool, one, 9000));
+    assert_false(sdb_pages_is_condemned(pool, two, 9000));
+    assert_int_equal(sdb_pages_bytes(pool), 2 * SDB_PAGES_REGION);
+    sdb_pages_give(pool, one, 9000); /* goes at once, spare ones or not */
+    assert_int_equal(sdb_pages_bytes(pool), SDB_PAGES_REGION);
+    sdb_pages_give(pool, two, 9000);
+    assert_int_equal(sdb_pages_bytes(pool), SDB_PAGES_REGION);
+    sdb_pages_unref(pool);
+}
+
 static void a_piece_may_outlive_the_owner_of_its_pool(void **state)
 {
     (void)state;
@@ -203,6 +269,8 @@ int main(void)
         cmocka_unit_test(empty_regions_go_back_but_for_the_spare_ones),
         cmocka_unit_test(holes_are_filled_before_a_region_is_added),
         cmocka_unit_test(two_of_the_largest_pieces_share_a_region),
+        cmocka_unit_test(a_crowded_pool_gives_its_emptiest_regions_back),
+        cmocka_unit_test(a_condemned_region_serves_no_more),
         cmocka_unit_test(a_piece_may_outlive_the_owner_of_its_pool),
         cmocka_unit_test(refused_memory_leaves_the_pool_as_it_was),
         cmocka_unit_test(threads_share_a_pool),

@@ -81,16 +81,11 @@ static void push(struct queue *q, struct entry *e)
     q->bytes += e->bytes;
 }
 
-static struct entry *pop(struct queue *q)
+static void take_out(struct queue *q, struct entry *e)
 {
-    struct entry *e = q->oldest;
-    q->oldest = e->newer;
-    if (q->oldest != NULL)
-        q->oldest->older = NULL;
-    else
-        q->newest = NULL;
+    *(e->newer != NULL ? &e->newer->older : &q->newest) = e->older;
+    *(e->older != NULL ? &e->older->newer : &q->oldest) = e->newer;
     q->bytes -= e->bytes;
-    return e;
 }
 
 static void drop(struct shard *s, struct entry *e) REQUIRES(LK_CACHE)
@@ -113,7 +108,8 @@ static void evict(struct shard *s, size_t extra) REQUIRES(LK_CACHE)
             s->probation.oldest != NULL &&
             (s->main.oldest == NULL || s->probation.bytes > room / PROBATION_OF);
         struct queue *q = from_probation ? &s->probation : &s->main;
-        struct entry *e = pop(q);
+        struct entry *e = q->oldest;
+        take_out(q, e);
         if (e->uses > 0) { /* asked for since it came, or since its last chance */
             e->uses = from_probation ? 0 : (uint8_t)(e->uses - 1);
             e->main = true;
@@ -240,6 +236,31 @@ void sdb_cache_put(struct sdb_cache *c, uint64_t table, uint32_t block, seerdb_p
     }
     sdb_unlock_cache(&s->lock);
     sdb_mem_free(e);
+}
+
+static void drop_from(struct shard *s, struct queue *q,
+                      bool (*must)(const seerdb_pin *pin)) REQUIRES(LK_CACHE)
+{
+    struct entry *next;
+    for (struct entry *e = q->oldest; e != NULL; e = next) {
+        next = e->newer;
+        if (!must(e->pin))
+            continue;
+        take_out(q, e);
+        drop(s, e);
+        s->evictions++;
+    }
+}
+
+void sdb_cache_drop(struct sdb_cache *c, bool (*must)(const seerdb_pin *pin))
+{
+    for (unsigned i = 0; i < NSHARDS; i++) {
+        struct shard *s = &c->shards[i];
+        sdb_lock_cache(&s->lock);
+        drop_from(s, &s->probation, must);
+        drop_from(s, &s->main, must);
+        sdb_unlock_cache(&s->lock);
+    }
 }
 
 void sdb_cache_count(struct sdb_cache *c, struct sdb_cache_counters *out)

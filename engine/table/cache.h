@@ -44,6 +44,10 @@ seerdb_pin *sdb_cache_get(struct sdb_cache *c, uint64_t table, uint32_t block,
 void sdb_cache_put(struct sdb_cache *c, uint64_t table, uint32_t block, seerdb_pin *pin,
                    size_t bytes) EXCLUDES(LK_CACHE);
 
+/* Drop the blocks for which `must` is true; it is called under locks and only looks. */
+void sdb_cache_drop(struct sdb_cache *c, bool (*must)(const seerdb_pin *pin))
+    EXCLUDES(LK_CACHE);
+
 struct sdb_cache_counters {
     uint64_t hits, misses, evictions;
     size_t bytes, capacity;

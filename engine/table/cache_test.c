@@ -120,6 +120,34 @@ static void a_block_outlives_its_eviction(void **state)
     assert_int_equal(live, 0);
 }
 
+static bool is_odd(const seerdb_pin *pin)
+{
+    return ((const struct block *)pin)->number % 2 == 1;
+}
+
+static void what_must_go_is_dropped_and_the_rest_stays(void **state)
+{
+    (void)state;
+    struct sdb_cache *c = sdb_cache_new(1 << 20);
+    struct sdb_cache_counters n;
+    for (uint32_t i = 0; i < 1500; i++) { /* fills both queues */
+        put(c, 1, i, 800);
+        has(c, 1, i / 3, SDB_CACHE_POINT);
+    }
+    bool before[1500];
+    for (uint32_t i = 0; i < 1500; i++)
+        before[i] = has(c, 1, i, SDB_CACHE_SCAN);
+    sdb_cache_drop(c, is_odd);
+    for (uint32_t i = 0; i < 1500; i++)
+        assert_int_equal(has(c, 1, i, SDB_CACHE_SCAN), before[i] && i % 2 == 0);
+    for (uint32_t i = 0; i < 3000; i++)
+        put(c, 2, i, 800);
+    sdb_cache_count(c, &n);
+    assert_true(n.bytes <= 1 << 20);
+    sdb_cache_free(c);
+    assert_int_equal(live, 0);
+}
+
 static void without_memory_it_only_forgets(void **state)
 {
     (void)state;
@@ -172,6 +200,7 @@ int main(void)
         cmocka_unit_test(the_bound_holds_and_shrinks),
         cmocka_unit_test(a_scan_does_not_flood_what_is_used),
         cmocka_unit_test(a_block_outlives_its_eviction),
+        cmocka_unit_test(what_must_go_is_dropped_and_the_rest_stays),
         cmocka_unit_test(without_memory_it_only_forgets),
         cmocka_unit_test(threads_share_it),
     };

@@ -31,6 +31,18 @@ struct sdb_loaded *sdb_loaded_new(struct sdb_pages *pages, size_t bytes,
     return l;
 }
 
+static bool is_condemned(const seerdb_pin *pin)
+{
+    const struct sdb_loaded *l = (const struct sdb_loaded *)pin; /* its first member */
+    return sdb_pages_is_condemned(l->pages, l, SDB_LOADED_SIZE + l->size);
+}
+
+void sdb_loaded_make_room(struct sdb_cache *cache, struct sdb_pages *pages)
+{
+    if (sdb_pages_crowded(pages) && sdb_pages_condemn(pages) > 0)
+        sdb_cache_drop(cache, is_condemned);
+}
+
 static int unpack(struct sdb_table *t, uint64_t off, seerdb_slice packed, uint8_t *raw,
                   uint32_t raw_size, seerdb_err *err)
 {
@@ -190,9 +202,11 @@ int sdb_table_load(struct sdb_table *t, uint32_t i, enum sdb_cache_use use,
         return 0;
     if (m != NULL && (rc = look_at(t, m, i, out, err)) != SEERDB_NOTFOUND)
         return rc;
-    if ((rc = read_block(t, i, out, err)) == 0 && t->cache != NULL)
+    if ((rc = read_block(t, i, out, err)) == 0 && t->cache != NULL) {
         sdb_cache_put(t->cache, t->cache_name, i, &(*out)->pin,
                       sdb_pages_cost(t->pages, SDB_LOADED_SIZE + (*out)->size));
+        sdb_loaded_make_room(t->cache, t->pages);
+    }
     return rc;
 }
 

@@ -29,6 +29,7 @@ struct sdb_table {
     _Atomic uint32_t count;
     struct sdb_file *file;        /* owned */
     struct sdb_table_index index; /* immutable after open */
+    struct sdb_table *of;         /* counted: whose index it is; NULL: its own */
     struct sdb_cache *cache;      /* borrowed; NULL: none.  Immutable once shared */
     struct sdb_pages *pages; /* of its blocks; borrowed; NULL: the heap.  The same */
     uint64_t cache_name;
@@ -61,6 +62,10 @@ struct sdb_table_cursor {
  * with NOMEM in err. */
 struct sdb_loaded *sdb_loaded_new(struct sdb_pages *pages, size_t bytes,
                                   seerdb_err *err);
+
+/* If the pool is crowded, drop those of the cache's blocks that keep its emptiest
+ * regions. */
+void sdb_loaded_make_room(struct sdb_cache *cache, struct sdb_pages *pages);
 
 static inline uint8_t *sdb_loaded_bytes(struct sdb_loaded *l)
 {

@@ -408,7 +408,7 @@ int sdb_table_index_load(struct sdb_table_index *x, struct sdb_file *f,
         (rc = sdb_file_read_for(f, why, end, tail, sizeof tail, err)) != 0 ||
         (rc = check_footer(x, tail, err)) != 0)
         return rc;
-    if ((x->meta = sdb_mem_aligned(64, x->meta_size)) == NULL)
+    if ((x->meta = sdb_mem_take(x->meta_size)) == NULL)
         return sdb_fail_nomem(err, x->meta_size);
     if ((rc = sdb_file_read_for(f, why, x->meta_off, x->meta, x->meta_size, err)) != 0)
         return rc;
@@ -421,7 +421,7 @@ void sdb_table_index_fini(struct sdb_table_index *x)
     sdb_ranges_unref(x->ranges);
     sdb_search16_fini(&x->search);
     sdb_mem_free(x->separators);
-    sdb_mem_free(x->meta);
+    sdb_mem_give(x->meta, x->meta_size);
 }
 
 size_t sdb_table_index_memory(const struct sdb_table_index *x)

@@ -111,6 +111,64 @@ static void blocks_in_a_pool_read_the_same_and_may_outlive_all(void **state)
     }
 }
 
+static void a_crowded_pool_drops_cached_blocks_and_reads_go_on(void **state)
+{
+    (void)state;
+    if (SDB_PAGES_PIECE_MAX == 0)
+        return; /* there is no pool */
+    struct sdb_table_writer_options o = options_for(&all);
+    struct made m = make_table(&o, &all);
+    struct sdb_cache *cache = sdb_cache_new((size_t)64 << 20);
+    struct sdb_pages *pool = sdb_pages_new(0);
+    struct sdb_cache_counters before, after;
+    struct sdb_table *tables[40];
+    seerdb_err err = {0};
+    for (size_t i = 0; i < 40; i++) { /* one table, known by many names */
+        test_ok(open_made(&m, &tables[i], &err), &err);
+        sdb_table_use_cache(tables[i], cache, pool);
+        has_all(tables[i]);
+    }
+    size_t full = sdb_pages_bytes(pool);
+    assert_true(full > 10 * SDB_PAGES_REGION);
+    sdb_cache_count(cache, &before);
+    sdb_table_make_room(cache, pool); /* nobody is crowded */
+    sdb_cache_count(cache, &after);
+    assert_int_equal(after.bytes, before.bytes);
+    sdb_pages_set_limit(pool, SDB_PAGES_REGION);
+    sdb_table_make_room(cache, pool);
+    sdb_cache_count(cache, &after);
+    assert_in_range(sdb_pages_bytes(pool), 1, SDB_PAGES_REGION);
+    assert_in_range(after.bytes, 1, before.bytes / 5); /* entries count too */
+    for (size_t i = 0; i < 40; i++) { /* and reading makes room by itself */
+        has_all(tables[i]);
+        assert_in_range(sdb_pages_bytes(pool), 1, 9 * SDB_PAGES_REGION);
+    }
+    for (size_t i = 0; i < 40; i++)
+        sdb_table_unref(tables[i]);
+    sdb_cache_free(cache);
+    sdb_pages_check(pool);
+    sdb_pages_unref(pool);
+    sdb_memfs_free(m.fs);
+}
+
+static void a_reopened_table_reads_the_same_and_keeps_the_first(void **state)
+{
+    (void)state;
+    struct sdb_table_writer_options o = options_for(&all);
+    struct made m = make_table(&o, &all);
+    struct sdb_table *t = NULL, *again = NULL;
+    struct sdb_file *f = NULL;
+    seerdb_err err = {0};
+    test_ok(open_made(&m, &t, &err), &err);
+    test_ok(sdb_fs_open(m.fs, t->file->path, SDB_READ, SDB_FOR_READ, &f, &err), &err);
+    test_ok(sdb_table_reopen(t, f, &again, &err), &err);
+    assert_true(sdb_table_memory(again) < sdb_table_memory(t) / 2);
+    sdb_table_unref(t);
+    has_all(again);
+    sdb_table_unref(again);
+    sdb_memfs_free(m.fs);
+}
+
 static void the_cache_counts_what_blocks_take(void **state)
 {
     struct sdb_table_writer_options o = options_for(&all);
@@ -411,6 +469,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_in_a_pool_read_the_same_and_may_outlive_all),
+        cmocka_unit_test(a_crowded_pool_drops_cached_blocks_and_reads_go_on),
+        cmocka_unit_test(a_reopened_table_reads_the_same_and_keeps_the_first),
         cmocka_unit_test(the_cache_counts_what_blocks_take),
         cmocka_unit_test(mapped_blocks_read_the_same_and_are_not_copied),
         cmocka_unit_test(a_damaged_block_is_found_at_the_first_touch),

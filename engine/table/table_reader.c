@@ -3,20 +3,30 @@
 
 #include "table/table_cursor.h"
 
-int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size,
-                   struct sdb_table **out, seerdb_err *err)
+/* Takes f over, also on failure: NULL, no memory. */
+static struct sdb_table *new_table(struct sdb_file *f, seerdb_err *err)
 {
     struct sdb_table *t = sdb_mem_aligned(64, sizeof *t);
-    int rc;
     if (t == NULL) {
         sdb_file_close(f);
-        return sdb_fail_nomem(err, sizeof *t);
+        sdb_fail_nomem(err, sizeof *t);
+        return NULL;
     }
     memset(t, 0, sizeof *t);
     atomic_init(&t->count, 1);
     atomic_init(&t->map, NULL);
     atomic_init(&t->codec, NULL);
     t->file = f;
+    return t;
+}
+
+int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size,
+                   struct sdb_table **out, seerdb_err *err)
+{
+    struct sdb_table *t = new_table(f, err);
+    int rc;
+    if (t == NULL)
+        return SEERDB_NOMEM;
     rc = sdb_table_index_load(&t->index, f, id, file_size, SDB_FOR_READ, err);
     if (rc != 0) {
         sdb_table_unref(t);
@@ -26,12 +36,30 @@ int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size
     return 0;
 }
 
+int sdb_table_reopen(struct sdb_table *t, struct sdb_file *f, struct sdb_table **out,
+                     seerdb_err *err)
+{
+    struct sdb_table *again = new_table(f, err);
+    if (again == NULL)
+        return SEERDB_NOMEM;
+    memcpy(&again->index, &t->index, offsetof(struct sdb_table_index, counts));
+    again->index.path = f->path;
+    again->of = sdb_table_ref(t);
+    *out = again;
+    return 0;
+}
+
 void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache,
                          struct sdb_pages *pages)
 {
     t->cache = cache;
     t->pages = pages;
     t->cache_name = sdb_cache_new_table();
+}
+
+void sdb_table_make_room(struct sdb_cache *cache, struct sdb_pages *pages)
+{
+    sdb_loaded_make_room(cache, pages);
 }
 
 bool sdb_table_use_map(struct sdb_table *t)
@@ -63,7 +91,9 @@ void sdb_table_unref(struct sdb_table *t)
         return;
     sdb_table_map_free(atomic_load_explicit(&t->map, memory_order_acquire), t->index.n);
     sdb_codec_free(atomic_load_explicit(&t->codec, memory_order_acquire));
-    sdb_table_index_fini(&t->index);
+    if (t->of == NULL)
+        sdb_table_index_fini(&t->index);
+    sdb_table_unref(t->of);
     sdb_file_close(t->file);
     sdb_mem_free(t);
 }
@@ -80,7 +110,7 @@ const struct sdb_table_properties *sdb_table_properties(const struct sdb_table *
 
 size_t sdb_table_memory(const struct sdb_table *t)
 {
-    return sizeof *t + sdb_table_index_memory(&t->index);
+    return sizeof *t + (t->of == NULL ? sdb_table_index_memory(&t->index) : 0);
 }
 
 size_t sdb_table_map_memory(const struct sdb_table *t)

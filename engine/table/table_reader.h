@@ -20,6 +20,10 @@ struct sdb_table;
  * size. */
 int sdb_table_open(struct sdb_file *f, const seerdb_uuid *id, uint64_t file_size,
                    struct sdb_table **out, seerdb_err *err) SDB_MUST_CHECK;
+/* The same table through another file layer: takes f over, as above, and a count on t,
+ * whose index serves for both.  Without a cache. */
+int sdb_table_reopen(struct sdb_table *t, struct sdb_file *f, struct sdb_table **out,
+                     seerdb_err *err) SDB_MUST_CHECK;
 /* Keep blocks in this cache, in memory of this pool (both borrowed and outlive the
  * table; pages may be NULL: the heap), their names in the cache new ones.  Requires: t
  * is not shared yet.  Without it every use of a block reads it. */
@@ -29,6 +33,10 @@ void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache,
  * them checked when it is first touched.  False: there is no map (the file layer has
  * none, or no room for it); blocks are read as before.  Any thread. */
 bool sdb_table_use_map(struct sdb_table *t) EXCLUDES(LK_DB);
+/* If the pool of the cache's blocks is crowded, drop those that keep its emptiest
+ * regions. */
+void sdb_table_make_room(struct sdb_cache *cache, struct sdb_pages *pages)
+    EXCLUDES(LK_CACHE, LK_PAGES);
 struct sdb_table *sdb_table_ref(struct sdb_table *t);
 void sdb_table_unref(struct sdb_table *t); /* accepts NULL */
 
