@@ -125,7 +125,7 @@ $(BUILD)/sql-tests/%: sql-tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(filter %.c,$^) -lsqlite3 $(OUR_LIBS)
 $(BUILD)/sql-tests/differential: sql-tests/generate.c sql-tests/generate.h
-CUTS := $(addprefix sql-tests/,cuts.c cuts_rig.c cuts_model.c disk_vfs.c)
+CUTS := $(addprefix sql-tests/,cuts.c cuts_check.c cuts_rig.c cuts_model.c disk_vfs.c)
 $(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -DSQLITE_CORE -Iext -o $@ $(CUTS) \

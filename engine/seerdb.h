@@ -388,16 +388,19 @@ enum seerdb_marker_state {
 typedef struct seerdb_marker_found {
     enum seerdb_marker_state state;
     uint64_t held; /* the newest commit that counts and that the store has; 0: none */
+    uint64_t given_up; /* the newest of later commits that the store has, and that once
+                          counted: the owner's state is older; 0: none */
 } seerdb_marker_found;
 
 /* Say that the owner, holding its own write lock, reads `marker` for a tree that the
  * batch is going to write.  Settles what the log left in doubt.  *found (may be NULL)
- * says whether commits were lost; they are given up by this call, and durably once the
- * owner's decider, which is asked then, has made durable what the marker was read from:
- * until that has come to pass, each open of the store tells of the loss again.  BUSY:
- * an earlier commit of the tree is still undecided after wait_ms milliseconds.
- * MISMATCH: the store is ahead of the marker (an older copy of the owner's state), or
- * knows nothing of it. */
+ * says BEHIND, once, if commits were lost.  They are given up, and durably so when the
+ * caller, having told whom it may concern, calls once more, and the owner's decider,
+ * which is asked then, has made durable what the marker was read from: until that has
+ * come to pass, each open of the store tells of the loss again.  BUSY: an earlier
+ * commit of the tree is still undecided after wait_ms milliseconds.  MISMATCH: the
+ * store is ahead of the marker (an older copy of the owner's state), or knows nothing
+ * of it. */
 int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
                         unsigned wait_ms, seerdb_marker_found *found, seerdb_err *err);
 

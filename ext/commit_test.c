@@ -365,6 +365,35 @@ rule_11_a_commit_that_answers_busy_is_retried_changed_or_undone(void **state)
     }
 }
 
+/* The commit goes on without what was undone: then its number is not that table's. */
+static void rule_11_a_table_left_out_after_busy_keeps_its_own_marker(void **state)
+{
+    (void)state;
+    sqlite3_stmt *reader = NULL;
+    sqlite3 *a = pair_open("left.db", "delete"), *b = pair_open("left.db", "delete");
+    test_expect(a, "CREATE VIRTUAL TABLE u USING seerdb(k INTEGER PRIMARY KEY, v)", "");
+    for (int i = 0; i < 2; i++) {
+        test_expect(a, "BEGIN; SAVEPOINT s; INSERT INTO t VALUES(9, 9)", "");
+        assert_int_equal(sqlite3_prepare_v2(b, "SELECT k FROM o", -1, &reader, NULL),
+                         0);
+        assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
+        test_expect(a, "COMMIT", "error 5: database is locked");
+        sqlite3_finalize(reader);
+        test_expect(a,
+                    "ROLLBACK TO s; INSERT INTO u(v) VALUES(1); INSERT INTO o(v) "
+                    "VALUES(1); COMMIT",
+                    "");
+        test_expect(a, "SELECT count(*) FROM t", "2");
+        if (i == 1)
+            test_expect(a, "INSERT INTO t VALUES(3, 3); SELECT k FROM t", "1 2 3");
+        test_expect(a, "SELECT count(*) FROM u", i == 0 ? "1" : "2");
+        assert_int_equal(marker_of(a, "t") < marker_of(a, "u"), i == 0);
+    }
+    test_close(a);
+    test_expect(b, "SELECT k FROM t; SELECT count(*) FROM u", "1 2 3 2");
+    test_close(b);
+}
+
 static void rule_15_busy_on_one_store_holds_no_other(void **state)
 {
     char sql[128];
@@ -712,6 +741,7 @@ int main(void)
         cmocka_unit_test(rule_10_trees_that_nobody_connects_keep_their_commits),
         cmocka_unit_test(
             rule_11_a_commit_that_answers_busy_is_retried_changed_or_undone),
+        cmocka_unit_test(rule_11_a_table_left_out_after_busy_keeps_its_own_marker),
         cmocka_unit_test(rule_15_busy_on_one_store_holds_no_other),
         cmocka_unit_test(rule_12_ddl_undone_leaves_tables_and_markers_right),
         cmocka_unit_test(rule_12_what_was_written_to_an_undone_table_is_not_logged),

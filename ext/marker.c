@@ -182,6 +182,20 @@ void svt_marker_leave(struct svt_table *t, struct svt_view *v)
 
 /* ---- writing --------------------------------------------------------------- */
 
+/* Only then the store may forget it.  SQLite cuts the message after 200 bytes. */
+static int tell_of_loss(struct svt_table *t, seerdb_batch *batch, uint64_t marker,
+                        uint64_t held)
+{
+    seerdb_err err = {0};
+    sqlite3_log(SQLITE_WARNING,
+                "seerdb: %s lost its last commits: the database has %llu, the store's "
+                "log ends at %llu; writing goes on from there: %s",
+                t->who, (unsigned long long)marker, (unsigned long long)held,
+                t->ks->store->dir);
+    int rc = seerdb_batch_expect(batch, t->ks->tree, marker, 0, NULL, &err);
+    return rc == SEERDB_OK ? SQLITE_OK : fail(t, rc, &err);
+}
+
 int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
 {
     struct svt_keyspace *ks = t->ks;
@@ -199,12 +213,15 @@ int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
     }
     if (rc != SEERDB_OK)
         return fail(t, rc, &err);
-    if (found.state == SEERDB_MARKER_BEHIND) /* SQLite cuts it after 200 bytes */
+    if (found.state == SEERDB_MARKER_BEHIND &&
+        (rc = tell_of_loss(t, batch, marker, found.held)) != SQLITE_OK)
+        return rc;
+    if (found.given_up != 0)
         sqlite3_log(SQLITE_WARNING,
-                    "seerdb: %s lost its last commits: the database has %llu, the "
-                    "store's log ends at %llu; writing goes on from there: %s",
-                    t->who, (unsigned long long)marker, (unsigned long long)found.held,
-                    ks->store->dir);
+                    "seerdb: %s: the database is older than the store: it knows commit "
+                    "%llu, the store has commits up to %llu, which are given up: %s",
+                    t->who, (unsigned long long)marker,
+                    (unsigned long long)found.given_up, ks->store->dir);
     svt_table_note_place(t);
     ks->expected = true;
     ks->marker = marker;

@@ -434,6 +434,13 @@ static int prepare_all(struct svt_table *t)
     return rc;
 }
 
+/* What t's marker is once the prepared batch is committed. */
+static uint64_t marker_after(const struct svt_table *t, const struct svt_txn *x)
+{
+    const struct svt_keyspace *ks = t->ks;
+    return seerdb_batch_is_empty(x->batch, ks->tree) ? ks->marker : x->number;
+}
+
 /* Write the commit's number into t's shadow row; or the number before it, if an earlier
  * try of this COMMIT wrote one and nothing stands of what it stood for. */
 static int write_marker(struct svt_table *t, struct svt_txn *x)
@@ -442,7 +449,7 @@ static int write_marker(struct svt_table *t, struct svt_txn *x)
     bool wrote = !seerdb_batch_is_empty(x->batch, ks->tree);
     if (!ks->marked || (!wrote && !ks->row_marked))
         return SQLITE_OK;
-    int rc = svt_marker_write(t, wrote ? x->number : ks->marker);
+    int rc = svt_marker_write(t, marker_after(t, x));
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK; /* its tree is collected later */
     ks->row_marked = true;
@@ -490,8 +497,8 @@ int svt_txn_commit(sqlite3_vtab *base)
     struct svt_txn *x = find(t);
     if (x == NULL || !x->active)
         return SQLITE_OK;
-    uint64_t number = x->number;
-    bool remember = number != 0 && t->ks->row_marked && !t->ks->moved;
+    uint64_t number = x->prepared ? marker_after(t, x) : 0;
+    bool remember = x->number != 0 && t->ks->row_marked && !t->ks->moved;
     if (x->prepared)
         seerdb_commit(x->batch);
     finish(x);

@@ -4,7 +4,7 @@
  * and seerdb tables.
  *
  *     cc -std=c11 -O2 -pthread -DSQLITE_CORE -Iengine -Iext -o cuts cuts.c \
- *       cuts_rig.c cuts_model.c disk_vfs.c build/ext-core/X.o... \
+ *       cuts_check.c cuts_rig.c cuts_model.c disk_vfs.c build/ext-core/X.o... \
  *       build/libseerdb.a -lsqlite3 -lzstd -lm
  *
  *     cuts [--mode M|all] [--cuts N] [--seed S] [--weak] [--trace [--trace]]
@@ -19,6 +19,8 @@
  *   - where a store may be behind, SQLite's log was told so, and nowhere else;
  *   - nothing by half, PRAGMA integrity_check and seerdb('s1', 'verify') pass;
  *   - and writing goes on.
+ *
+ * Now and then just the process dies: then nothing that was acknowledged is missing.
  *
  * The mode `errors` lets one operation fail instead, once, and goes on: a COMMIT that
  * answered OK is there, one that failed has no effect (or, once its failure was told,
@@ -36,7 +38,7 @@
  * background and side files are made under the cuts; a run of some length in which that
  * did not happen fails. */
 #define _DEFAULT_SOURCE
-#include "cuts_rig.h"
+#include "cuts_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,176 +50,7 @@ enum { MAX_TRANSACTIONS = 40, MAX_DEPTH = 4 };
 /* So many cuts must have met the background work that they are about. */
 enum { MEANINGFUL = 60 };
 
-/* ---- comparing ------------------------------------------------------------------- */
-
-static int read_state(struct rig *g, int c, struct state *out, char **why)
-{
-    int rc = SQLITE_OK;
-    memset(out, 0, sizeof *out);
-    *why = NULL;
-    for (int i = 0; rc == SQLITE_OK && i < g->setup.ndbs; i++)
-        rc = model_read(g->conns[c], schema_of(g, c, i), out->t[i], why);
-    return rc;
-}
-
-static bool matches(const struct rig *g, int k, const struct state *seen, int from,
-                    int to)
-{
-    for (int db = from; db < to; db++)
-        for (int part = 0; part < PARTS; part++)
-            if (!part_equal(&g->history[k], seen, db, (enum part)part))
-                return false;
-    return true;
-}
-
-/* The newest state since `least` that has this part; -1: none. */
-static int find_part(const struct rig *g, const struct state *seen, int db,
-                     enum part part, int least)
-{
-    int k = g->last;
-    while (k >= least && !part_equal(&g->history[k], seen, db, part))
-        k--;
-    return k >= least ? k : -1;
-}
-
-static uint32_t number_in(const struct state *s, int db, int table)
-{
-    return s->t[db][table].seq[0];
-}
-
-/* Each side is whole, and as new as it must be. */
-static enum outcome check_sides(struct rig *g, const struct state *seen)
-{
-    static const char *const sides[] = {"ordinary", "seerdb"};
-    static const int numbers[] = {O1, S1};
-    for (int db = 0; db < g->setup.ndbs; db++) {
-        for (int part = PART_ORDINARY; part <= PART_SEERDB; part++)
-            if (find_part(g, seen, db, (enum part)part, g->certain[db][part]) < 0)
-                return wrong(
-                    g, BROKEN,
-                    "database %d: its %s tables are no state since transaction "
-                    "%u; transaction %u wrote last",
-                    db, sides[part],
-                    number_in(&g->history[g->certain[db][part]], db, numbers[part]),
-                    number_in(seen, db, numbers[part]));
-        bool may_be_empty = g->setup.sync == SYNC_NORMAL; /* created, its rows lost */
-        if (seen->t[db][EXTRA].name != ABSENT && !may_be_empty &&
-            find_part(g, seen, db, PART_EXTRA, 0) < 0)
-            return wrong(g, BROKEN, "database %d: the third seerdb table is no state",
-                         db);
-    }
-    return DONE;
-}
-
-/* The store of one database may be behind by what the kernel had not written. */
-static bool is_behind(struct rig *g, const struct state *seen, int db)
-{
-    int k = find_part(g, seen, db, PART_ORDINARY, 0);
-    while (k >= 0 && !part_equal(&g->history[k], seen, db, PART_SEERDB))
-        k--;
-    return k >= 0;
-}
-
-/* The first writer of a table whose store is behind hears of it, the second does not.
- */
-static enum outcome check_told(struct rig *g, int db)
-{
-    const char *schema = schema_of(g, 0, db);
-    uint64_t before = g->told, tables = 2;
-    for (int again = 0; again < 2; again++) {
-        if (runf(g, 0, "DELETE FROM %s.s1 WHERE 0; DELETE FROM %s.s2 WHERE 0", schema,
-                 schema) != SQLITE_OK)
-            return wrong(g, BROKEN, "writing to a store that is behind: %s",
-                         sqlite3_errmsg(g->conns[0]));
-        if (again == 0 && (g->told == before || g->told > before + tables))
-            return wrong(g, BROKEN,
-                         "the store of database %d is behind, and the log was told "
-                         "%llu times",
-                         db, (unsigned long long)(g->told - before));
-        if (again == 1 && g->told != before)
-            return wrong(g, BROKEN, "the log was told twice that a store is behind");
-        before = g->told;
-    }
-    return DONE;
-}
-
-/* For whoever looks into a failure. */
-static void print_difference(const struct rig *g, int k, const struct state *seen,
-                             int from, int to)
-{
-    static const char *const names[TABLES] = {"o1", "o2", "s1", "s2", "the third"};
-    for (int db = from; db < to; db++)
-        for (int t = 0; t < TABLES; t++)
-            for (int key = 0; key < KEYS; key++)
-                if (g->history[k].t[db][t].seq[key] != seen->t[db][t].seq[key])
-                    fprintf(stderr, "-- database %d, %s, key %d: %u, in state %d: %u\n",
-                            db, names[t], key, seen->t[db][t].seq[key], k,
-                            g->history[k].t[db][t].seq[key]);
-}
-
-/* The sides of databases [from, to) are as of one transaction. */
-static enum outcome check_agreement(struct rig *g, const struct state *seen, int from,
-                                    int to)
-{
-    int least = g->last;
-    for (int db = from; db < to; db++)
-        for (int part = 0; part < 2; part++)
-            least = g->certain[db][part] < least ? g->certain[db][part] : least;
-    for (int k = g->last; k >= least; k--)
-        if (matches(g, k, seen, from, to))
-            return DONE;
-    if (g->setup.sync == SYNC_NORMAL && to - from == 1 && is_behind(g, seen, from)) {
-        g->behind++;
-        return check_told(g, from);
-    }
-    for (int k = g->last; g->trace && k >= least && k > g->last - 3; k--)
-        print_difference(g, k, seen, from, to);
-    char where[160] = "";
-    for (int db = from; db < to; db++) {
-        size_t n = strlen(where);
-        snprintf(where + n, sizeof where - n,
-                 "%sin database %d number %u is in o1, %u in s1", n > 0 ? ", " : "", db,
-                 number_in(seen, db, O1), number_in(seen, db, S1));
-    }
-    return wrong(
-        g, DISAGREE,
-        "no transaction leaves all tables so: %s; acknowledged was %d of %d tried",
-        where, g->current, g->last);
-}
-
-/* Only a rollback journal makes one commit of several files. */
-static enum outcome check_agreements(struct rig *g, const struct state *seen)
-{
-    enum outcome outcome = DONE;
-    if (!g->setup.wal)
-        return check_agreement(g, seen, 0, g->setup.ndbs);
-    for (int db = 0; outcome == DONE && db < g->setup.ndbs; db++)
-        outcome = check_agreement(g, seen, db, db + 1);
-    return outcome;
-}
-
-static enum outcome check_damage(struct rig *g)
-{
-    for (int db = 0; db < g->setup.ndbs; db++) {
-        const char *schema = schema_of(g, 0, db);
-        sqlite3_stmt *stmt = NULL;
-        char *sql = sqlite3_mprintf("PRAGMA %s.integrity_check", schema);
-        int rc = sqlite3_prepare_v2(g->conns[0], sql, -1, &stmt, NULL);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_step(stmt);
-        const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0)
-                                            : sqlite3_errmsg(g->conns[0]);
-        if (rc != SQLITE_ROW || text == NULL || strcmp(text, "ok") != 0)
-            (void)wrong(g, BROKEN, "integrity_check: %s",
-                        text != NULL ? text : "nothing");
-        sqlite3_finalize(stmt);
-        sqlite3_free(sql);
-        if (runf(g, 0, "SELECT seerdb('%s.s1', 'verify'), seerdb('%s.s2', 'verify')",
-                 schema, schema) != SQLITE_OK)
-            (void)wrong(g, BROKEN, "verify: %s", sqlite3_errmsg(g->conns[0]));
-    }
-    return g->verdict == FINE ? DONE : WRONG;
-}
+/* ---- what is found ----------------------------------------------------------- */
 
 static void be_certain(struct rig *g, int k)
 {
@@ -244,6 +77,10 @@ static enum outcome check(struct rig *g)
         outcome = check_damage(g);
     if (outcome == DONE && g->told > 0 && g->setup.sync != SYNC_NORMAL)
         outcome = wrong(g, BROKEN, "the log was told that a store is behind");
+    /* Rollback journals may lose what was acknowledged last (acknowledge). */
+    if (outcome == DONE && g->told_older > 0 && g->setup.sync != SYNC_NORMAL &&
+        (g->setup.wal || g->setup.sync == SYNC_EXTRA))
+        outcome = wrong(g, BROKEN, "the log was told that a database is older");
     /* Of a COMMIT that failed at its sync SQLite finds the frames again when only the
      * process ends, and lets them stand: they survive a power cut once they are synced.
      */
@@ -594,12 +431,48 @@ static enum outcome other_action(struct rig *g)
     return rc == SQLITE_OK ? DONE : failed(g, 0, rc, "flush or checkpoint");
 }
 
+/* The process dies between transactions, and another one goes on.  What was
+ * acknowledged is there; that it was found proves nothing of the next power cut. */
+static enum outcome die(struct rig *g)
+{
+    struct state seen;
+    char *why = NULL;
+    int64_t countdown = atomic_load(&g->countdown);
+    power_off(g);
+    if (close_conns(g) == WRONG)
+        return WRONG;
+    power_on(g);
+    atomic_store(&g->countdown, countdown);
+    if (g->trace)
+        fprintf(stderr, "-- the process dies\n");
+    int rc = open_conns(g);
+    if (rc == SQLITE_OK)
+        rc = read_state(g, 0, &seen, &why);
+    enum outcome outcome = DONE;
+    if (rc != SQLITE_OK && atomic_load(&g->off))
+        outcome = STOPPED;
+    else if (rc != SQLITE_OK)
+        outcome = wrong(g, BROKEN, "after the process died: %d %s", rc,
+                        why != NULL ? why : "");
+    else if (memcmp(&seen, &g->history[g->current], sizeof seen) != 0)
+        outcome = wrong(g, BROKEN,
+                        "the process died after transaction %u and left o1 at number "
+                        "%u, s1 at %u",
+                        number_in(&g->history[g->current], 0, O1),
+                        number_in(&seen, 0, O1), number_in(&seen, 0, S1));
+    sqlite3_free(why);
+    return outcome;
+}
+
 /* Live until the power goes, or with failures, for a while. */
 static enum outcome live(struct rig *g)
 {
     int left = MAX_TRANSACTIONS, after_fault = 1 + below(&g->r, 4);
     while (left-- > 0 && g->last < HISTORY - 4) {
-        enum outcome outcome = below(&g->r, 5) == 0 ? other_action(g) : transaction(g);
+        bool dies = g->mode != ERRORS && !g->weak && below(&g->r, 30) == 0;
+        enum outcome outcome = dies                   ? die(g)
+                               : below(&g->r, 5) == 0 ? other_action(g)
+                                                      : transaction(g);
         if (outcome == WRONG || atomic_load(&g->off))
             return outcome == WRONG ? WRONG : STOPPED;
         if (has_failed_once(g) && after_fault-- == 0)
@@ -721,12 +594,15 @@ static bool run_mode(enum mode mode, const struct order *o)
         seen.rotations += g->seen.rotations;
         seen.flushes += g->seen.flushes - g->asked;
         seen.asides += g->seen.asides;
+        seen.compactions += g->seen.compactions;
+        seen.spills += g->seen.spills;
         disk++;
         if (outcome == WRONG && done == 0)
             break; /* it did not come to the seed that was asked for */
     }
     bool ok = g != NULL && bad == 0;
-    bool idle = done >= MEANINGFUL && (seen.rotations == 0 || seen.flushes == 0);
+    bool idle = done >= MEANINGFUL &&
+                (seen.rotations == 0 || seen.flushes == 0 || seen.spills == 0);
     free(g);
     printf("%s %d - %s: %llu %s", ok && !idle ? "ok" : "not ok", (int)mode + 1,
            mode_names[mode], (unsigned long long)done,
@@ -741,12 +617,14 @@ static bool run_mode(enum mode mode, const struct order *o)
     if (behind > 0)
         printf(", %llu left the store behind", (unsigned long long)behind);
     if (idle)
-        printf(": the logs never rotated, or nothing was flushed in the background");
+        printf(": the logs never rotated, or nothing was flushed in the background or "
+               "spilled");
     printf(
         "\n# %.0f/s; the logs rotated %llu times, %llu flushes in the background, %llu "
-        "side files\n",
+        "side files, %llu compactions, %llu spilled tables\n",
         (double)done / (now() - start), (unsigned long long)seen.rotations,
-        (unsigned long long)seen.flushes, (unsigned long long)seen.asides);
+        (unsigned long long)seen.flushes, (unsigned long long)seen.asides,
+        (unsigned long long)seen.compactions, (unsigned long long)seen.spills);
     fflush(stdout);
     return ok && !idle;
 }

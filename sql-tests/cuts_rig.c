@@ -64,9 +64,12 @@ static void hear(void *ctx, int code, const char *message)
 {
     (void)ctx;
     (void)code;
-    if (listener == NULL || strstr(message, " lost its last commits: ") == NULL)
+    bool behind = strstr(message, " lost its last commits: ") != NULL,
+         older = strstr(message, " is older than the store: ") != NULL;
+    if (listener == NULL || (!behind && !older))
         return;
-    listener->told++;
+    listener->told += behind;
+    listener->told_older += older;
     if (listener->trace)
         fprintf(stderr, "-- %s\n", message);
 }
@@ -109,6 +112,8 @@ static void opening(void *ctx, seerdb_options *options)
 {
     struct rig *g = ctx;
     options->log_file_size = (uint64_t)g->setup.log_file;
+    options->sizes.table = (size_t)g->setup.table;
+    options->sizes.batch = 2 * (size_t)g->setup.table;
 }
 
 /* Smaller than the options allow, so that few transactions fill them. */
@@ -130,6 +135,8 @@ static void closing(void *ctx, seerdb *db)
     struct rig *g = ctx;
     g->seen.flushes += atomic_load(&db->counters.flushes);
     g->seen.asides += atomic_load(&db->counters.asides);
+    g->seen.compactions += atomic_load(&db->counters.compactions);
+    g->seen.spills += atomic_load(&db->counters.spills);
     for (int i = 0; i < DBS; i++)
         if (g->stores[i] == db)
             g->stores[i] = NULL;
@@ -312,6 +319,7 @@ static struct setup setup_of(struct rig *g)
     s.log_cap = s.log_file * (1 + below(r, 4));
     s.memtable = 10000 << below(r, 4);
     s.calm = below(r, 2) == 0;
+    s.table = below(r, 2) == 0 ? 4096 : 0;
     return s;
 }
 

@@ -26,6 +26,8 @@ struct setup {
     bool foreign; /* the VFS is not the default one: connections sync for the store */
     int sync, ndbs, nconns, page_size, cache_pages, checkpoint_pages;
     int log_file, memtable, log_cap; /* bytes */
+    int table; /* bytes, so that compactions have several inputs and outputs; 0: as is
+                */
     bool calm; /* statements wait for background work: the same seed, the same order */
     const char *store_sync; /* the option sync of the tables; NULL: not given */
 };
@@ -41,6 +43,7 @@ struct seen {
     uint64_t rotations; /* of logs */
     uint64_t flushes;   /* that nobody had asked for */
     uint64_t asides;    /* side files */
+    uint64_t compactions, spills;
 };
 
 enum verdict {
@@ -86,7 +89,8 @@ struct rig {
     enum verdict verdict;
     char why[600];
     uint64_t behind; /* cuts that left the stores behind, where that is allowed */
-    uint64_t told; /* times that SQLite's log was told of it, since the disk's start */
+    uint64_t told; /* times that SQLite's log was told of it, since the disk's start, */
+    uint64_t told_older; /* and that a database is older */
 };
 
 extern const char *const mode_names[MODES];

@@ -10,11 +10,16 @@
  * The log pays for it, being let grow by half its cap between two.
  *
  * The chain of a settled tree lists only commits that do not count.  Those that do need
- * no list: each builds upon the one before, and all have records. */
+ * no list: each builds upon the one before, and all have records, or tables.
+ *
+ * Of a spilled commit the log has but the names of its tables, which the manifest lists
+ * as pending.  No memtable has commits on both sides of it (land.c); so the side file
+ * has the records in the same sections, and recovery makes memtables of them again. */
 #include "db/aside.h"
 
 #include "db/batch.h"
 #include "db/flush.h"
+#include "db/land.h"
 #include "log/side.h"
 #include "table/merge_iter.h"
 
@@ -63,8 +68,7 @@ static uint64_t pin_of(const seerdb_tree *t) REQUIRES(LK_WRITE, LK_DB)
  * was asked. */
 static bool is_left_alone(const seerdb_tree *t, unsigned times) REQUIRES(LK_DB)
 {
-    if (!t->marked || t->dropped || t->damage != NULL ||
-        t->pendings != NULL) /* spilled tables hang on their prepare in the log */
+    if (!t->marked || t->dropped || t->damage != NULL)
         return false;
     if (!t->settled)
         return true;
@@ -244,13 +248,29 @@ static void sort_links(struct sdb_chain *c)
     c->n = kept;
 }
 
-/* The numbers of all records. */
+/* The oldest spilled commit above this number that is covered, or NULL. */
+static const struct sdb_pending *spilled_above(const struct content *c, uint64_t number)
+{
+    const struct sdb_pendings *list = c->state->pendings;
+    for (size_t i = list != NULL ? list->n : 0; i > 0; i--) {
+        const struct sdb_pending *p = list->all[i - 1];
+        if (p->number > number && p->number <= c->covered &&
+            !atomic_load_explicit(&p->undone, memory_order_acquire))
+            return p;
+    }
+    return NULL;
+}
+
+/* The numbers of all records and spilled commits. */
 static int list_numbers(const struct content *c, struct sdb_chain *all, seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
+    const struct sdb_pending *p = NULL;
     int rc = 0;
     for (size_t i = 0; i < sdb_ranges_count(c->ranges) && rc == 0; i++)
         rc = add_link(all, sdb_ranges_at(c->ranges, i)->number, err);
+    while (rc == 0 && (p = spilled_above(c, p != NULL ? p->number : 0)) != NULL)
+        rc = add_link(all, p->number, err);
     sort_links(all);
     size_t sorted_at = all->n * 2 + 4096; /* so that overwriting takes no memory */
     if (rc == 0)
@@ -300,15 +320,16 @@ out:
     return rc;
 }
 
-/* Versions of the key that `it` stands on, oldest first.  Their bytes are memtables',
- * which the content counts. */
-static int write_key(struct sdb_side_writer *w, struct sdb_iter *it,
-                     struct sdb_buf *versions, seerdb_err *err)
+/* Versions of the key that `it` stands on, with numbers between the two, oldest first.
+ * Their bytes are memtables', which the content counts. */
+static int write_key(struct sdb_side_writer *w, struct sdb_iter *it, uint64_t above,
+                     uint64_t below, struct sdb_buf *versions, seerdb_err *err)
 {
     int rc;
     sdb_buf_clear(versions);
     do
-        sdb_buf_append(versions, &it->at, sizeof it->at);
+        if (it->at.number > above && it->at.number < below)
+            sdb_buf_append(versions, &it->at, sizeof it->at);
     while ((rc = it->ops->older(it, err)) == 0);
     if (rc != SEERDB_NOTFOUND || (rc = sdb_buf_check(versions, err)) != 0)
         return rc;
@@ -321,28 +342,58 @@ static int write_key(struct sdb_side_writer *w, struct sdb_iter *it,
     return 0;
 }
 
-static int write_content(struct sdb_side_writer *w, const struct content *c,
-                         seerdb_err *err)
+/* The records of all commits between the two. */
+static int write_section(struct sdb_side_writer *w, const struct content *c,
+                         uint64_t above, uint64_t below, seerdb_err *err)
 {
     struct sdb_buf versions = {0};
     struct sdb_iter *it = NULL;
-    for (size_t i = 0; i < c->chain.n; i++)
-        sdb_side_writer_link(w, c->chain.links[i].number, c->chain.links[i].prev);
     for (size_t i = 0; i < sdb_ranges_count(c->ranges); i++) {
         const struct sdb_range *r = sdb_ranges_at(c->ranges, i);
-        sdb_side_writer_record(w, &(struct sdb_record){.key = r->start,
-                                                       .number = r->number,
-                                                       .kind = SDB_KIND_RANGE,
-                                                       .value = r->end});
+        if (r->number > above && r->number < below)
+            sdb_side_writer_record(w, &(struct sdb_record){.key = r->start,
+                                                           .number = r->number,
+                                                           .kind = SDB_KIND_RANGE,
+                                                           .value = r->end});
     }
     int rc = open_records(c, &it, err);
     if (rc == 0)
         for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))
-            if ((rc = write_key(w, it, &versions, err)) != 0)
+            if ((rc = write_key(w, it, above, below, &versions, err)) != 0)
                 break;
     sdb_iter_close(it);
     sdb_buf_fini(&versions);
     return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+static int write_tables(struct sdb_side_writer *w, const struct sdb_pending *p,
+                        seerdb_err *err)
+{
+    size_t n = p->runs != NULL ? p->runs->nmembers : 0;
+    uint64_t *files = sdb_array_new(n + 1, sizeof *files);
+    if (files == NULL)
+        return sdb_fail_nomem(err, n * sizeof *files);
+    for (size_t i = 0; i < n; i++)
+        files[i] = p->runs->members[i]->desc.file;
+    sdb_side_writer_tables(w, p->number, files, n);
+    sdb_mem_free(files);
+    return 0;
+}
+
+static int write_content(struct sdb_side_writer *w, const struct content *c,
+                         seerdb_err *err)
+{
+    uint64_t above = 0;
+    const struct sdb_pending *p;
+    int rc = 0;
+    for (size_t i = 0; i < c->chain.n; i++)
+        sdb_side_writer_link(w, c->chain.links[i].number, c->chain.links[i].prev);
+    while (rc == 0 && (p = spilled_above(c, above)) != NULL) {
+        if ((rc = write_section(w, c, above, p->number, err)) == 0)
+            rc = write_tables(w, p, err);
+        above = p->number;
+    }
+    return rc == 0 ? write_section(w, c, above, UINT64_MAX, err) : rc;
 }
 
 /* Write the side file and make it durable. */
@@ -443,40 +494,82 @@ static int aside_run(struct sdb_job *job, seerdb_err *err)
 struct loading {
     seerdb_tree *t;
     uint64_t flushed;
+    struct sdb_chain chain; /* owned: all of the side file's */
+    size_t taken;           /* links of it that the tree's chain has */
 };
 
-static int load_link(void *ctx, uint64_t number, uint64_t prev, seerdb_err *err) NO_TSA
+static int load_link(void *ctx, uint64_t number, uint64_t prev, seerdb_err *err)
 {
     struct loading *l = ctx;
-    return number > l->flushed ? sdb_chain_add(&l->t->chain, number, prev, err) : 0;
+    return number > l->flushed ? sdb_chain_add(&l->chain, number, prev, err) : 0;
+}
+
+static int check_link(const struct loading *l, uint64_t number, const char *what,
+                      seerdb_err *err)
+{
+    const struct sdb_link key = {number, 0};
+    if (l->chain.n > 0 && bsearch(&key, l->chain.links, l->chain.n,
+                                  sizeof *l->chain.links, compare_links) != NULL)
+        return 0;
+    return sdb_fail(err, SEERDB_CORRUPT,
+                    "a side file of the table %s: %s of commit %" PRIu64
+                    ", which has no link",
+                    (const char *)l->t->desc.name.data, what, number);
 }
 
 static int load_record(void *ctx, const struct sdb_record *r, seerdb_err *err) NO_TSA
 {
     struct loading *l = ctx;
-    const struct sdb_chain *c = &l->t->chain;
-    if (r->number <= l->flushed)
+    int rc = r->number > l->flushed ? check_link(l, r->number, "a record", err) : 0;
+    return rc == 0 && r->number > l->flushed ? sdb_memtable_insert(l->t->active, r, err)
+                                             : rc;
+}
+
+/* The records of all commits below that number are in the active memtable. */
+static int take_links(struct loading *l, uint64_t below, seerdb_err *err)
+    REQUIRES(LK_WRITE)
+{
+    seerdb_tree *t = l->t;
+    int rc = 0;
+    while (rc == 0 && l->taken < l->chain.n &&
+           l->chain.links[l->taken].number < below) {
+        const struct sdb_link *link = &l->chain.links[l->taken++];
+        rc = sdb_chain_add(&t->chain, link->number, link->prev, err);
+        t->head = link->number;
+        t->active_file = SDB_LOG_FILE_ASIDE;
+        atomic_store_explicit(&t->last_commit, t->head, memory_order_release);
+    }
+    return rc;
+}
+
+static int load_tables(void *ctx, uint64_t number, const uint64_t *files, size_t n,
+                       seerdb_err *err) NO_TSA
+{
+    struct loading *l = ctx;
+    if (number <= l->flushed)
         return 0;
-    const struct sdb_link key = {r->number, 0};
-    if (c->n == 0 ||
-        bsearch(&key, c->links, c->n, sizeof *c->links, compare_links) == NULL)
-        return sdb_fail(err, SEERDB_CORRUPT,
-                        "a side file of the table %s: a record of commit %" PRIu64
-                        ", which has no link",
-                        (const char *)l->t->desc.name.data, r->number);
-    return sdb_memtable_insert(l->t->active, r, err);
+    int rc = check_link(l, number, "tables", err);
+    if (rc == 0 && (rc = take_links(l, number, err)) == 0)
+        rc = sdb_land_recover(l->t, number, files, n, SDB_LOG_FILE_ASIDE, err);
+    if (rc == 0 && (rc = take_links(l, number + 1, err)) == 0)
+        l->t->active_file = 0; /* what it wrote lies in tables */
+    return rc;
 }
 
 /* The store is not shared yet. */
 static int load_tree(seerdb_tree *t, const struct sdb_aside_desc *desc, seerdb_err *err)
-    NO_TSA
+    REQUIRES(LK_WRITE)
 {
     seerdb *db = t->db;
-    struct loading l = {t, atomic_load_explicit(&t->flushed, memory_order_relaxed)};
+    struct loading l = {
+        .t = t, .flushed = atomic_load_explicit(&t->flushed, memory_order_relaxed)};
     struct sdb_side_options o = {db->fs, db->dir, db->id, t->desc.id};
-    struct sdb_side_taker taker = {load_link, load_record, &l};
+    struct sdb_side_taker taker = {load_link, load_record, load_tables, &l};
     seerdb_err why = {0};
     int rc = sdb_side_read(&o, desc, &taker, &why);
+    if (rc == 0)
+        rc = take_links(&l, UINT64_MAX, &why);
+    sdb_chain_fini(&l.chain);
     if (rc == SEERDB_CORRUPT || rc == SEERDB_NEWER) {
         if ((t->damage = sdb_mem_zalloc(sizeof *t->damage)) == NULL)
             return sdb_fail_nomem(err, sizeof *t->damage);
@@ -485,11 +578,6 @@ static int load_tree(seerdb_tree *t, const struct sdb_aside_desc *desc, seerdb_e
         return sdb_fail_as(err, &why);
     }
     t->aside_loaded = desc->covered;
-    if (t->chain.n > 0) {
-        t->head = t->chain.links[t->chain.n - 1].number;
-        t->active_file = SDB_LOG_FILE_ASIDE;
-        atomic_store_explicit(&t->last_commit, t->head, memory_order_release);
-    }
     return 0;
 }
 
@@ -502,7 +590,9 @@ int sdb_aside_load(seerdb *db, const struct sdb_catalog *c, seerdb_err *err) NO_
         sdb_lock_db(&db->lock);
         seerdb_tree *t = sdb_tree_by_id(db, c->trees[i].id);
         sdb_unlock_db(&db->lock);
+        sdb_lock_write(&db->write_lock);
         rc = load_tree(t, &c->trees[i].aside, err);
+        sdb_unlock_write(&db->write_lock);
     }
     return rc;
 }

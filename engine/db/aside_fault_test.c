@@ -117,6 +117,66 @@ static void what_is_left_of_a_half_flushed_side_file_counts(void **state)
     owner_fini(&o);
 }
 
+/* The same with a spilled commit between them: of the three jobs some are done. */
+static void what_is_left_of_one_with_a_spilled_commit_counts(void **state)
+{
+    (void)state;
+    for (unsigned done = 0; done <= 3; done++) {
+        struct owner o;
+        owner_init(&o, true);
+        (void)live(&o, "X;c a=1;r b=9;c !b=2;r !b=8;c c=3;F;F;F;A");
+        assert_int_equal(o.made, 1);
+        for (o.but = done; o.but > 0;)
+            (void)flush_tree(&o);
+        wait_for_jobs(o.bed.db);
+        for (int i = 0; i < 2; i++) {
+            leave(&o, true);
+            enter(&o);
+            expect_at(&o, o.marker, "a=1 b=2 c=3");
+            aside_now(&o);
+        }
+        o.mute = false;
+        write_as(&o, "d=4", true);
+        assert_int_equal(flush_tree(&o), 0);
+        assert_int_equal(files_of(&o.bed, ".side").n, 0);
+        leave(&o, true);
+        enter(&o);
+        expect_at(&o, o.marker, "a=1 b=2 c=3 d=4");
+        verify(o.bed.db);
+        owner_fini(&o);
+    }
+}
+
+/* It alone knows which tables belong to which commit: they must be there when it has
+ * been put back from a backup. */
+static void a_side_file_that_cannot_be_read_keeps_the_tables_that_it_names(void **state)
+{
+    (void)state;
+    struct owner o;
+    seerdb_err err = {0};
+    seerdb_view *v = NULL;
+    char path[80];
+    owner_init(&o, true);
+    (void)live(&o, "X;c a=1;c !b=2;c c=3;R;A");
+    assert_int_equal(o.made, 1);
+    size_t tables = files_of(&o.bed, ".tbl").n;
+    assert_true(tables > 0);
+    leave(&o, true);
+    snprintf(path, sizeof path, "store/%s", files_of(&o.bed, ".side").first);
+    assert_int_equal(sdb_memfs_flip(o.bed.mem, path, 80, 3), 0);
+    for (int i = 0; i < 2; i++) {
+        enter(&o);
+        assert_int_equal(seerdb_view_open_at(o.tree, o.marker, 0, &v, &err),
+                         SEERDB_CORRUPT);
+        assert_int_equal(files_of(&o.bed, ".tbl").n, tables);
+        leave(&o, false);
+    }
+    assert_int_equal(sdb_memfs_flip(o.bed.mem, path, 80, 3), 0);
+    enter(&o);
+    expect_at(&o, o.marker, "a=1 b=2 c=3");
+    owner_fini(&o);
+}
+
 /* ---- cuts
  * ---------------------------------------------------------------------------- */
 
@@ -139,8 +199,9 @@ static bool try_step(struct owner *o, char what, unsigned i, char *want, size_t 
         if ((rc = seerdb_batch_new(o->bed.db, &b, &err)) == 0 &&
             (rc = seerdb_batch_expect(b, o->tree, o->marker, 0, NULL, &err)) == 0 &&
             (rc = batch_words(b, o->tree, words, &err)) == 0 &&
+            (rc = what == 's' || what == 't' ? seerdb_batch_spill(b, &err) : 0) == 0 &&
             (rc = seerdb_prepare(b, SEERDB_SYNC_FULL, &number, &err)) == 0) {
-            if (what == 'c') {
+            if (what == 'c' || what == 's') {
                 seerdb_commit(b);
                 o->marker = number;
                 assert_int_equal(show_at(o, number, want, room), 0);
@@ -193,6 +254,10 @@ static void a_cut_at_any_operation_loses_nothing(void **state)
         {"c a=1;c b=2;R;A;R", "cFcrAF"},           /* there from the start */
         {"c a=1;c b=2;R;A;c c=3;X;F;F;F;R", "AcXFFFcrAcFA"}, /* one after the other */
         {"c a=1;X;F;F;F", "cAcrcAYcFA"},
+        /* Spilled: s stands, t is rolled back. */
+        {"X;c a=1 b=1;c !b=2;c c=3;R", "AsAF"},
+        {"X;c a=1;c !b=2;r !b=3;R;A;R", "cFtsAF"},
+        {"X;c !a=1;F;F;F", "sAcrtsAYcFA"},
     };
     uint64_t cuts = 0;
     for (size_t s = 0; s < sizeof scenes / sizeof *scenes; s++) {
@@ -226,16 +291,15 @@ static void a_cut_at_any_operation_loses_nothing(void **state)
  * -------------------------------------------------------------------------- */
 
 /* Every allocation fails in turn, and all after it. */
-static void every_allocation_may_fail(void **state)
+static void fail_allocations(const char *life)
 {
-    (void)state;
     uint64_t all = 1;
     for (int64_t n = -1; n < (int64_t)all; n++) {
         struct owner o;
         char want[4096];
         seerdb_err err = {0};
         owner_init(&o, true);
-        (void)live(&o, "c a=1;c b=2;r b=3;c c=3;R;A;R;c d=4;X;F;F;F;c e=5;r f=6");
+        (void)live(&o, life);
         assert_int_equal(show_at(&o, o.marker, want, sizeof want), 0);
         uint64_t before = sdb_mem_allocations();
         sdb_mem_fail_after(n);
@@ -263,12 +327,22 @@ static void every_allocation_may_fail(void **state)
     assert_true(all > 50);
 }
 
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    fail_allocations("c a=1;c b=2;r b=3;c c=3;R;A;R;c d=4;X;F;F;F;c e=5;r f=6");
+    fail_allocations("X;c a=1;c !b=2;r !b=3;c c=3;R;A;R;X;c !d=4;F;F;F;c e=5;r !f=6");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_side_file_that_cannot_be_written_harms_nobody),
         cmocka_unit_test(a_commit_aside_is_not_without_the_rest_of_it),
         cmocka_unit_test(what_is_left_of_a_half_flushed_side_file_counts),
+        cmocka_unit_test(what_is_left_of_one_with_a_spilled_commit_counts),
+        cmocka_unit_test(
+            a_side_file_that_cannot_be_read_keeps_the_tables_that_it_names),
         cmocka_unit_test(a_cut_at_any_operation_loses_nothing),
         cmocka_unit_test(every_allocation_may_fail),
     };

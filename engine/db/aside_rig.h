@@ -41,7 +41,7 @@ static inline int decide(void *ctx, uint64_t below, seerdb_err *err)
 static inline void wait_for_jobs(seerdb *db) NO_TSA
 {
     sdb_lock_db(&db->lock);
-    while (db->jobs != NULL && !sdb_job_all_busy(db))
+    while (db->jobs != NULL && !sdb_job_all_busy(db) && db->bg_err.code == 0)
         sdb_cond_wait(&db->progress, &db->lock);
     sdb_unlock_db(&db->lock);
 }
@@ -100,14 +100,18 @@ static inline void owner_fini(struct owner *o)
     bed_fini(&o->bed);
 }
 
-/* Prepare the words as one commit, and commit or roll back.  Returns its number. */
+/* Prepare the words as one commit, spilled if they begin with !, and commit or roll
+ * back.  Returns its number. */
 static inline uint64_t write_as(struct owner *o, const char *words, bool stands)
 {
+    bool spilled = words[0] == '!';
     seerdb_err err = {0};
     uint64_t number;
     seerdb_batch *b = new_batch(o->bed.db);
     test_ok(seerdb_batch_expect(b, o->tree, o->marker, 0, NULL, &err), &err);
-    add(b, o->tree, words);
+    add(b, o->tree, words + spilled);
+    if (spilled)
+        test_ok(seerdb_batch_spill(b, &err), &err);
     test_ok(seerdb_prepare(b, SEERDB_SYNC_FULL, &number, &err), &err);
     if (stands) {
         seerdb_commit(b);

@@ -35,7 +35,6 @@ struct flush {
     uint64_t fold_floor;  /* reads below it may miss what this flush folded */
     uint64_t last_number; /* of the commits in it */
     uint64_t below;       /* its commits have smaller numbers: known when it froze */
-    uint64_t newest;      /* commit of the tree when it was frozen, counting or not */
     uint64_t aside;       /* the side file that goes with it; 0: none */
     uint64_t file; /* the table's number, kept over retries if it can be; 0: none yet */
 };
@@ -252,7 +251,7 @@ static void note_numbers(struct flush *f, struct sdb_edit *e) REQUIRES(LK_INSTAL
     }
     sdb_edit_tree_numbers(e, id, f->last_number, last, floor);
     struct sdb_aside_desc aside = sdb_catalog_aside(c, id);
-    f->aside = aside.file != 0 && f->newest >= aside.covered ? aside.file : 0;
+    f->aside = aside.file != 0 && f->job.newest >= aside.covered ? aside.file : 0;
     if (f->aside != 0)
         sdb_edit_tree_aside(e, id, &(struct sdb_aside_desc){0});
 }
@@ -286,10 +285,11 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
     if (rc == 0) {
         sdb_lock_db(&db->lock);
         rc = dropped ? 0 : publish(f, member, err);
-        db->frozen_bytes -= sdb_memtable_bytes(f->memtable);
+        db->frozen_bytes -= f->job.memory;
+        f->job.memory = 0;
         f->job.log_file = 0;
         sdb_unlock_db(&db->lock);
-        f->tree->gone = f->newest;
+        f->tree->gone = f->job.newest;
         if (rc != 0) /* the manifest is ahead of us: only reopening is right */
             (void)sdb_break(db, err);
     }
@@ -447,11 +447,13 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
                               .free = flush_free,
                               .db = db,
                               .group = t,
-                              .log_file = t->active_file};
+                              .log_file = t->active_file,
+                              .memory = sdb_memtable_bytes(t->active)};
     f->tree = t;
-    f->newest = sdb_tree_newest(t);
+    f->job.newest = sdb_tree_newest(t);
     f->memtable = t->active; /* takes the writer's count over */
-    f->below = db->next_number;
+    /* While recovery replays the log it gives out no numbers yet. */
+    f->below = f->job.newest < db->next_number ? db->next_number : f->job.newest + 1;
     sdb_lock_db(&db->lock);
     const struct sdb_read_state *old = t->state;
     if ((all = sdb_array_new(old->nmemtables + 1, sizeof *all)) == NULL)
@@ -464,7 +466,7 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
     }
     if (rc == 0) {
         sdb_tree_ref(t);
-        db->frozen_bytes += sdb_memtable_bytes(f->memtable);
+        db->frozen_bytes += f->job.memory;
         state = sdb_tree_set_state(t, state);
         sdb_job_submit(db, &f->job);
     }
@@ -483,12 +485,6 @@ out:
     return rc;
 }
 
-/* The flush that the job is, if it is one of the tree. */
-static struct flush *flush_of(struct sdb_job *job, const seerdb_tree *t)
-{
-    return job->run == flush_run && job->group == t ? (struct flush *)job : NULL;
-}
-
 void sdb_flush_unpin(seerdb_tree *t, uint64_t covered, uint64_t from)
 {
     seerdb *db = t->db;
@@ -497,9 +493,8 @@ void sdb_flush_unpin(seerdb_tree *t, uint64_t covered, uint64_t from)
         t->active_file = above;
     sdb_lock_db(&db->lock);
     for (struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
-        const struct flush *f = flush_of(j, t);
-        above = f != NULL && f->newest > covered ? from : SDB_LOG_FILE_ASIDE;
-        if (f != NULL && j->log_file != 0 && j->log_file < above)
+        above = j->newest > covered ? from : SDB_LOG_FILE_ASIDE;
+        if (j->group == t && j->log_file != 0 && j->log_file < above)
             j->log_file = above;
     }
     sdb_unlock_db(&db->lock);

@@ -9,6 +9,7 @@
 #define SYNC_EVERY_MS    1000u
 #define BACKOFF_FIRST_US UINT64_C(50000)
 #define BACKOFF_LAST_US  UINT64_C(5000000)
+#define HOPELESS         3u /* failures: nobody waits for another try */
 
 /* Can the cause of a failure pass by itself? */
 static bool worth_retrying(int code, int code_before)
@@ -206,16 +207,33 @@ void sdb_job_retry(seerdb *db)
     sdb_cond_signal(&db->work);
 }
 
+/* The job before which nothing of the group of `job` is tried, if BUSY put it off. */
+static const struct sdb_job *put_off_by(const seerdb *db, struct sdb_job *job)
+    REQUIRES(LK_DB)
+{
+    const struct sdb_job *first = first_of_group(db, job);
+    return !first->running && first->why.code == SEERDB_BUSY ? first : NULL;
+}
+
 bool sdb_job_all_busy(const seerdb *db)
 {
     if (db->retry_now && db->jobs != NULL)
         return false;
-    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
-        const struct sdb_job *first = first_of_group(db, j);
-        if (first->running || first->why.code != SEERDB_BUSY)
+    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next)
+        if (put_off_by(db, j) == NULL)
             return false;
-    }
     return true;
+}
+
+size_t sdb_job_memory(const seerdb *db)
+{
+    size_t memory = 0;
+    for (struct sdb_job *j = db->jobs; j != NULL; j = j->next) {
+        const struct sdb_job *first = j->memory > 0 ? put_off_by(db, j) : NULL;
+        if (first == NULL || (db->retry_now && first->failures < HOPELESS))
+            memory += j->memory;
+    }
+    return memory;
 }
 
 void sdb_job_want_sync(seerdb *db)

@@ -22,6 +22,8 @@ struct sdb_job {
     struct sdb_job *next;
     const void *group; /* jobs of one group stay in order; NULL: of none */
     uint64_t log_file; /* the oldest log file its input needs; 0: none */
+    uint64_t newest;   /* the last commit of its input, for who lets go of the log */
+    size_t memory;     /* bytes that its end gives back */
     uint64_t ticket;   /* rising in the order of submission, from 1 */
     unsigned failures;
     uint64_t not_before_us; /* monotonic */
@@ -50,6 +52,11 @@ void sdb_job_retry(seerdb *db) REQUIRES(LK_DB);
 /* Is every queued job put off by BUSY, its own or of the job before it in its group?
  * One that is being tried, or is about to be, is not. */
 bool sdb_job_all_busy(const seerdb *db) REQUIRES(LK_DB);
+
+/* What the queue will give back by itself: the memory of jobs that BUSY does not put
+ * off, neither their own nor that of the job before them in their group.  One that is
+ * about to be tried counts, unless it was put off several times already. */
+size_t sdb_job_memory(const seerdb *db) REQUIRES(LK_DB);
 
 /* Start the worker for the sake of periodic syncs. */
 void sdb_job_want_sync(seerdb *db) EXCLUDES(LK_DB);

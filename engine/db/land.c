@@ -18,11 +18,13 @@
 #include "db/debt.h"
 #include "db/flush.h"
 #include "db/marked.h"
+#include "log/side.h"
 
 struct sdb_landing {
     struct sdb_job job;          /* first member */
     seerdb_tree *tree;           /* a counted handle */
     struct sdb_pending *pending; /* counted */
+    uint64_t aside;              /* the side file that goes with it; 0: none */
 };
 
 static void landing_free(struct sdb_job *job)
@@ -161,18 +163,23 @@ static int publish(struct sdb_landing *l, const struct landed *tables, seerdb_er
     return 0;
 }
 
-/* The tree's numbers with this commit in tables; none of them ever falls. */
-static void note_numbers(const struct sdb_landing *l, struct sdb_edit *e)
+/* The tree's numbers with this commit in tables, none of which ever falls, and whether
+ * it was the last that the side file is there for. */
+static void note_numbers(struct sdb_landing *l, bool counts, struct sdb_edit *e)
     REQUIRES(LK_INSTALL)
 {
     uint64_t id = l->tree->desc.id, number = l->pending->number;
     const struct sdb_catalog *c = sdb_manifest_catalog(l->job.db->manifest);
-    for (size_t i = 0; i < c->ntrees; i++)
+    for (size_t i = 0; i < c->ntrees && counts; i++)
         if (c->trees[i].id == id)
             sdb_edit_tree_numbers(
                 e, id, number,
                 c->trees[i].last_commit > number ? c->trees[i].last_commit : number,
                 c->trees[i].fold_floor);
+    struct sdb_aside_desc aside = sdb_catalog_aside(c, id);
+    l->aside = aside.file != 0 && number >= aside.covered ? aside.file : 0;
+    if (l->aside != 0)
+        sdb_edit_tree_aside(e, id, &(struct sdb_aside_desc){0});
 }
 
 /* List the tables in the manifest and publish them.  No tables: the commit does not
@@ -185,11 +192,13 @@ static int install(struct sdb_landing *l, const struct landed *tables, seerdb_er
     int rc = 0;
     sdb_lock_install(&db->install_lock);
     bool dropped = is_dropped(l->tree);
-    if (!dropped && tables->n > 0) {
+    l->aside = 0;
+    if (!dropped) {
         for (size_t i = 0; i < tables->n; i++)
             sdb_edit_table_add(&e, l->tree->desc.id, &tables->members[i]->desc);
-        note_numbers(l, &e);
-        rc = sdb_install(db, &e, err);
+        note_numbers(l, tables->n > 0, &e);
+        if (e.bytes.size > 0 || e.bytes.failed)
+            rc = sdb_install(db, &e, err);
     }
     if (rc == 0 && !dropped) {
         /* The files are the version's now. */
@@ -208,6 +217,7 @@ static int install(struct sdb_landing *l, const struct landed *tables, seerdb_er
         sdb_lock_db(&db->lock);
         l->job.log_file = 0;
         sdb_unlock_db(&db->lock);
+        l->tree->gone = l->pending->number;
     }
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);
@@ -245,6 +255,8 @@ static int landing_run(struct sdb_job *job, seerdb_err *err)
             sdb_chain_forget(&l->tree->chain, l->pending->number);
         (void)!sdb_log_trim(db, NULL); /* the next flush tries again */
         sdb_unlock_write(&db->write_lock);
+        if (l->aside != 0)
+            sdb_side_remove(db->fs, db->dir, l->aside);
     }
     landed_fini(&tables);
     return rc;
@@ -261,8 +273,11 @@ static int make_pending(seerdb_tree *t, uint64_t number, struct sdb_version *run
     struct sdb_landing *l = sdb_mem_zalloc(sizeof *l);
     if (l == NULL)
         return sdb_fail_nomem(err, sizeof *l);
-    l->job = (struct sdb_job){
-        .run = landing_run, .free = landing_free, .db = db, .group = t};
+    l->job = (struct sdb_job){.run = landing_run,
+                              .free = landing_free,
+                              .db = db,
+                              .group = t,
+                              .newest = number};
     int rc = sdb_pending_new(number, runs, &l->pending, err);
     /* Commits before this one and after it never share a memtable: their tables lie on
      * either side of it. */
@@ -397,6 +412,8 @@ int sdb_land_recover(seerdb_tree *t, uint64_t number, const uint64_t *files, siz
 
 static bool is_named(const seerdb_tree *t, uint64_t file) REQUIRES(LK_DB)
 {
+    if (t != NULL && t->damage != NULL) /* its side file may have */
+        return true;
     for (size_t i = 0; t != NULL && t->pendings != NULL && i < t->pendings->n; i++) {
         const struct sdb_version *runs = t->pendings->all[i]->runs;
         for (size_t k = 0; runs != NULL && k < runs->nmembers; k++)

@@ -155,39 +155,69 @@ static uint64_t head_of(seerdb_tree *t, uint64_t marker,
     return settled ? t->head : atomic_load_explicit(&t->flushed, memory_order_relaxed);
 }
 
+/* The last commit of the tree that the manifest knows of. */
+static uint64_t last_in_manifest(const seerdb_tree *t) REQUIRES(LK_INSTALL)
+{
+    const struct sdb_catalog *c = sdb_manifest_catalog(t->db->manifest);
+    for (size_t i = 0; i < c->ntrees; i++)
+        if (c->trees[i].id == t->desc.id)
+            return c->trees[i].last_commit;
+    return 0;
+}
+
 /* Note durably that what the store has is what the marker stands for, though the
- * marker's commit is not in the log. */
+ * marker's commit is not in the log.  When later commits are in tables there is nothing
+ * left to note: no marker that counts lies below them. */
 static int adopt(seerdb_tree *t, uint64_t marker, seerdb_err *err) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB)
 {
     seerdb *db = t->db;
     struct sdb_edit e = {0};
-    uint64_t last = marker > t->adopted ? marker : t->adopted; /* it never falls */
+    int rc = 0;
     sdb_lock_install(&db->install_lock); /* and no flush changes the others meanwhile */
     sdb_lock_db(&db->lock);
     bool dropped = t->dropped;
     sdb_unlock_db(&db->lock);
-    sdb_edit_tree_numbers(&e, t->desc.id,
-                          atomic_load_explicit(&t->flushed, memory_order_relaxed), last,
-                          atomic_load_explicit(&t->fold_floor, memory_order_relaxed));
-    int rc = dropped ? 0 : sdb_install(db, &e, err);
+    bool news = !dropped && marker > last_in_manifest(t);
+    if (news) {
+        sdb_edit_tree_numbers(
+            &e, t->desc.id, atomic_load_explicit(&t->flushed, memory_order_relaxed),
+            marker, atomic_load_explicit(&t->fold_floor, memory_order_relaxed));
+        rc = sdb_install(db, &e, err);
+    }
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);
     if (rc == 0) {
-        t->adopted = last;
-        t->adopt_due = 0;
+        t->adopted = news ? marker : t->adopted;
+        t->adopt_due = t->lost = 0;
     }
     return rc;
 }
 
+/* The newest commit above the marker, if it is not just one whose owner died before it
+ * decided: later commits built upon such a one only if it counted, and whoever took the
+ * tree over showed a marker that this owner does not know. */
+static uint64_t given_up(const seerdb_tree *t, uint64_t marker) REQUIRES(LK_WRITE)
+{
+    for (size_t i = t->chain.n; i > 0 && t->chain.links[i - 1].number > marker; i--) {
+        const struct sdb_link *l = &t->chain.links[i - 1];
+        if (l->prev > marker || (t->adopted > marker && l->number > t->adopted))
+            return t->chain.links[t->chain.n - 1].number;
+    }
+    return 0;
+}
+
 /* Make the marker the truth of the tree, in memory. */
-static int settle(seerdb_tree *t, uint64_t marker, enum seerdb_marker_state *state,
+static int settle(seerdb_tree *t, uint64_t marker, seerdb_marker_found *found,
                   seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
 {
     seerdb *db = t->db;
     struct sdb_hidden_range *ranges = NULL;
     enum sdb_verdict verdict;
     size_t n;
+    sdb_lock_db(&db->lock);
+    bool settled = t->settled;
+    sdb_unlock_db(&db->lock);
     int rc = resolve(t, marker, &ranges, &n, &verdict, err);
     if (rc != 0)
         return rc;
@@ -202,13 +232,15 @@ static int settle(seerdb_tree *t, uint64_t marker, enum seerdb_marker_state *sta
     if (marker >= db->next_number)
         db->next_number = marker + 1;
     t->head = head_of(t, marker, ranges, n);
+    uint64_t above = settled ? 0 : given_up(t, marker);
     sdb_chain_keep(&t->chain, ranges, n);
     /* release: pairs with the load in read.c */
     atomic_store_explicit(&t->last_commit, marker, memory_order_release);
     if (verdict == SDB_CHAIN_BEHIND) {
-        t->adopt_due = marker;
-        *state = SEERDB_MARKER_BEHIND;
+        t->lost = marker;
+        found->state = SEERDB_MARKER_BEHIND;
     }
+    found->given_up = above;
     /* What was logged above the marker is given up; commits from here on supersede it.
      */
     sdb_lock_db(&db->lock);
@@ -288,7 +320,8 @@ int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
                         unsigned wait_ms, seerdb_marker_found *found, seerdb_err *err)
 {
     seerdb *db = tree->db;
-    enum seerdb_marker_state state = SEERDB_MARKER_CURRENT;
+    seerdb_marker_found seen = {.state = SEERDB_MARKER_CURRENT};
+    bool heard = false;
     int rc = sdb_check_process(db, err);
     if (rc != 0)
         return rc;
@@ -305,16 +338,23 @@ int seerdb_batch_expect(seerdb_batch *batch, seerdb_tree *tree, uint64_t marker,
     sdb_unlock_db(&db->lock);
     if (rc == 0 && (!settled || marker != atomic_load_explicit(&tree->last_commit,
                                                                memory_order_relaxed)))
-        rc = settle(tree, marker, &state, err);
+        rc = settle(tree, marker, &seen, err);
     if (rc == 0 && sdb_marked_in_doubt(tree))
         tree->shown = db->next_number;
+    /* Who asks again has heard the answer: not so who failed, or died, before he could
+     * pass it on. */
+    if (rc == 0 && seen.state == SEERDB_MARKER_CURRENT && tree->lost != 0) {
+        tree->adopt_due = tree->lost;
+        tree->lost = 0;
+        heard = true;
+    }
+    seen.held = tree->head;
     if (found != NULL)
-        *found = (seerdb_marker_found){state, tree->head};
+        *found = seen;
     sdb_unlock_write(&db->write_lock);
     /* A writer does not wait for an owner who cannot make his decisions durable now:
      * until he can, a flush waits, and the manifest does not know. */
-    if (rc == 0 && state == SEERDB_MARKER_BEHIND &&
-        (rc = ask_and_adopt(tree, marker + 1, err)) == SEERDB_BUSY)
+    if (heard && (rc = ask_and_adopt(tree, marker + 1, err)) == SEERDB_BUSY)
         rc = 0;
     return rc;
 }

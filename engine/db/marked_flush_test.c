@@ -4,6 +4,9 @@
 #include "marked_rig.h"
 
 #include "os/clock.h"
+#include "os/thread.h"
+
+#include <stdatomic.h>
 
 static int always(void *ctx, uint64_t below, seerdb_err *err)
 {
@@ -155,6 +158,36 @@ static void rule_6_a_flush_asks_for_the_commits_that_it_writes(void **state)
     owner_free(o);
 }
 
+/* A spilled commit parts the memtables of recovery: what lies before it goes to tables
+ * no sooner than the rest. */
+static void rule_6_a_flush_of_what_recovery_froze_asks_too(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    struct owner *o = owner_new(0);
+    put(o, "k", "one");
+    o->decided = false;
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err), &err);
+    test_ok(
+        seerdb_batch_put(o->batch, o->tree, test_slice("l"), test_slice("two"), &err),
+        &err);
+    test_ok(seerdb_batch_spill(o->batch, &err), &err);
+    test_ok(seerdb_prepare(o->batch, SEERDB_SYNC_FULL, &o->marker, &err), &err);
+    seerdb_commit(o->batch);
+    reopen(o);
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, NULL, &err), &err);
+    test_fails(seerdb_flush(o->db, o->tree, &err), SEERDB_BUSY, &err);
+    assert_int_equal(test_stat(o->db, o->tree, "tables"), 0);
+    o->decided_below = o->marker; /* what lies before the spilled one */
+    test_fails(seerdb_flush(o->db, o->tree, &err), SEERDB_BUSY, &err);
+    assert_int_equal(test_stat(o->db, o->tree, "tables"), 1);
+    o->decided = true;
+    test_ok(seerdb_flush(o->db, o->tree, &err), &err);
+    expect_at(o, o->marker, "k", "one");
+    expect_at(o, o->marker, "l", "two");
+    owner_free(o);
+}
+
 /* Says no at first, and takes its time to say yes. */
 static int decide_slowly(void *ctx, uint64_t below, seerdb_err *err)
 {
@@ -187,6 +220,86 @@ static void writers_wait_for_a_flush_that_is_under_way_at_last(void **state)
     }
     /* Two wait, one is written to, and a commit. */
     assert_true(most < 4 * (256 << 10));
+    owner_free(o);
+}
+
+/* An owner whose decisions take their time. */
+struct gate {
+    _Atomic bool asked, open, done;
+    seerdb *db;
+    seerdb_tree *tree;
+    int rc;
+};
+
+static int decide_at_gate(void *ctx, uint64_t below, seerdb_err *err)
+{
+    struct gate *g = ctx;
+    (void)below;
+    (void)err;
+    atomic_store(&g->asked, true);
+    while (!atomic_load(&g->open))
+        sdb_clock_sleep_us(1000);
+    return 0;
+}
+
+static void *write_to_gate(void *ctx)
+{
+    struct gate *g = ctx;
+    seerdb_err err = {0};
+    seerdb_batch *b = NULL;
+    static char value[16 << 10];
+    uint64_t marker = 0;
+    memset(value, 'v', sizeof value - 1);
+    g->rc = seerdb_batch_new(g->db, &b, &err);
+    for (int i = 0, more = 4; more > 0 && g->rc == 0; i++) {
+        sdb_clock_sleep_us(2000);       /* so that one memtable waits, not two */
+        more -= atomic_load(&g->asked); /* its flush stands at the gate */
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        if ((g->rc = seerdb_batch_expect(b, g->tree, marker, 0, NULL, &err)) == 0 &&
+            (g->rc = seerdb_batch_put(b, g->tree, test_slice(key), test_slice(value),
+                                      &err)) == 0 &&
+            (g->rc = seerdb_prepare(b, SEERDB_SYNC_OFF, &marker, &err)) == 0)
+            seerdb_commit(b);
+    }
+    seerdb_batch_free(b);
+    atomic_store(&g->done, true);
+    return NULL;
+}
+
+/* What cannot be flushed, because its owner is not there to decide, takes its memory;
+ * to wait for that would be to wait for ever.  A writer waits for what is his own. */
+static void memory_of_absent_owners_is_not_waited_for(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    static char value[16 << 10];
+    struct owner *o = owner_new(0);
+    struct gate g = {.db = o->db};
+    seerdb_tree_options options = {.owner = {{9}}, .name = "other", .marked = true};
+    memset(value, 'v', sizeof value - 1);
+    test_ok(seerdb_set_decider(o->db, &o->id, NULL, NULL, &err), &err);
+    for (int i = 0; i < 80; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        put(o, key, value);
+    }
+    double absent = test_stat(o->db, o->tree, "memtable_memory");
+    assert_true(absent > 4 * (256 << 10));
+    test_ok(seerdb_tree_create(o->db, &options, &g.tree, &err), &err);
+    test_ok(seerdb_set_decider(o->db, &options.owner, decide_at_gate, &g, &err), &err);
+    struct sdb_thread thread = {0};
+    test_ok(sdb_thread_start(&thread, "writer", write_to_gate, &g, &err), &err);
+    for (int i = 0; i < 5000 && !atomic_load(&g.done); i++)
+        sdb_clock_sleep_us(1000);
+    bool waited = !atomic_load(&g.done);
+    assert_true(atomic_load(&g.asked));
+    atomic_store(&g.open, true);
+    sdb_thread_join(&thread);
+    assert_int_equal(g.rc, 0);
+    assert_false(waited);
+    test_ok(seerdb_set_decider(o->db, &options.owner, NULL, NULL, &err), &err);
+    seerdb_tree_close(g.tree);
     owner_free(o);
 }
 
@@ -286,7 +399,9 @@ int main(void)
         cmocka_unit_test(
             rule_6_a_flush_does_not_pass_doubt_while_the_next_is_undecided),
         cmocka_unit_test(rule_6_a_flush_asks_for_the_commits_that_it_writes),
+        cmocka_unit_test(rule_6_a_flush_of_what_recovery_froze_asks_too),
         cmocka_unit_test(writers_wait_for_a_flush_that_is_under_way_at_last),
+        cmocka_unit_test(memory_of_absent_owners_is_not_waited_for),
         cmocka_unit_test(
             rule_1_any_commit_after_the_owner_showed_its_marker_ends_the_doubt),
         cmocka_unit_test(a_flush_waits_for_nobody_elses_decision),

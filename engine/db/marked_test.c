@@ -3,7 +3,10 @@
 
 #include "base/rand.h"
 #include "os/clock.h"
+#include "os/faultfs.h"
 #include "os/thread.h"
+
+#include <errno.h>
 
 static void commits_count_as_far_as_the_marker_says(void **state)
 {
@@ -75,8 +78,11 @@ static void a_store_that_lost_its_tail_goes_on_from_there(void **state)
     test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err), &err);
     assert_int_equal(found.state, SEERDB_MARKER_BEHIND);
     assert_int_equal(found.held, o->marker - 5);
-    assert_int_equal(o->decisions, 1);
+    assert_int_equal(o->decisions, 0);
     expect_at(o, o->marker, "k", "one");
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err), &err);
+    assert_int_equal(found.state, SEERDB_MARKER_CURRENT);
+    assert_int_equal(o->decisions, 1);
     reopen(o);
     test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err), &err);
     assert_int_equal(found.state, SEERDB_MARKER_CURRENT);
@@ -107,15 +113,16 @@ static void rule_3_a_lost_tail_is_given_up_durably_only_after_the_decision(void 
             test_ok(seerdb_set_decider(o->db, &o->id, NULL, NULL, &err), &err);
         test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err),
                 &err);
-        assert_int_equal(o->decisions, i < 2);
         assert_int_equal(found.state, SEERDB_MARKER_BEHIND);
         assert_int_equal(found.held, held);
         expect_at(o, o->marker, "k", "one");
         /* Told once as long as the store is open. */
-        test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err),
-                &err);
-        assert_int_equal(found.state, SEERDB_MARKER_CURRENT);
-        assert_int_equal(o->decisions, i < 2);
+        for (int again = 0; again < 2; again++) {
+            test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err),
+                    &err);
+            assert_int_equal(found.state, SEERDB_MARKER_CURRENT);
+            assert_int_equal(o->decisions, i < 2);
+        }
     }
     /* The next decision carries it: here, that of a flush. */
     test_ok(seerdb_set_decider(o->db, &o->id, decide, o, &err), &err);
@@ -127,6 +134,80 @@ static void rule_3_a_lost_tail_is_given_up_durably_only_after_the_decision(void 
     put(o, "k", "two");
     reopen(o);
     expect_at(o, o->marker, "k", "two");
+    owner_free(o);
+}
+
+/* The process dies before it can pass on what it was told, or the disk fails under it:
+ * then the next one is told.  Whoever heard is not told again. */
+static void rule_9_a_loss_is_told_until_somebody_has_heard(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    seerdb_marker_found found;
+    uint64_t last = 0;
+    for (uint64_t pass = 0; pass <= last; pass++) { /* operations before the failure */
+        struct owner *o = owner_new(0);
+        put(o, "k", "one");
+        o->marker += 5;
+        struct sdb_fs *mem = o->fs, *fault = sdb_faultfs_new(mem);
+        close_store(o);
+        o->fs = fault;
+        open_store(o);
+        test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err),
+                &err);
+        assert_int_equal(found.state, SEERDB_MARKER_BEHIND);
+        if (pass % 2 == 1) /* the decision is not what is missing */
+            test_ok(seerdb_flush(o->db, o->tree, &err), &err);
+        reopen(o); /* it died */
+        sdb_faultfs_arm(fault, &(struct sdb_fault){.ops = SDB_FAULT_ALL,
+                                                   .after = pass,
+                                                   .times = UINT64_MAX,
+                                                   .error = EIO});
+        int rc = seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err);
+        bool heard = rc == 0;
+        assert_true(!heard || found.state == SEERDB_MARKER_BEHIND);
+        rc = heard ? seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err)
+                   : rc;
+        assert_true(rc != 0 || found.state == SEERDB_MARKER_CURRENT);
+        last = sdb_faultfs_seen(fault); /* all of them passed: the last round */
+        seerdb_batch_free(o->batch);
+        test_ok(seerdb_set_decider(o->db, &o->id, NULL, NULL, &err), &err);
+        seerdb_tree_close(o->tree);
+        (void)seerdb_close(o->db, NULL);
+        sdb_faultfs_arm(fault, &(struct sdb_fault){0});
+        open_store(o);
+        test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err),
+                &err);
+        assert_true(found.state == SEERDB_MARKER_BEHIND || heard);
+        assert_true(found.state == SEERDB_MARKER_CURRENT || rc != 0);
+        close_store(o);
+        sdb_faultfs_free(fault);
+        o->fs = mem;
+        open_store(o);
+        owner_free(o);
+    }
+    assert_true(last > 1);
+}
+
+/* What is known only now is older than what tables hold since: no number falls. */
+static void rule_9_a_loss_is_heard_of_after_later_commits(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    seerdb_marker_found found;
+    struct owner *o = owner_new(0);
+    put(o, "k", "one");
+    reopen(o);
+    o->marker += 5;
+    put(o, "j", "two");
+    test_ok(seerdb_flush(o->db, o->tree, &err), &err);
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err), &err);
+    assert_int_equal(found.state, SEERDB_MARKER_CURRENT);
+    reopen(o);
+    test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err), &err);
+    assert_int_equal(found.state, SEERDB_MARKER_CURRENT);
+    expect_at(o, o->marker, "k", "one");
+    expect_at(o, o->marker, "j", "two");
     owner_free(o);
 }
 
@@ -244,6 +325,68 @@ static void an_older_owner_is_refused_until_it_is_accepted(void **state)
     reopen(o);
     expect_at(o, o->marker, "k", "four");
     owner_free(o);
+}
+
+/* What happened to a tree before its owner comes with the marker after `first`. */
+static const struct {
+    const char *what; /* p: a commit, r: one that is rolled back, a: accept,
+                         d: one whose owner dies before it decides */
+    size_t first;     /* so many of these the owner knows */
+    bool told;
+} lives[] = {
+    {"p", 1, false},     {"ppp", 3, false},  {"pr", 1, false},
+    {"prr", 1, false},   {"pd", 1, false},   {"prd", 1, false},
+    {"pprpr", 4, false}, {"pp", 1, false}, /* as if its owner had died before it decided
+                                            */
+    {"ppp", 1, true},    {"ppr", 1, true},   {"prpp", 1, true},
+    {"pppd", 2, true},   {"pap", 1, true},   {"papp", 1, true},
+    {"pa", 1, false},    {"papp", 4, false}, {"papp", 3, false},
+    {"pappp", 3, true},  {"pad", 2, false},
+};
+
+/* An older copy of the owner, or another one that took the tree over and went away. */
+static void what_an_older_owner_gives_up_is_told(void **state)
+{
+    (void)state;
+    seerdb_err err = {0};
+    seerdb_marker_found found;
+    for (size_t i = 0; i < sizeof lives / sizeof lives[0]; i++) {
+        struct owner *o = owner_new(0);
+        uint64_t known = 0, newest = 0;
+        for (size_t k = 0; lives[i].what[k] != '\0'; k++) {
+            char c = lives[i].what[k];
+            if (c == 'a')
+                test_ok(seerdb_tree_accept(o->tree, &o->marker, &err), &err);
+            else if (c == 'p')
+                put(o, "k", k < lives[i].first ? "known" : "given up");
+            else
+                newest = c == 'r' ? put_and_roll_back(o, "k", "never")
+                                  : prepare(o, "k", "never");
+            newest = c == 'p' ? o->marker : newest;
+            known = k < lives[i].first ? o->marker : known;
+        }
+        for (int again = 0; again < 3; again++) {
+            reopen(o);
+            o->marker = known;
+            if (again < 2) /* until it writes, every open tells */
+                test_ok(seerdb_batch_expect(o->batch, o->tree, known, 0, &found, &err),
+                        &err);
+            if (again < 2 && found.given_up != (lives[i].told ? newest : 0))
+                fail_msg("%s, %zu known: %" PRIu64 " given up", lives[i].what,
+                         lives[i].first, found.given_up);
+            expect_at(o, known, "k", "known");
+            test_ok(seerdb_batch_expect(o->batch, o->tree, known, 0, &found, &err),
+                    &err);
+            assert_true(again == 2 || found.given_up == 0);
+        }
+        put(o, "j", "next");
+        reopen(o);
+        test_ok(seerdb_batch_expect(o->batch, o->tree, o->marker, 0, &found, &err),
+                &err);
+        assert_int_equal(found.given_up, 0);
+        expect_at(o, o->marker, "k", "known");
+        owner_free(o);
+    }
 }
 
 /* The number that accept gives has no record: what is newest below it must not be a
@@ -602,10 +745,13 @@ int main(void)
         cmocka_unit_test(a_store_that_lost_its_tail_goes_on_from_there),
         cmocka_unit_test(
             rule_3_a_lost_tail_is_given_up_durably_only_after_the_decision),
+        cmocka_unit_test(rule_9_a_loss_is_told_until_somebody_has_heard),
+        cmocka_unit_test(rule_9_a_loss_is_heard_of_after_later_commits),
         cmocka_unit_test(rule_9_writing_goes_on_before_the_tail_is_given_up_durably),
         cmocka_unit_test(a_number_that_the_owner_knows_is_not_given_out),
         cmocka_unit_test(a_store_may_lose_its_tail_more_than_once),
         cmocka_unit_test(an_older_owner_is_refused_until_it_is_accepted),
+        cmocka_unit_test(what_an_older_owner_gives_up_is_told),
         cmocka_unit_test(what_is_in_doubt_is_not_accepted),
         cmocka_unit_test(old_markers_are_served_for_a_while),
         cmocka_unit_test(compaction_keeps_what_readers_of_the_last_seconds_see),

@@ -33,12 +33,20 @@ static unsigned compaction_steps(const seerdb_tree *t) REQUIRES(LK_DB)
     return (runs - RUNS_SLOW) / 2 + 1;
 }
 
+/* Memtables that wait for their flush.  Not those whose owners do not decide: they are
+ * not waited for, or everybody would wait for whoever is not there.  Some of them wait
+ * for this very commit. */
+static size_t waiting_bytes(const seerdb *db) REQUIRES(LK_DB)
+{
+    return db->frozen_bytes > 0 ? sdb_job_memory(db) : 0;
+}
+
 /* Steps of debt in memory. */
 static unsigned memory_steps(const seerdb_batch *b) REQUIRES(LK_DB)
 {
     const seerdb *db = b->db;
-    size_t used = db->frozen_bytes, unit = db->memtable_size / 4;
-    if (used == 0 || sdb_job_all_busy(db))
+    size_t used = waiting_bytes(db), unit = db->memtable_size / 4;
+    if (used == 0)
         return 0;
     for (size_t i = 0; i < b->nslots; i++)
         used += sdb_memtable_bytes(b->slots[i].tree->state->memtables[0]);
@@ -95,13 +103,11 @@ static void slow_down(const seerdb_batch *b) REQUIRES(LK_DB)
 static int wait_for_memory(seerdb *db, seerdb_err *err) REQUIRES(LK_DB)
 {
     int rc = 0;
-    if (db->frozen_bytes < FROZEN_MAX * db->memtable_size)
+    if (waiting_bytes(db) < FROZEN_MAX * db->memtable_size)
         return 0;
     uint64_t from = sdb_clock_mono_us();
-    while (rc == 0 && db->frozen_bytes >= FROZEN_MAX * db->memtable_size) {
+    while (rc == 0 && waiting_bytes(db) >= FROZEN_MAX * db->memtable_size) {
         const seerdb_err *why = db->bg_err.code != 0 ? &db->bg_err : &db->job_err;
-        if (sdb_job_all_busy(db))
-            break; /* they wait for decisions, perhaps for this commit's */
         if (why->code != 0 && why->code != SEERDB_BUSY)
             rc =
                 sdb_fail(err, why->code, "%s: memory is full and cannot be flushed: %s",

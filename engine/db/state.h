@@ -97,8 +97,10 @@ struct seerdb_tree {
                           once settled only those that do not count */
     uint64_t
         adopted GUARDED_BY(LK_WRITE); /* a lost marker that was given up; 0: none */
-    uint64_t adopt_due GUARDED_BY(
-        LK_WRITE); /* one that will be, with the next decision; 0: none */
+    uint64_t lost GUARDED_BY(
+        LK_WRITE); /* one that was told of, but maybe not heard; 0: none */
+    uint64_t adopt_due GUARDED_BY(LK_WRITE); /* one that will be given up, with the next
+                                                decision; 0: none */
     uint64_t shown GUARDED_BY(
         LK_WRITE); /* the next number when the owner last showed a marker other than the
                       last commit logged, which was rolled back; 0: not since then */

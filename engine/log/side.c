@@ -11,7 +11,13 @@
 #define SUFFIX     ".side"
 #define FRAME_FULL ((size_t)64 << 10) /* bytes of payload that end a frame */
 
-enum frame_type { FRAME_NONE = 0, FRAME_RECORDS = 1, FRAME_LINKS = 2, FRAME_END = 3 };
+enum frame_type {
+    FRAME_NONE = 0,
+    FRAME_RECORDS = 1,
+    FRAME_LINKS = 2,
+    FRAME_END = 3,
+    FRAME_TABLES = 4
+};
 
 char *sdb_side_path(const char *dir, uint64_t number)
 {
@@ -31,7 +37,7 @@ void sdb_side_remove(struct sdb_fs *fs, const char *dir, uint64_t number)
 struct sdb_side_writer {
     struct sdb_file *file; /* owned */
     uint64_t number, tree, seed, end;
-    uint64_t nrecords, nlinks;
+    uint64_t nrecords, nlinks, nspilled;
     enum frame_type type;   /* of the frame that payload will be */
     struct sdb_buf payload; /* of the next frame */
     struct sdb_buf bytes;   /* reused: the frame */
@@ -113,6 +119,17 @@ void sdb_side_writer_record(struct sdb_side_writer *w, const struct sdb_record *
     w->nrecords++;
 }
 
+void sdb_side_writer_tables(struct sdb_side_writer *w, uint64_t number,
+                            const uint64_t *files, size_t n)
+{
+    begin_item(w, FRAME_TABLES);
+    sdb_put_varint(&w->payload, number);
+    sdb_put_varint(&w->payload, n);
+    for (size_t i = 0; i < n; i++)
+        sdb_put_varint(&w->payload, files[i]);
+    w->nspilled++;
+}
+
 int sdb_side_writer_finish(struct sdb_side_writer *w, uint64_t covered,
                            struct sdb_aside_desc *out, seerdb_err *err)
 {
@@ -121,6 +138,8 @@ int sdb_side_writer_finish(struct sdb_side_writer *w, uint64_t covered,
     sdb_put_varint(&w->payload, covered);
     sdb_put_varint(&w->payload, w->nrecords);
     sdb_put_varint(&w->payload, w->nlinks);
+    if (w->nspilled > 0)
+        sdb_put_varint(&w->payload, w->nspilled);
     put_frame(w);
     if (w->failed.code != 0 || sdb_file_sync(w->file, &w->failed) != 0)
         return sdb_fail_as(err, &w->failed);
@@ -145,10 +164,14 @@ struct reading {
     const struct sdb_aside_desc *desc; /* borrowed */
     const struct sdb_side_taker *taker;
     uint64_t tree, seed, at; /* at: of the frame looked at */
-    uint64_t nrecords, nlinks;
+    uint64_t nrecords, nlinks, nspilled;
     uint64_t last_link, last_number; /* of the item before; 0: none */
     enum sdb_kind last_kind;         /* of the record before */
     struct sdb_buf last_key;         /* of the record before */
+    bool first_record;               /* comes next, of the file or behind tables */
+    uint64_t last_spilled;           /* commit; 0: none */
+    uint64_t most;                   /* the greatest number of a record so far */
+    struct sdb_buf files;            /* of one spilled commit */
     bool ended;
     struct sdb_buf frame; /* its bytes */
     seerdb_err *err;
@@ -167,7 +190,7 @@ static int read_links(struct reading *g, seerdb_slice payload)
     while (rc == 0 && !sdb_reader_done(&r)) {
         uint64_t number = sdb_get_varint(&r), prev = sdb_get_varint(&r);
         if (r.failed || number > g->desc->covered || prev >= number ||
-            number <= g->last_link || g->nrecords > 0)
+            number <= g->last_link || g->nrecords > 0 || g->nspilled > 0)
             return corrupt(g, "a malformed link");
         g->last_link = number;
         g->nlinks++;
@@ -180,8 +203,8 @@ static int read_links(struct reading *g, seerdb_slice payload)
 static bool in_order(const struct reading *g, const struct sdb_record *r)
 {
     bool range = r->kind == SDB_KIND_RANGE, was_range = g->last_kind == SDB_KIND_RANGE;
-    if (g->nrecords == 0 || range != was_range)
-        return g->nrecords == 0 || was_range;
+    if (g->first_record || range != was_range)
+        return g->first_record || was_range;
     int order = sdb_slice_cmp(r->key, sdb_buf_slice(&g->last_key));
     return order > 0 || (order == 0 && (range ? r->number < g->last_number
                                               : r->number > g->last_number));
@@ -204,9 +227,10 @@ static int read_records(struct reading *g, seerdb_slice payload)
         record.key = sdb_get_slice(&r);
         if (kind != SDB_KIND_TOMBSTONE)
             record.value = sdb_get_slice(&r);
-        if (r.failed || record.number == 0 || record.number > g->desc->covered ||
-            kind == 0 || kind > SDB_KIND_MAX || record.key.size > SEERDB_KEY_MAX ||
-            record.value.size > SEERDB_VALUE_MAX || !in_order(g, &record))
+        if (r.failed || record.number <= g->last_spilled ||
+            record.number > g->desc->covered || kind == 0 || kind > SDB_KIND_MAX ||
+            record.key.size > SEERDB_KEY_MAX || record.value.size > SEERDB_VALUE_MAX ||
+            !in_order(g, &record))
             return corrupt(g, "a malformed record");
         if (kind == SDB_KIND_RANGE && !is_range(&record))
             return corrupt(g, "a malformed range tombstone");
@@ -218,6 +242,8 @@ static int read_records(struct reading *g, seerdb_slice payload)
                             g->file->path, g->at, kind);
         g->last_number = record.number;
         g->last_kind = record.kind;
+        g->most = record.number > g->most ? record.number : g->most;
+        g->first_record = false;
         g->nrecords++;
         sdb_buf_clear(&g->last_key);
         sdb_buf_append_slice(&g->last_key, record.key);
@@ -227,13 +253,42 @@ static int read_records(struct reading *g, seerdb_slice payload)
     return rc;
 }
 
+static int read_tables(struct reading *g, seerdb_slice payload)
+{
+    struct sdb_reader r = sdb_reader_init(payload);
+    int rc = 0;
+    while (rc == 0 && !sdb_reader_done(&r)) {
+        uint64_t number = sdb_get_varint(&r), n = sdb_get_varint(&r);
+        if (r.failed || number <= g->last_spilled || number <= g->most ||
+            number > g->desc->covered || n > payload.size)
+            return corrupt(g, "a malformed spilled commit");
+        sdb_buf_clear(&g->files);
+        for (uint64_t i = 0; i < n; i++) {
+            uint64_t file = sdb_get_varint(&r);
+            if (r.failed || file == 0)
+                return corrupt(g, "a malformed spilled commit");
+            sdb_buf_append(&g->files, &file, sizeof file);
+        }
+        if ((rc = sdb_buf_check(&g->files, g->err)) != 0)
+            return rc;
+        g->last_spilled = number;
+        g->first_record = true;
+        g->nspilled++;
+        rc = g->taker->tables(g->taker->ctx, number,
+                              (const uint64_t *)(void *)g->files.data, (size_t)n,
+                              g->err);
+    }
+    return rc;
+}
+
 static int read_end(struct reading *g, seerdb_slice payload)
 {
     struct sdb_reader r = sdb_reader_init(payload);
     uint64_t tree = sdb_get_varint(&r), covered = sdb_get_varint(&r),
              nrecords = sdb_get_varint(&r), nlinks = sdb_get_varint(&r);
+    uint64_t nspilled = g->nspilled > 0 ? sdb_get_varint(&r) : 0;
     if (!sdb_reader_done(&r) || tree != g->tree || covered != g->desc->covered ||
-        nrecords != g->nrecords || nlinks != g->nlinks)
+        nrecords != g->nrecords || nlinks != g->nlinks || nspilled != g->nspilled)
         return corrupt(g, "its end contradicts the manifest or what stands before");
     g->ended = true;
     return 0;
@@ -250,6 +305,8 @@ static int take_frame(struct reading *g, const struct sdb_frame *f)
         return read_links(g, f->payload);
     case FRAME_END:
         return read_end(g, f->payload);
+    case FRAME_TABLES:
+        return read_tables(g, f->payload);
     default:
         return sdb_fail(g->err, SEERDB_NEWER,
                         "%s: offset %" PRIu64 ": unknown frame type %u", g->file->path,
@@ -324,6 +381,7 @@ int sdb_side_read(const struct sdb_side_options *o, const struct sdb_aside_desc 
         .taker = taker,
         .tree = o->tree,
         .seed = sdb_frame_seed(&o->store, SDB_FILE_SIDE, desc->file),
+        .first_record = true,
         .err = err,
     };
     char *path = sdb_side_path(o->dir, desc->file);
@@ -340,6 +398,7 @@ int sdb_side_read(const struct sdb_side_options *o, const struct sdb_aside_desc 
         rc = read_frames(&g);
     sdb_file_close(g.file);
     sdb_buf_fini(&g.last_key);
+    sdb_buf_fini(&g.files);
     sdb_buf_fini(&g.frame);
     return rc;
 }

@@ -2,10 +2,12 @@
  *
  * side -- a side file: the commits of one tree, out of the way of the log.
  *
- * Life of a writer: new, link (all of them, numbers rising), record (range tombstones
- * by start, then by number falling; then the others by key, then by number rising),
- * finish, free; free without finish abandons the file, which the caller then removes.
- * The first failure sticks: later calls do nothing, finish returns it. Written once,
+ * Life of a writer: new, link (all of them, numbers rising), then for each spilled
+ * commit, numbers rising, the records of commits before it and its tables, the records
+ * of those behind the last one, finish, free.  Records between two of those: range
+ * tombstones by start, then by number falling, and then the others by key, then by
+ * number rising.  Free without finish abandons the file, which the caller then removes.
+ * The first failure sticks: later calls do nothing, finish returns it.  Written once,
  * read once, by one thread; no locks.  FORMAT.md, "Side file". */
 #ifndef SDB_LOG_SIDE_H
 #define SDB_LOG_SIDE_H
@@ -31,6 +33,9 @@ void sdb_side_writer_link(struct sdb_side_writer *w, uint64_t number, uint64_t p
     EXCLUDES(LK_DB);
 void sdb_side_writer_record(struct sdb_side_writer *w, const struct sdb_record *r)
     EXCLUDES(LK_DB);
+/* The tables that a spilled commit wrote; n is 0 if they are gone. */
+void sdb_side_writer_tables(struct sdb_side_writer *w, uint64_t number,
+                            const uint64_t *files, size_t n) EXCLUDES(LK_DB);
 /* Write what is left and sync the file (not its directory); *out is what the manifest
  * must say about it. */
 int sdb_side_writer_finish(struct sdb_side_writer *w, uint64_t covered,
@@ -38,11 +43,13 @@ int sdb_side_writer_finish(struct sdb_side_writer *w, uint64_t covered,
     SDB_MUST_CHECK;
 void sdb_side_writer_free(struct sdb_side_writer *w) EXCLUDES(LK_DB); /* accepts NULL */
 
-/* Who takes what a side file holds, in its order: links, then records, whose bytes are
- * borrowed.  A failure ends the reading. */
+/* Who takes what a side file holds, in its order; bytes and files are borrowed.  A
+ * failure ends the reading. */
 struct sdb_side_taker {
     int (*link)(void *ctx, uint64_t number, uint64_t prev, seerdb_err *err);
     int (*record)(void *ctx, const struct sdb_record *r, seerdb_err *err);
+    int (*tables)(void *ctx, uint64_t number, const uint64_t *files, size_t n,
+                  seerdb_err *err);
     void *ctx;
 };
 

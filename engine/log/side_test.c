@@ -16,6 +16,7 @@ struct rig {
     struct sdb_fs *mem, *fs; /* owned: memory, and the faults in front of it */
     struct sdb_side_options o;
     struct sdb_aside_desc desc;
+    bool spilled; /* the example has spilled commits */
 };
 
 static void rig_init(struct rig *g)
@@ -48,7 +49,7 @@ static struct sdb_record record_of(const char *key, uint64_t number, const char 
     return r;
 }
 
-/* The example of FORMAT.md. */
+/* The examples of FORMAT.md. */
 static int write_example(struct rig *g, seerdb_err *err)
 {
     struct sdb_side_writer *w = NULL;
@@ -58,9 +59,21 @@ static int write_example(struct rig *g, seerdb_err *err)
         return rc;
     sdb_side_writer_link(w, 130, 120);
     sdb_side_writer_link(w, 131, 130);
+    if (g->spilled) {
+        sdb_side_writer_link(w, 132, 131);
+        sdb_side_writer_link(w, 133, 132);
+        sdb_side_writer_link(w, 134, 132);
+    }
     sdb_side_writer_record(w, &one);
     sdb_side_writer_record(w, &two);
-    rc = sdb_side_writer_finish(w, 131, &g->desc, err);
+    if (g->spilled) {
+        const uint64_t files[] = {21, 22};
+        struct sdb_record three = record_of("a", 134, "2");
+        sdb_side_writer_tables(w, 132, files, 2);
+        sdb_side_writer_tables(w, 133, NULL, 0);
+        sdb_side_writer_record(w, &three);
+    }
+    rc = sdb_side_writer_finish(w, g->spilled ? 134 : 131, &g->desc, err);
     sdb_side_writer_free(w);
     return rc;
 }
@@ -100,46 +113,84 @@ static int take_record(void *ctx, const struct sdb_record *r, seerdb_err *err)
     return take(ctx, word, err);
 }
 
+static int take_tables(void *ctx, uint64_t number, const uint64_t *files, size_t n,
+                       seerdb_err *err)
+{
+    char word[64];
+    int at = snprintf(word, sizeof word, "%" PRIu64 ":", number);
+    for (size_t i = 0; i < n && at < 50; i++)
+        at += snprintf(word + at, sizeof word - (size_t)at, "%s%" PRIu64,
+                       i > 0 ? "," : "", files[i]);
+    return take(ctx, word, err);
+}
+
 static int read_back(struct rig *g, struct got *got, seerdb_err *err)
 {
     got->text[0] = '\0';
     got->items = 0;
-    struct sdb_side_taker taker = {take_link, take_record, got};
+    struct sdb_side_taker taker = {take_link, take_record, take_tables, got};
     return sdb_side_read(&g->o, &g->desc, &taker, err);
 }
+
+static void expect_bytes(struct rig *g, const char *hex)
+{
+    seerdb_err err = {0};
+    struct sdb_file *f = NULL;
+    struct sdb_buf bytes = {0};
+    test_ok(write_example(g, &err), &err);
+    test_ok(sdb_fs_open(g->mem, "s/000018.side", SDB_READ, SDB_FOR_OTHER, &f, &err),
+            &err);
+    test_ok(sdb_file_read_all(f, &bytes, &err), &err);
+    test_hex_equal(sdb_buf_slice(&bytes), hex);
+    assert_int_equal(g->desc.file, 18);
+    assert_int_equal(g->desc.size, bytes.size);
+    sdb_buf_fini(&bytes);
+    sdb_file_close(f);
+}
+
+#define HEADER                                                                         \
+    "53 45 45 52 4c 4f 47 31 01 00 00 00 03 00 00 00"                                  \
+    "00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"                                  \
+    "12 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"                                  \
+    "00 00 00 00 00 00 00 00 9d 9c 2e 36 20 91 37 37"
 
 static void the_file_has_the_bytes_of_the_format(void **state)
 {
     (void)state;
-    seerdb_err err = {0};
     struct rig g;
-    struct sdb_file *f = NULL;
-    struct sdb_buf bytes = {0};
     rig_init(&g);
-    test_ok(write_example(&g, &err), &err);
-    test_ok(sdb_fs_open(g.mem, "s/000018.side", SDB_READ, SDB_FOR_OTHER, &f, &err),
-            &err);
-    test_ok(sdb_file_read_all(f, &bytes, &err), &err);
-    test_hex_equal(sdb_buf_slice(&bytes),
-                   "53 45 45 52 4c 4f 47 31 01 00 00 00 03 00 00 00"
-                   "00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
-                   "12 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
-                   "00 00 00 00 00 00 00 00 9d 9c 2e 36 20 91 37 37"
-                   "a0 d1 c6 ce 1d e2 ae 2d 07 00 00 00 02 00 00 00"
-                   "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
-                   "7c ae d1 8c dc 46 5f 71 82 01 78 83 01 82 01 00"
-                   "a5 91 23 3d 64 bc 9b ba 0c 00 00 00 01 00 00 00"
-                   "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
-                   "a4 07 56 f0 a0 d9 50 76 82 01 01 01 61 01 31 83"
-                   "01 02 01 61 00 00 00 00 20 7a 18 94 a7 ff 99 95"
-                   "05 00 00 00 03 00 00 00 00 00 00 00 00 00 00 00"
-                   "00 00 00 00 00 00 00 00 cd 31 36 69 42 f2 40 cc"
-                   "03 83 01 02 02 00 00 00");
-    assert_int_equal(g.desc.file, 18);
-    assert_int_equal(g.desc.size, bytes.size);
+    expect_bytes(&g, HEADER "a0 d1 c6 ce 1d e2 ae 2d 07 00 00 00 02 00 00 00"
+                            "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+                            "7c ae d1 8c dc 46 5f 71 82 01 78 83 01 82 01 00"
+                            "a5 91 23 3d 64 bc 9b ba 0c 00 00 00 01 00 00 00"
+                            "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+                            "a4 07 56 f0 a0 d9 50 76 82 01 01 01 61 01 31 83"
+                            "01 02 01 61 00 00 00 00 20 7a 18 94 a7 ff 99 95"
+                            "05 00 00 00 03 00 00 00 00 00 00 00 00 00 00 00"
+                            "00 00 00 00 00 00 00 00 cd 31 36 69 42 f2 40 cc"
+                            "03 83 01 02 02 00 00 00");
     assert_int_equal(g.desc.covered, 131);
-    sdb_buf_fini(&bytes);
-    sdb_file_close(f);
+    rig_fini(&g);
+    rig_init(&g);
+    g.spilled = true;
+    expect_bytes(&g, HEADER "31 42 52 a7 ad 9c 4e 65 13 00 00 00 02 00 00 00"
+                            "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+                            "be 97 01 cd 70 c6 9e ad 82 01 78 83 01 82 01 84"
+                            "01 83 01 85 01 84 01 86 01 84 01 00 00 00 00 00"
+                            "2c 41 0c b8 6e 35 db b9 0c 00 00 00 01 00 00 00"
+                            "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+                            "ac b1 9c b1 4c 22 d3 dd 82 01 01 01 61 01 31 83"
+                            "01 02 01 61 00 00 00 00 4d 74 76 d2 e9 a3 c3 7b"
+                            "08 00 00 00 04 00 00 00 00 00 00 00 00 00 00 00"
+                            "00 00 00 00 00 00 00 00 94 2e 94 f7 61 24 aa 17"
+                            "84 01 02 15 16 85 01 00 de 81 d6 19 94 9c c4 e6"
+                            "07 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00"
+                            "00 00 00 00 00 00 00 00 f3 cf 39 2b 13 de 3a 79"
+                            "86 01 01 01 61 01 32 00 23 0a d6 be ef b1 26 81"
+                            "06 00 00 00 03 00 00 00 00 00 00 00 00 00 00 00"
+                            "00 00 00 00 00 00 00 00 91 9e 06 cc c5 01 1a bf"
+                            "03 86 01 03 05 02 00 00");
+    assert_int_equal(g.desc.covered, 134);
     rig_fini(&g);
 }
 
@@ -154,6 +205,16 @@ static void what_was_written_is_read(void **state)
     test_ok(read_back(&g, &got, &err), &err);
     assert_string_equal(got.text, "120<130 130<131 a@130=1 a@131-");
     for (got.fail_at = 1; got.fail_at <= 4; got.fail_at++)
+        test_fails(read_back(&g, &got, &err), SEERDB_NOMEM, &err);
+    rig_fini(&g);
+    rig_init(&g);
+    g.spilled = true;
+    got.fail_at = 0;
+    test_ok(write_example(&g, &err), &err);
+    test_ok(read_back(&g, &got, &err), &err);
+    assert_string_equal(got.text, "120<130 130<131 131<132 132<133 132<134 a@130=1 "
+                                  "a@131- 132:21,22 133: a@134=2");
+    for (got.fail_at = 1; got.fail_at <= 10; got.fail_at++)
         test_fails(read_back(&g, &got, &err), SEERDB_NOMEM, &err);
     rig_fini(&g);
 }
@@ -219,13 +280,13 @@ static void large_content_takes_many_frames(void **state)
     rig_fini(&g);
 }
 
-static void a_flipped_bit_or_missing_bytes_are_found(void **state)
+static void damage_is_found(bool spilled)
 {
-    (void)state;
     seerdb_err err = {0};
     struct rig g;
     struct got got = {0};
     rig_init(&g);
+    g.spilled = spilled;
     test_ok(write_example(&g, &err), &err);
     for (uint64_t at = 0; at < g.desc.size; at++) {
         unsigned bit = (unsigned)(at % 8);
@@ -253,6 +314,13 @@ static void a_flipped_bit_or_missing_bytes_are_found(void **state)
     test_fails(read_back(&g, &got, &err), SEERDB_CORRUPT, &err);
     sdb_side_remove(g.fs, "s", 18); /* again is nothing */
     rig_fini(&g);
+}
+
+static void a_flipped_bit_or_missing_bytes_are_found(void **state)
+{
+    (void)state;
+    damage_is_found(false);
+    damage_is_found(true);
 }
 
 static void a_file_that_is_not_the_one_described_is_corrupt(void **state)
@@ -327,6 +395,54 @@ static void content_out_of_order_is_corrupt(void **state)
     }
 }
 
+/* The same for spilled commits: l, t and r with a number are a link, tables, a record.
+ */
+static void spilled_commits_out_of_order_are_corrupt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *items;
+        uint64_t file; /* that the tables are in */
+        int rc;
+    } cases[] = {
+        {"l128 l129 l130 r128 t129 r130", 21, SEERDB_OK},
+        {"l129 l130 t129 t130", 21, SEERDB_OK},
+        {"l130 t130", 0, SEERDB_CORRUPT},
+        {"l129 l130 r130 t129", 21, SEERDB_CORRUPT}, /* a later commit before it */
+        {"l130 r130 t130", 21, SEERDB_CORRUPT},
+        {"l129 l130 t130 r129", 21, SEERDB_CORRUPT}, /* an earlier one behind it */
+        {"l130 t130 r130", 21, SEERDB_CORRUPT},
+        {"l129 l130 t130 t129", 21, SEERDB_CORRUPT},
+        {"l130 t130 t130", 21, SEERDB_CORRUPT},
+        {"l130 t132", 21, SEERDB_CORRUPT}, /* above what is covered */
+        {"l129 t129 l130", 21, SEERDB_CORRUPT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seerdb_err err = {0};
+        struct rig g;
+        struct got got = {0};
+        struct sdb_side_writer *w = NULL;
+        rig_init(&g);
+        test_ok(sdb_side_writer_new(&g.o, 18, &w, &err), &err);
+        for (const char *p = cases[i].items; *p != '\0'; p += 4 + (p[4] == ' ')) {
+            uint64_t number = strtoull(p + 1, NULL, 10);
+            struct sdb_record r = record_of("a", number, "v");
+            if (*p == 'l')
+                sdb_side_writer_link(w, number, 7);
+            else if (*p == 't')
+                sdb_side_writer_tables(w, number, &cases[i].file, 1);
+            else
+                sdb_side_writer_record(w, &r);
+        }
+        test_ok(sdb_side_writer_finish(w, 131, &g.desc, &err), &err);
+        sdb_side_writer_free(w);
+        int rc = read_back(&g, &got, &err);
+        if (rc != cases[i].rc)
+            fail_msg("%s answers %d %s", cases[i].items, rc, err.msg);
+        rig_fini(&g);
+    }
+}
+
 static void every_operation_may_fail(void **state)
 {
     (void)state;
@@ -335,6 +451,7 @@ static void every_operation_may_fail(void **state)
         struct rig g;
         struct got got = {0};
         rig_init(&g);
+        g.spilled = true;
         struct sdb_fault fault = {SDB_FAULT_ALL, NULL, after, 1, ENOSPC, true};
         sdb_faultfs_arm(g.fs, &fault);
         int rc = write_example(&g, &err);
@@ -360,6 +477,7 @@ static void every_allocation_may_fail(void **state)
         struct rig g;
         struct got got = {0};
         rig_init(&g);
+        g.spilled = true;
         sdb_mem_fail_after(after);
         int rc = write_example(&g, &err);
         if (rc == 0)
@@ -385,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_or_missing_bytes_are_found),
         cmocka_unit_test(a_file_that_is_not_the_one_described_is_corrupt),
         cmocka_unit_test(content_out_of_order_is_corrupt),
+        cmocka_unit_test(spilled_commits_out_of_order_are_corrupt),
         cmocka_unit_test(every_operation_may_fail),
         cmocka_unit_test(every_allocation_may_fail),
     };
