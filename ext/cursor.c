@@ -259,6 +259,18 @@ void svt_cursor_free_spares(struct svt_table *t)
     t->nspares = 0;
 }
 
+/* The plan has promised one row.  Where the values are not one key SQLite must make
+ * another one (plan.c): it prepares the statement again. */
+static bool breaks_promise(struct svt_cursor *c, int idx_num)
+{
+    const struct svt_ranges *r = &c->ranges;
+    if ((idx_num & SVT_PLAN_UNIQUE) == 0 || r->n == 0 ||
+        (r->n == 1 && r->list[0].point))
+        return false;
+    c->table->wide = true;
+    return true;
+}
+
 int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_str,
                       int argc, sqlite3_value **argv)
 {
@@ -269,6 +281,8 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
     c->eof = true;
     c->at = 0;
     int rc = svt_ranges_make(&c->ranges, idx_num, argc, argv);
+    if (rc == SQLITE_OK && breaks_promise(c, idx_num))
+        rc = SQLITE_SCHEMA;
     if (rc == SQLITE_OK)
         rc = enter_view(c);
     if (rc != SQLITE_OK || c->ranges.n == 0)

@@ -183,6 +183,14 @@ static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
     info->idxFlags = plan->unique ? SQLITE_INDEX_SCAN_UNIQUE : 0;
 }
 
+/* SQLite sets all bits for an UPDATE (plan.c says what it is good for), of a SELECT
+ * those of columns that there are. */
+static bool is_update(const struct svt_table *t, const sqlite3_index_info *info)
+{
+    int ncolumns = t->schema.ncolumns + 1; /* with a hidden one */
+    return ncolumns < 64 && info->colUsed >> 63 != 0;
+}
+
 /* An estimate; a store that is out of reach does not fail the prepare. */
 static uint64_t count_rows(struct svt_table *t)
 {
@@ -257,7 +265,8 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         .norder = info->nOrderBy,
         .rows = count_rows(t),
         .in_at_once = true,
-        .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS")};
+        .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS"),
+        .begins_anew = !t->wide && is_update(t, info)};
     if ((rc = svt_plan_choose(&request, &plan)) != SQLITE_OK)
         goto out;
     if ((rc = refine(t, &request, info, &plan)) != SQLITE_OK)

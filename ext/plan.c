@@ -8,6 +8,15 @@
  * only where one row at most can match: `textkey = (SELECT integer)` matches '5', '05',
  * '5.0'. It stays out for `textkey = ?` too, which looks the same from here.
  *
+ * Except in an UPDATE, which is much dearer without it: SQLite then keeps the rows in a
+ * table of its own first. There the promise is given and kept by the cursor: it sees
+ * the values, and most of them are equal to one key only.  Where one is not, xFilter
+ * answers SQLITE_SCHEMA, the statement is undone, prepared again, this time without the
+ * promise, and begins anew; an UPDATE has shown nobody a row before.  A SELECT may
+ * have, and of a LEFT JOIN that was dropped the cursor hears nothing.  UPDATE is known
+ * by its mask of used columns, which has all bits set, those of no column too; DELETE
+ * has no such sign.
+ *
  * sqlite3_vtab_rhs_value also knows the value of CAST('5' AS INTEGER), which unlike the
  * literal 5 has an affinity of its own: compared with a TEXT or untyped column it is
  * equal to '05'.  Texts, blobs and NULL compare alike with or without a cast; so only
@@ -39,7 +48,8 @@
 /* Constraints by their numbers; -1: none. */
 struct choice {
     int eq[MAX_PARTS];
-    bool single[MAX_PARTS]; /* the equality leaves one value for certain */
+    bool single[MAX_PARTS];  /* the equality leaves one value for certain */
+    bool hopeful[MAX_PARTS]; /* it may; the cursor will see */
     int neq;
     int lower, upper;
     int in; /* handled as a list */
@@ -166,6 +176,7 @@ static void choose_constraints(const struct svt_plan_request *r, struct choice *
         if (c->in && !is_numeric(s, ch->neq))
             ch->in = i;
         ch->single[ch->neq] = !c->in && is_exact(s, c, ch->neq);
+        ch->hopeful[ch->neq] = r->begins_anew && !c->in && !c->literal;
         ch->eq[ch->neq++] = i;
     }
     if (ch->neq == nparts)
@@ -361,7 +372,7 @@ int svt_plan_choose(const struct svt_plan_request *r, struct svt_plan *out)
         take_all(r, &ch, out);
         out->unique = ch.neq == count_parts(r->schema);
         for (int i = 0; i < ch.neq; i++)
-            out->unique = out->unique && ch.single[i];
+            out->unique = out->unique && (ch.single[i] || ch.hopeful[i]);
     }
     out->order_consumed =
         r->norder > 0 && (out->unique || gives_order(r, &ch, &reverse));

@@ -40,7 +40,7 @@
 #define SVT_PLAN_UPPER        0x0400
 #define SVT_PLAN_UPPER_STRICT 0x0800
 #define SVT_PLAN_REVERSE      0x1000 /* walk backwards */
-#define SVT_PLAN_UNIQUE       0x2000 /* at most one row, for certain */
+#define SVT_PLAN_UNIQUE       0x2000 /* SQLite takes one row at most: see below */
 #define SVT_PLAN_HIDDEN_KEY   0x4000 /* one equality: the _key of a composite table */
 #define SVT_PLAN_IN           0x8000 /* see below */
 /* BLOBS: the bounds may be those of LIKE or GLOB, which also see blobs: beside the
@@ -48,6 +48,9 @@
  *
  * IN: the argv of the last equality is a list (sqlite3_vtab_in_first, _in_next).  Each
  * of its values is treated like an equality's; rows come once, in the order of keys.
+ *
+ * UNIQUE: one row at most is equal to the values, whatever they are; but in a plan that
+ * was made for begins_anew only if the values become one key.
  *
  * The literal bit: the part has TEXT or BLOB affinity and the value is a literal, to be
  * compared as it is.  Bit i for the i-th argv. */
@@ -81,6 +84,9 @@ struct svt_plan_request {
     bool in_at_once;
     /* sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS"). */
     bool like_skips_blobs;
+    /* The statement is an UPDATE of the table, and whoever runs it begins it anew,
+     * without this, when a value turns out to be equal to several keys. */
+    bool begins_anew;
 };
 
 struct svt_plan {

@@ -48,7 +48,7 @@ struct plan_case {
     int n;
     struct svt_plan_order order[4];
     int norder;
-    bool in_at_once, like_skips_blobs;
+    bool in_at_once, like_skips_blobs, begins_anew;
     /* expected: */
     const char *idx_str;
     int flags; /* idx_num without the number of equalities */
@@ -80,7 +80,8 @@ static void check_case(const struct svt_schema *s, const struct plan_case *c)
                                  .norder = c->norder,
                                  .rows = 1000000,
                                  .in_at_once = c->in_at_once,
-                                 .like_skips_blobs = c->like_skips_blobs};
+                                 .like_skips_blobs = c->like_skips_blobs,
+                                 .begins_anew = c->begins_anew};
     assert_int_equal(svt_plan_choose(&r, &p), SQLITE_OK);
     if (strcmp(p.idx_str, c->idx_str) != 0)
         fail_msg("%s: \"%s\", wanted \"%s\"", c->name, p.idx_str, c->idx_str);
@@ -300,6 +301,41 @@ static const struct plan_case text_cases[] = {
      {LITERAL(0, EQ, SQLITE_FLOAT)},
      1,
      .idx_str = "k=?",
+     .neq = 1,
+     .argv = {1},
+     .omit = "0"},
+    {.name = "hope",
+     {C(0, EQ)},
+     1,
+     .begins_anew = true,
+     .idx_str = "k=?",
+     .flags = UNIQUE,
+     .neq = 1,
+     .argv = {1},
+     .omit = "0"},
+    {.name = "no hope for a number",
+     {LITERAL(0, EQ, SQLITE_INTEGER)},
+     1,
+     .begins_anew = true,
+     .idx_str = "k=?",
+     .neq = 1,
+     .argv = {1},
+     .omit = "0"},
+    {.name = "no hope for a range",
+     {C(0, GE)},
+     1,
+     .begins_anew = true,
+     .idx_str = "k>=?",
+     .flags = LOWER,
+     .argv = {1},
+     .omit = "0"},
+    {.name = "no hope for a list",
+     {IN(0)},
+     1,
+     .in_at_once = true,
+     .begins_anew = true,
+     .idx_str = "k IN ?",
+     .flags = SVT_PLAN_IN,
      .neq = 1,
      .argv = {1},
      .omit = "0"},

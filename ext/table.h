@@ -95,6 +95,8 @@ struct svt_table {
     struct svt_txn *joined;    /* borrowed: SQLite has the object in its transaction */
     struct svt_cursor *spares; /* owned: cursor.c's, waiting for the next statement */
     int nspares;
+    bool wide; /* an UPDATE met a value that is equal to several keys: do not hope for
+                  the contrary again */
 
     /* What marker.c knows of the shadow row. */
     const sqlite3_file *wal; /* borrowed, never followed: SQLite's write-ahead log when

@@ -172,6 +172,18 @@ static int read_column(struct svt_table *t, struct svt_write *w, int i,
     return SQLITE_OK;
 }
 
+/* Whether the statement gives the hidden _key.  UPDATE ... FROM hands back what it
+ * found there, as if it had been set. */
+static bool gives_hidden(struct svt_write *w, sqlite3_value *v)
+{
+    int type = sqlite3_value_type(v);
+    if (!w->update || type != SQLITE_BLOB)
+        return type != SQLITE_NULL;
+    const void *p = sqlite3_value_blob(v);
+    size_t n = (size_t)sqlite3_value_bytes(v);
+    return p == NULL || n != w->old_key.size || memcmp(p, w->old_key.data, n) != 0;
+}
+
 static int read_columns(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
 {
     const struct svt_schema *s = &t->schema;
@@ -181,7 +193,7 @@ static int read_columns(struct svt_table *t, struct svt_write *w, sqlite3_value 
             return rc;
     }
     sqlite3_value *hidden = s->shape == SVT_SHAPE_COMPOSITE ? argv[s->ncolumns] : NULL;
-    if (hidden != NULL && sqlite3_value_type(hidden) != SQLITE_NULL)
+    if (hidden != NULL && gives_hidden(w, hidden))
         return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
                         "%s: the column _key cannot be given: it is made of the key "
                         "columns",

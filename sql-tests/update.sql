@@ -86,3 +86,20 @@ SELECT * FROM w;
 SELECT * FROM c;
 SELECT * FROM n;
 SELECT k, small, length(large), typeof(large) FROM big;
+-- With a composite key UPDATE FROM hands the hidden key back.
+CREATE TABLE s(a, b, v);
+INSERT INTO s VALUES ('y', 11, 'from'), ('q', 1, 'nobody');
+UPDATE c SET v = s.v FROM s WHERE s.a = c.a;
+SELECT changes(), count(*) FROM c WHERE v = 'from';
+-- One pass, or two where the value is equal to several keys.
+CREATE VIRTUAL TABLE e USING seerdb(k TEXT PRIMARY KEY, v);
+INSERT INTO e VALUES ('5', 1), ('05', 2), ('x', 3);
+.parameter init
+.parameter set ?1 5
+UPDATE e SET v = v + 10 WHERE k = 'x';
+UPDATE e SET v = v + 10 WHERE k = ?1;
+SELECT * FROM e;
+UPDATE e SET v = v + 100 WHERE k = CAST(?1 AS INTEGER);
+SELECT changes();
+UPDATE e SET v = v + 1000 WHERE k = ?1 || '';
+SELECT * FROM e;

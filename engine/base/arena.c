@@ -16,18 +16,38 @@ struct sdb_arena_chunk {
     size_t sourced; /* its size, for the source; 0: it is the heap's */
 };
 
+static void free_chunks(struct sdb_arena *a, struct sdb_arena_chunk *c)
+{
+    while (c != NULL) {
+        struct sdb_arena_chunk *older = c->older;
+        if (c->sourced != 0)
+            a->source.give(a->source.ctx, c, c->sourced);
+        else
+            sdb_mem_free(c);
+        c = older;
+    }
+}
+
 void sdb_arena_fini(struct sdb_arena *a)
 {
-    while (a->chunks != NULL) {
-        struct sdb_arena_chunk *older = a->chunks->older;
-        if (a->chunks->sourced != 0)
-            a->source.give(a->source.ctx, a->chunks, a->chunks->sourced);
-        else
-            sdb_mem_free(a->chunks);
-        a->chunks = older;
-    }
+    free_chunks(a, a->chunks);
+    a->chunks = NULL;
     a->next = a->end = NULL;
     atomic_store_explicit(&a->bytes, 0, memory_order_relaxed);
+}
+
+void sdb_arena_clear(struct sdb_arena *a, size_t keep)
+{
+    struct sdb_arena_chunk *c = a->chunks;
+    size_t size = c != NULL ? (size_t)(a->end - (uint8_t *)c) : 0;
+    if (c == NULL || c->sourced != 0 || size > keep) {
+        sdb_arena_fini(a);
+        return;
+    }
+    free_chunks(a, c->older);
+    c->older = NULL;
+    a->next = (uint8_t *)(c + 1);
+    atomic_store_explicit(&a->bytes, size, memory_order_relaxed);
 }
 
 /* Start a chunk with room for at least `size` bytes at any alignment. */

@@ -29,6 +29,10 @@ struct sdb_arena {
 
 void sdb_arena_fini(struct sdb_arena *a); /* accepts all zeros */
 
+/* Everything that was handed out is free again.  Keeps the newest chunk for what comes
+ * if that is one of the heap's of at most `keep` bytes. */
+void sdb_arena_clear(struct sdb_arena *a, size_t keep);
+
 /* `size` bytes aligned to `align` (a power of two up to 64), or NULL. */
 void *sdb_arena_alloc(struct sdb_arena *a, size_t size, size_t align) SDB_MUST_CHECK;
 

@@ -53,6 +53,30 @@ static void a_large_arena_makes_few_calls(void **state)
     sdb_arena_fini(&a);
 }
 
+static void a_cleared_arena_keeps_little(void **state)
+{
+    struct sdb_arena a = {0};
+    (void)state;
+    sdb_arena_clear(&a, 100000);
+    assert_int_equal(sdb_arena_bytes(&a), 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            uint8_t *p = sdb_arena_alloc(&a, 500, 8);
+            assert_non_null(p);
+            memset(p, i, 500);
+        }
+        size_t before = sdb_arena_bytes(&a);
+        sdb_arena_clear(&a, 100000);
+        assert_in_range(sdb_arena_bytes(&a), 4096, round == 0 ? before - 1 : before);
+    }
+    size_t kept = sdb_arena_bytes(&a);
+    assert_non_null(sdb_arena_alloc(&a, kept - 256, 8)); /* all of it is free */
+    assert_int_equal(sdb_arena_bytes(&a), kept);
+    sdb_arena_clear(&a, kept - 1);
+    assert_int_equal(sdb_arena_bytes(&a), 0);
+    sdb_arena_fini(&a);
+}
+
 static void reserved_memory_is_there(void **state)
 {
     seerdb_err err = {0};
@@ -151,6 +175,7 @@ int main(void)
         cmocka_unit_test(pieces_are_aligned_and_do_not_overlap),
         cmocka_unit_test(a_small_arena_costs_little),
         cmocka_unit_test(a_large_arena_makes_few_calls),
+        cmocka_unit_test(a_cleared_arena_keeps_little),
         cmocka_unit_test(reserved_memory_is_there),
         cmocka_unit_test(without_memory_the_arena_stays_usable),
         cmocka_unit_test(large_chunks_come_from_the_source_and_go_back),

@@ -9,6 +9,7 @@
 #define WORTH_SHARING ((size_t)1 << 20)
 /* A part with that many range tombstones in memory spills. */
 #define RANGES_MOST 1000u
+#define SPARE_OF      8 /* a spare memtable has an eighth of the share at most */
 
 static void scratch_free(seerdb_pin *pin)
 {
@@ -64,12 +65,31 @@ static void drop_slots(seerdb_batch *b)
     b->nslots = 0;
 }
 
+/* Small transactions that follow one another need not make memtables anew: keep the
+ * first part's, if it is in nobody else's hands and small beside what a batch may have.
+ */
+static void keep_spare(seerdb_batch *b)
+{
+    struct sdb_scratch *s = b->scratch;
+    if (b->spare != NULL || s == NULL || s->nparts == 0 ||
+        sdb_memtable_is_shared(s->parts[0].memtable))
+        return;
+    struct sdb_memtable *m = s->parts[0].memtable;
+    sdb_memtable_clear(m);
+    if (sdb_memtable_bytes(m) > b->db->batch_share / SPARE_OF)
+        return;
+    s->parts[0].memtable = NULL;
+    b->spare = m;
+}
+
 void sdb_batch_reset(seerdb_batch *b)
 {
     bool spilled = false;
     for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts; i++)
         spilled = spilled || b->scratch->parts[i].since > 0;
     drop_slots(b);
+    if (sdb_check_process(b->db, NULL) == 0)
+        keep_spare(b);
     if (b->scratch != NULL)
         seerdb_pin_unref(&b->scratch->pin);
     b->scratch = NULL;
@@ -79,9 +99,20 @@ void sdb_batch_reset(seerdb_batch *b)
     b->nmarks = 0;
     b->lost = false;
     if (sdb_check_process(b->db, NULL) == 0)
-        account(b, 0);
+        account(b, b->spare != NULL ? sdb_memtable_bytes(b->spare) : 0);
     if (spilled)
         sdb_empty_graveyard(b->db);
+}
+
+void sdb_batch_drop_spare(seerdb_batch *b)
+{
+    if (b->spare == NULL)
+        return;
+    size_t bytes = sdb_memtable_bytes(b->spare);
+    sdb_memtable_unref(b->spare);
+    b->spare = NULL;
+    if (sdb_check_process(b->db, NULL) == 0)
+        account(b, b->bytes - bytes);
 }
 
 struct sdb_batch_part *sdb_batch_part(const seerdb_batch *b, const seerdb_tree *t)
@@ -145,13 +176,16 @@ static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **
     if (parts == NULL)
         return sdb_fail_nomem(err, sizeof *parts);
     s->parts = parts;
-    struct sdb_memtable *m;
-    if ((rc = sdb_new_memtable(b->db, &m, err)) != 0)
+    struct sdb_memtable *m = b->spare;
+    b->spare = NULL;
+    size_t bytes = m != NULL ? sdb_memtable_bytes(m) : 0; /* accounted already */
+    if (m == NULL && (rc = sdb_new_memtable(b->db, &m, err)) != 0)
         return rc;
     sdb_lock_db(&b->db->lock);
     sdb_tree_ref(t);
     sdb_unlock_db(&b->db->lock);
-    s->parts[s->nparts] = (struct sdb_batch_part){.tree = t, .memtable = m};
+    s->parts[s->nparts] =
+        (struct sdb_batch_part){.tree = t, .memtable = m, .bytes = bytes};
     *out = &s->parts[s->nparts++];
     return 0;
 }

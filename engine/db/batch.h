@@ -53,7 +53,9 @@ struct seerdb_batch {
     uint64_t ordinal;             /* of the last write */
     struct sdb_batch_mark *marks; /* owned; rising.  Room for one more, always */
     size_t nmarks, marks_capacity;
-    size_t bytes; /* of the memtables */
+    /* Owned: an empty memtable for the next transaction's first part; NULL: none. */
+    struct sdb_memtable *spare;
+    size_t bytes; /* of the memtables, the spare one's too */
     size_t held;  /* of these and the indexes of private tables, as the store counts */
     bool lost;    /* rolled back to what no mark had kept apart: good for nothing */
     enum sdb_batch_phase phase;
@@ -94,5 +96,8 @@ int sdb_batch_encode(seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
 
 /* Drop all writes; the batch is as new. */
 void sdb_batch_reset(seerdb_batch *b);
+
+/* Free what a reset keeps for the next transaction. */
+void sdb_batch_drop_spare(seerdb_batch *b);
 
 #endif

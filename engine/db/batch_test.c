@@ -39,6 +39,44 @@ static void a_batch_is_seen_by_its_readers_only(void **state)
     bed_fini(&b);
 }
 
+/* A batch uses its memory again, but not under a reader. */
+static void what_was_found_in_a_batch_outlives_its_commit(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    (void)state;
+    bed_new(&b);
+    seerdb_tree *t = create_tree(b.db, 1), *u = create_tree(b.db, 2);
+    seerdb_batch *batch = new_batch(b.db);
+    seerdb_view *v = new_view(t);
+    seerdb_value got = {.pin = NULL};
+    for (int round = 0; round < 6; round++) {
+        /* The first memtable is the one that is used again. */
+        if (round % 3 == 2)
+            add(batch, u, "k=other");
+        add(batch, t, round % 2 == 0 ? "a=even k=even" : "a=odd k=odd");
+        if (round % 3 == 0) { /* held until the batch has been written again */
+            seerdb_pin_unref(got.pin);
+            test_ok(seerdb_get(v, batch, SEERDB_BATCH_ALL, test_slice("k"), &got, &err),
+                    &err);
+        }
+        if (round == 4)
+            test_ok(seerdb_rollback(batch, &err), &err);
+        else
+            test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+        assert_true(seerdb_batch_is_empty(batch, NULL));
+        test_slice_equal(got.bytes, test_slice(round < 3 ? "even" : "odd"));
+        expect(t, round % 2 == 0 && round != 4 ? "a=even k=even" : "a=odd k=odd");
+    }
+    seerdb_pin_unref(got.pin);
+    expect(u, "k=other");
+    seerdb_view_close(v);
+    seerdb_batch_free(batch);
+    seerdb_tree_close(t);
+    seerdb_tree_close(u);
+    bed_fini(&b);
+}
+
 static void one_commit_has_one_number_for_all_its_trees(void **state)
 {
     struct bed b;
@@ -441,6 +479,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_forgotten_is_not_committed),
         cmocka_unit_test(a_batch_is_seen_by_its_readers_only),
+        cmocka_unit_test(what_was_found_in_a_batch_outlives_its_commit),
         cmocka_unit_test(one_commit_has_one_number_for_all_its_trees),
         cmocka_unit_test(marks_nest_and_can_be_returned_to_again_and_again),
         cmocka_unit_test(what_was_rolled_back_is_not_in_the_log),

@@ -358,7 +358,12 @@ void *sdb_compactor_main(void *arg) NO_TSA
     while (!db->closing) {
         uint64_t wait_us = UINT64_MAX;
         seerdb_tree *t = next_tree(db, &wait_us);
-        if (t == NULL && wait_us == UINT64_MAX) {
+        bool dead = atomic_load_explicit(&db->graveyard, memory_order_relaxed) != NULL;
+        if (t == NULL && dead) { /* what readers held until now */
+            sdb_unlock_db(&db->lock);
+            sdb_empty_graveyard(db);
+            sdb_lock_db(&db->lock);
+        } else if (t == NULL && wait_us == UINT64_MAX) {
             sdb_cond_wait(&db->debt, &db->lock);
         } else if (t == NULL) {
             (void)sdb_cond_wait_ms(&db->debt, &db->lock, wait_us / 1000 + 1);

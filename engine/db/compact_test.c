@@ -215,6 +215,29 @@ static void readers_keep_what_they_opened(void **state)
     bed_fini(&b);
 }
 
+/* The last reader writes nothing and waits for nobody. */
+static void what_only_a_reader_held_goes_when_it_ends(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_new(&b);
+    seerdb_tree *t = create_tree(b.db, 1);
+    fill(t, 0, 500, 1);
+    flush(b.db);
+    seerdb_view *v = new_view(t);
+    fill(t, 0, 500, 2);
+    compact(b.db);
+    size_t tables = (size_t)stat_of(b.db, t, "tables");
+    assert_true(files_of(&b, ".tbl").n > tables);
+    seerdb_view_close(v);
+    for (int i = 0; i < 5000 && files_of(&b, ".tbl").n > tables; i++)
+        sdb_clock_sleep_us(1000);
+    assert_int_equal(files_of(&b, ".tbl").n, tables);
+    expect_filled(t, 0, 500, 2);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
 struct caller {
     struct sdb_thread thread;
     seerdb *db;
@@ -517,6 +540,109 @@ static void small_commits_wait_for_nobody_until_runs_are_many(void **state)
     bed_fini(&b);
 }
 
+/* Get the keys from .. from + n one by one; they have the value of the round. */
+static void get_filled(seerdb_tree *t, unsigned from, unsigned n, unsigned round)
+{
+    seerdb_err err = {0};
+    char key[16];
+    seerdb_view *v = new_view(t);
+    for (unsigned i = 0; i < n; i++) {
+        seerdb_value value = {.pin = NULL};
+        snprintf(key, sizeof key, "k%08u", from + i);
+        test_ok(seerdb_get(v, NULL, 0, test_slice(key), &value, &err), &err);
+        assert_int_equal(atoi(value.bytes.data), round);
+        seerdb_pin_unref(value.pin);
+    }
+    seerdb_view_close(v);
+}
+
+/* Two runs, and what of them was read. */
+static seerdb_tree *make_runs(struct bed *b, unsigned read)
+{
+    seerdb_err err = {0};
+    bed_init(b);
+    b->o.memory_limit = 8 * SMALL_MEMORY;
+    bed_open_ok(b);
+    seerdb_tree *t = create_tree(b->db, 1);
+    test_ok(seerdb_pause(b->db, &err), &err);
+    fill(t, 0, 3000, 1);
+    flush(b->db);
+    fill(t, 0, 3000, 2);
+    flush(b->db);
+    test_ok(seerdb_continue(b->db, &err), &err);
+    get_filled(t, 0, read, 2);
+    return t;
+}
+
+static void what_was_read_is_in_memory_after_a_compaction_too(void **state)
+{
+    (void)state;
+    struct bed b;
+    seerdb_tree *t = make_runs(&b, 3000);
+    compact(b.db);
+    double before = stat_of(b.db, NULL, "cache_misses");
+    assert_true(before > 0);
+    get_filled(t, 0, 3000, 2);
+    assert_true(stat_of(b.db, NULL, "cache_misses") == before);
+    expect_filled(t, 0, 3000, 2);
+    verify(b.db);
+    /* One copy of the rows, not the one of the old tables as well. */
+    double raw = stat_of(b.db, t, "table_raw_bytes");
+    assert_true(stat_of(b.db, NULL, "cache_memory") > raw);
+    assert_true(stat_of(b.db, NULL, "cache_memory") < 2 * raw);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
+static void what_nobody_read_takes_no_memory_after_a_compaction(void **state)
+{
+    (void)state;
+    struct bed b;
+    seerdb_tree *t = make_runs(&b, 0);
+    compact(b.db);
+    assert_true(stat_of(b.db, NULL, "cache_memory") == 0);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+    t = make_runs(&b, 600); /* a fifth */
+    compact(b.db);
+    double raw = stat_of(b.db, t, "table_raw_bytes");
+    assert_true(stat_of(b.db, NULL, "cache_memory") > raw / 10);
+    assert_true(stat_of(b.db, NULL, "cache_memory") < raw / 2);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
+static void tables_that_are_gone_leave_no_blocks_behind(void **state)
+{
+    (void)state;
+    struct bed b;
+    seerdb_err err = {0};
+    seerdb_tree *t = make_runs(&b, 3000);
+    fault(&b, (struct sdb_fault){.ops = SDB_FAULT_SYNC,
+                                 .match = ".tbl",
+                                 .after = 3, /* outputs that are finished */
+                                 .times = UINT64_MAX,
+                                 .error = 5});
+    double before = stat_of(b.db, NULL, "cache_memory");
+    test_fails(seerdb_compact(b.db, t, &err), SEERDB_IOERR, &err);
+    assert_true(stat_of(b.db, NULL, "cache_memory") == before);
+    fault(&b, (struct sdb_fault){0});
+    compact(b.db);
+    seerdb_batch *deletes = new_batch(b.db);
+    char key[16];
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "k%08u", i);
+        test_ok(seerdb_batch_delete(deletes, t, test_slice(key), &err), &err);
+    }
+    test_ok(seerdb_write(deletes, SEERDB_SYNC_OFF, &err), &err);
+    seerdb_batch_free(deletes);
+    compact(b.db);
+    assert_int_equal(stat_of(b.db, t, "tables"), 0);
+    seerdb_tree_close(t);
+    assert_true(stat_of(b.db, NULL, "cache_memory") == 0);
+    bed_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +651,7 @@ int main(void)
         cmocka_unit_test(runs_stay_few_by_themselves),
         cmocka_unit_test(rising_keys_are_moved_and_not_written_again),
         cmocka_unit_test(readers_keep_what_they_opened),
+        cmocka_unit_test(what_only_a_reader_held_goes_when_it_ends),
         cmocka_unit_test(a_tree_can_be_dropped_while_it_is_compacted),
         cmocka_unit_test(commits_flushes_and_reads_go_on_beside_a_compaction),
         cmocka_unit_test(pausing_ends_a_compaction_and_keeps_its_inputs),
@@ -534,6 +661,9 @@ int main(void)
         cmocka_unit_test(a_failed_sync_of_an_output_loses_nothing),
         cmocka_unit_test(a_packed_tree_is_packed_at_the_bottom),
         cmocka_unit_test(small_commits_wait_for_nobody_until_runs_are_many),
+        cmocka_unit_test(what_was_read_is_in_memory_after_a_compaction_too),
+        cmocka_unit_test(what_nobody_read_takes_no_memory_after_a_compaction),
+        cmocka_unit_test(tables_that_are_gone_leave_no_blocks_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

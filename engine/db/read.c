@@ -205,6 +205,7 @@ seerdb_view *seerdb_view_ref(seerdb_view *view)
 static void empty_view(seerdb_view *v)
 {
     sdb_read_state_unref(v->state);
+    sdb_look_at_graveyard(v->tree->db);
     v->state = NULL;
     v->hidden = NULL;
     sdb_mem_free((void *)(uintptr_t)v->own.ranges); /* const for everybody else */

@@ -4,6 +4,10 @@
  * reads once does not push out what readers use; a run's tables share a buffer that is
  * filled in large reads.
  *
+ * The outputs take the inputs' place in the cache: without that every compaction would
+ * send readers of rows that were in memory a moment ago to the files.  The old blocks
+ * go when their tables do (sdb_empty_graveyard), and do not wait to be the oldest.
+ *
  * An output ends between two user keys: at the wanted size, or half of that where a
  * table of the next level begins, so that the next compaction of it touches few tables
  * there.  At level 0 it does not: tables with different newest commits are runs of
@@ -59,12 +63,15 @@ struct work {
     bool was_cut;          /* there was one */
     struct sdb_file *file; /* owned; NULL: no output is open */
     struct sdb_table_writer *writer;
-    uint64_t number;               /* of the output's file */
-    uint32_t next_cut, end_cut;    /* members of from: the next table of the cut run */
-    uint64_t overlapped;           /* bytes of that run that the output reaches over */
-    uint64_t written_back;         /* bytes of the output */
-    uint64_t superseded;           /* records of the output */
-    uint64_t versions;             /* emitted of the key at hand */
+    uint64_t number;            /* of the output's file */
+    uint64_t name;              /* of its blocks in the cache */
+    uint32_t nkept;             /* of which so many were written */
+    bool mapped;                /* readers find blocks that are not packed in a map */
+    uint32_t next_cut, end_cut; /* members of from: the next table of the cut run */
+    uint64_t overlapped;        /* bytes of that run that the output reaches over */
+    uint64_t written_back;      /* bytes of the output */
+    uint64_t superseded;        /* records of the output */
+    uint64_t versions;          /* emitted of the key at hand */
     uint64_t history, history_max; /* bytes of superseded versions kept, and allowed */
     seerdb_err why;                /* of a failure in emit */
 };
@@ -255,6 +262,36 @@ static int new_number(struct work *w, seerdb_err *err)
     return rc;
 }
 
+/* A block of the output was written.  Keep it for those who read the rows where they
+ * were until now: if at least half of the runs that may have had its first key have
+ * the block for it in the cache.  What nobody reads takes no memory that way. */
+static void keep_block(void *ctx, uint32_t i, seerdb_slice bytes, bool packed)
+{
+    struct work *w = ctx;
+    const struct sdb_version *from = w->r->from;
+    enum sdb_cache_use use = SDB_CACHE_SCAN, kept_for;
+    struct sdb_block b;
+    unsigned asked = 0, kept = 0;
+    w->nkept = i + 1;
+    if ((w->mapped && !packed) || sdb_block_parse(bytes, "", &b, NULL) != 0)
+        return;
+    seerdb_slice key = sdb_block_key(&b, 0);
+    for (size_t k = 0; k < w->r->pick->n; k++) {
+        const struct sdb_member *m = from->members[w->r->pick->inputs[k]];
+        if (sdb_slice_cmp(key, sdb_buf_slice(&m->desc.smallest)) < 0 ||
+            sdb_slice_cmp(key, sdb_buf_slice(&m->desc.largest)) > 0)
+            continue;
+        asked++;
+        if (!sdb_table_is_kept(m->table, key, &kept_for))
+            continue;
+        kept++;
+        if (kept_for == SDB_CACHE_POINT)
+            use = SDB_CACHE_POINT;
+    }
+    if (kept > 0 && 2 * kept >= asked)
+        sdb_table_keep_block(w->db->cache, w->db->pages, w->name, i, bytes, use);
+}
+
 /* Begin an output whose first key is `smallest`. */
 static int begin_output(struct work *w, seerdb_slice smallest, seerdb_err *err)
 {
@@ -263,6 +300,10 @@ static int begin_output(struct work *w, seerdb_slice smallest, seerdb_err *err)
         sdb_tree_table_options(w->r->tree, pick->output_level);
     o.smallest = smallest;
     o.largest = w->largest;
+    o.told = keep_block;
+    o.ctx = w;
+    w->name = sdb_cache_new_table();
+    w->nkept = 0;
     char *path = NULL;
     int rc = new_number(w, err);
     if (rc == 0 && (path = sdb_table_path(w->db, w->number)) == NULL)
@@ -297,7 +338,7 @@ static int add_output(struct work *w, const struct sdb_table_desc *desc,
     sdb_mem_free(path);
     if (rc != 0 || (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
-    sdb_table_use_cache(table, w->db->cache, w->db->pages);
+    sdb_table_use_cache_as(table, w->db->cache, w->db->pages, w->name);
     if ((rc = sdb_member_new(desc, table, NULL, NULL, &outputs[r->n], err)) == 0) {
         r->n++;
         r->bytes += desc->size;
@@ -314,6 +355,8 @@ static void drop_output(struct work *w, bool remove)
         return;
     sdb_file_close(w->file);
     w->file = NULL;
+    if (remove)
+        sdb_cache_forget(w->db->cache, w->name, w->nkept);
     char *path = remove ? sdb_table_path(w->db, w->number) : NULL;
     if (path != NULL)
         (void)sdb_fs_remove(w->db->fs, path, NULL);
@@ -474,6 +517,9 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
     w.history_max = r->pick->bytes / 4;
     if (w.history_max < w.db->memtable_size)
         w.history_max = w.db->memtable_size;
+    sdb_lock_db(&w.db->lock);
+    w.mapped = r->tree->mapped;
+    sdb_unlock_db(&w.db->lock);
     find_bounds(&w);
     int rc = fold_ranges(&w, err);
     if (rc == 0)
@@ -505,6 +551,7 @@ void sdb_rewrite_abandon(struct sdb_rewrite *r)
 {
     seerdb *db = r->tree->db;
     for (size_t i = 0; i < r->n; i++) {
+        sdb_table_forget(r->outputs[i]->table);
         char *path = sdb_table_path(db, r->outputs[i]->desc.file);
         if (path != NULL)
             (void)sdb_fs_remove(db->fs, path, NULL);

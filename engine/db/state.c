@@ -409,6 +409,8 @@ void sdb_empty_graveyard(seerdb *db)
         struct sdb_member *next = member->next_dead;
         uint64_t number = member->desc.file;
         bool gone = !member->pending || forgotten;
+        if (gone)
+            sdb_table_forget(member->table);
         sdb_member_free(member);
         char *path = gone ? sdb_table_path(db, number) : NULL;
         if (path != NULL)
@@ -416,6 +418,16 @@ void sdb_empty_graveyard(seerdb *db)
         sdb_mem_free(path);
         member = next;
     }
+}
+
+void sdb_look_at_graveyard(seerdb *db)
+{
+    if (atomic_load_explicit(&db->graveyard, memory_order_relaxed) == NULL ||
+        sdb_check_process(db, NULL) != 0)
+        return;
+    sdb_lock_db(&db->lock);
+    sdb_cond_signal(&db->debt);
+    sdb_unlock_db(&db->lock);
 }
 
 void sdb_tree_map_tables(seerdb_tree *t)

@@ -293,6 +293,9 @@ void sdb_bury(void *ctx, struct sdb_member *member);
 /* Delete the files of dead tables, the pending ones after the manifest has forgotten
  * them. Failures are not errors: orphans go at the next open. */
 void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_INSTALL, LK_DB);
+/* A reader has let go of a state: if tables died with it, have the compactor empty the
+ * graveyard, so that their files and cached blocks go now and not with the next job. */
+void sdb_look_at_graveyard(seerdb *db) EXCLUDES(LK_DB);
 
 /* If the tree is read through maps, map what of its tables is not yet: due after each
  * new version. */

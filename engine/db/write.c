@@ -322,6 +322,7 @@ void seerdb_batch_free(seerdb_batch *batch)
     if (batch == NULL)
         return;
     (void)seerdb_rollback(batch, NULL); /* a failure has broken the store already */
+    sdb_batch_drop_spare(batch);
     sdb_buf_fini(&batch->payload);
     sdb_mem_free(batch->slots);
     sdb_mem_free(batch->marks);

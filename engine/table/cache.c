@@ -212,8 +212,8 @@ static void grow(struct shard *s) REQUIRES(LK_CACHE)
     s->nbuckets = n;
 }
 
-void sdb_cache_put(struct sdb_cache *c, uint64_t table, uint32_t block, seerdb_pin *pin,
-                   size_t bytes)
+void sdb_cache_inherit(struct sdb_cache *c, uint64_t table, uint32_t block,
+                       seerdb_pin *pin, size_t bytes, enum sdb_cache_use use)
 {
     uint64_t hash = mix(table, block);
     struct shard *s = shard_of(c, hash);
@@ -231,11 +231,47 @@ void sdb_cache_put(struct sdb_cache *c, uint64_t table, uint32_t block, seerdb_p
         e->next_hash = *at;
         *at = e;
         s->nentries++;
-        push(&s->probation, e);
+        e->main = use == SDB_CACHE_POINT;
+        push(e->main ? &s->main : &s->probation, e);
         e = NULL;
     }
     sdb_unlock_cache(&s->lock);
     sdb_mem_free(e);
+}
+
+void sdb_cache_put(struct sdb_cache *c, uint64_t table, uint32_t block, seerdb_pin *pin,
+                   size_t bytes)
+{
+    sdb_cache_inherit(c, table, block, pin, bytes, SDB_CACHE_SCAN);
+}
+
+bool sdb_cache_peek(struct sdb_cache *c, uint64_t table, uint32_t block,
+                    enum sdb_cache_use *use)
+{
+    uint64_t hash = mix(table, block);
+    struct shard *s = shard_of(c, hash);
+    sdb_lock_cache(&s->lock);
+    const struct entry *e = find(s, hash, table, block);
+    bool there = e != NULL;
+    if (there)
+        *use = e->main || e->uses > 0 ? SDB_CACHE_POINT : SDB_CACHE_SCAN;
+    sdb_unlock_cache(&s->lock);
+    return there;
+}
+
+void sdb_cache_forget(struct sdb_cache *c, uint64_t table, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t hash = mix(table, i);
+        struct shard *s = shard_of(c, hash);
+        sdb_lock_cache(&s->lock);
+        struct entry *e = find(s, hash, table, i);
+        if (e != NULL) {
+            take_out(e->main ? &s->main : &s->probation, e);
+            drop(s, e);
+        }
+        sdb_unlock_cache(&s->lock);
+    }
 }
 
 static void drop_from(struct shard *s, struct queue *q,

@@ -18,6 +18,8 @@
 #include "base/pin.h"
 #include "os/sync.h"
 
+#include <stdbool.h>
+
 struct sdb_cache;
 
 /* NULL: no memory.  Room for `capacity` bytes of blocks and their entries. */
@@ -43,6 +45,21 @@ seerdb_pin *sdb_cache_get(struct sdb_cache *c, uint64_t table, uint32_t block,
  * Of two offers of one block the first stays. */
 void sdb_cache_put(struct sdb_cache *c, uint64_t table, uint32_t block, seerdb_pin *pin,
                    size_t bytes) EXCLUDES(LK_CACHE);
+
+/* For whoever rewrites tables: whether the block is there, and whether it was worth
+ * remembering (POINT) or is passing by.  Changes nothing. */
+bool sdb_cache_peek(struct sdb_cache *c, uint64_t table, uint32_t block,
+                    enum sdb_cache_use *use) EXCLUDES(LK_CACHE);
+
+/* A put of a block that follows others which were there: with POINT it need not prove
+ * itself again. */
+void sdb_cache_inherit(struct sdb_cache *c, uint64_t table, uint32_t block,
+                       seerdb_pin *pin, size_t bytes, enum sdb_cache_use use)
+    EXCLUDES(LK_CACHE);
+
+/* Nobody will ask for the table's blocks, 0 to n - 1, again. */
+void sdb_cache_forget(struct sdb_cache *c, uint64_t table, uint32_t n)
+    EXCLUDES(LK_CACHE);
 
 /* Drop the blocks for which `must` is true; it is called under locks and only looks. */
 void sdb_cache_drop(struct sdb_cache *c, bool (*must)(const seerdb_pin *pin))

@@ -164,6 +164,110 @@ static void without_memory_it_only_forgets(void **state)
     }
 }
 
+/* A put of a block that follows others, keeping no count. */
+static void inherit(struct sdb_cache *c, uint64_t table, uint32_t number, size_t bytes,
+                    enum sdb_cache_use use)
+{
+    struct block *b = calloc(1, sizeof *b);
+    sdb_pin_init(&b->pin, free_block);
+    live++;
+    b->table = table;
+    b->number = number;
+    sdb_cache_inherit(c, table, number, &b->pin, bytes, use);
+    seerdb_pin_unref(&b->pin);
+}
+
+static void peeking_tells_what_a_block_was_good_for_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct sdb_cache *c = sdb_cache_new(1 << 20);
+    struct sdb_cache_counters n;
+    enum sdb_cache_use use = SDB_CACHE_POINT;
+    assert_false(sdb_cache_peek(c, 1, 1, &use));
+    put(c, 1, 1, 100);
+    for (int i = 0; i < 2; i++) {
+        assert_true(sdb_cache_peek(c, 1, 1, &use));
+        assert_int_equal(use, SDB_CACHE_SCAN);
+    }
+    assert_true(has(c, 1, 1, SDB_CACHE_SCAN));
+    assert_true(sdb_cache_peek(c, 1, 1, &use));
+    assert_int_equal(use, SDB_CACHE_SCAN);
+    assert_true(has(c, 1, 1, SDB_CACHE_POINT));
+    assert_true(sdb_cache_peek(c, 1, 1, &use));
+    assert_int_equal(use, SDB_CACHE_POINT);
+    sdb_cache_count(c, &n);
+    assert_int_equal(n.hits, 2);
+    assert_int_equal(n.misses, 0);
+    sdb_cache_free(c);
+    assert_int_equal(live, 0);
+}
+
+static void heirs_of_what_was_used_outlive_a_scan_and_others_do_not(void **state)
+{
+    static const enum sdb_cache_use uses[] = {SDB_CACHE_POINT, SDB_CACHE_SCAN};
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct sdb_cache *c = sdb_cache_new(1 << 20);
+        enum sdb_cache_use use;
+        for (uint32_t i = 0; i < 500; i++)
+            inherit(c, 1, i, 1000, uses[k]);
+        for (uint32_t i = 0; i < 20000; i++)
+            put(c, 2, i, 1000);
+        unsigned kept = 0;
+        for (uint32_t i = 0; i < 500; i++)
+            kept += sdb_cache_peek(c, 1, i, &use);
+        assert_int_equal(kept, uses[k] == SDB_CACHE_POINT ? 500 : 0);
+        sdb_cache_free(c);
+        assert_int_equal(live, 0);
+    }
+}
+
+static void heirs_keep_within_the_bound(void **state)
+{
+    (void)state;
+    struct sdb_cache *c = sdb_cache_new(1 << 20);
+    struct sdb_cache_counters n;
+    for (uint32_t i = 0; i < 5000; i++) {
+        inherit(c, 7, i, 1000, SDB_CACHE_POINT);
+        sdb_cache_count(c, &n);
+        assert_true(n.bytes <= 1 << 20);
+    }
+    assert_true(n.bytes > (1 << 20) / 2);
+    sdb_cache_free(c);
+    assert_int_equal(live, 0);
+}
+
+static void what_is_forgotten_frees_its_memory_and_nothing_else(void **state)
+{
+    (void)state;
+    struct sdb_cache *c = sdb_cache_new(1 << 20);
+    struct sdb_cache_counters n;
+    enum sdb_cache_use use;
+    sdb_cache_forget(c, 1, 10); /* nothing is there yet */
+    for (uint32_t i = 0; i < 100; i++) {
+        inherit(c, 1, i, 1000, i % 2 == 0 ? SDB_CACHE_POINT : SDB_CACHE_SCAN);
+        inherit(c, 2, i, 1000, i % 3 == 0 ? SDB_CACHE_POINT : SDB_CACHE_SCAN);
+    }
+    sdb_cache_count(c, &n);
+    size_t bytes = n.bytes;
+    sdb_cache_forget(c, 1, 100);
+    sdb_cache_count(c, &n);
+    assert_int_equal(live, 100);
+    assert_int_equal(n.bytes, bytes / 2);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_false(sdb_cache_peek(c, 1, i, &use));
+        assert_true(sdb_cache_peek(c, 2, i, &use));
+    }
+    for (uint32_t i = 0; i < 5000; i++) /* the queues hold together */
+        put(c, 3, i, 1000);
+    sdb_cache_forget(c, 2, 100);
+    sdb_cache_forget(c, 3, 5000);
+    sdb_cache_count(c, &n);
+    assert_int_equal(n.bytes, 0);
+    assert_int_equal(live, 0);
+    sdb_cache_free(c);
+}
+
 static void *hammer(void *arg)
 {
     struct sdb_cache *c = arg;
@@ -202,6 +306,10 @@ int main(void)
         cmocka_unit_test(a_block_outlives_its_eviction),
         cmocka_unit_test(what_must_go_is_dropped_and_the_rest_stays),
         cmocka_unit_test(without_memory_it_only_forgets),
+        cmocka_unit_test(peeking_tells_what_a_block_was_good_for_and_changes_nothing),
+        cmocka_unit_test(heirs_of_what_was_used_outlive_a_scan_and_others_do_not),
+        cmocka_unit_test(heirs_keep_within_the_bound),
+        cmocka_unit_test(what_is_forgotten_frees_its_memory_and_nothing_else),
         cmocka_unit_test(threads_share_it),
     };
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);

@@ -49,12 +49,50 @@ int sdb_table_reopen(struct sdb_table *t, struct sdb_file *f, struct sdb_table *
     return 0;
 }
 
-void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache,
-                         struct sdb_pages *pages)
+void sdb_table_use_cache_as(struct sdb_table *t, struct sdb_cache *cache,
+                            struct sdb_pages *pages, uint64_t name)
 {
     t->cache = cache;
     t->pages = pages;
-    t->cache_name = sdb_cache_new_table();
+    t->cache_name = name;
+}
+
+void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache,
+                         struct sdb_pages *pages)
+{
+    sdb_table_use_cache_as(t, cache, pages, sdb_cache_new_table());
+}
+
+void sdb_table_keep_block(struct sdb_cache *cache, struct sdb_pages *pages,
+                          uint64_t name, uint32_t i, seerdb_slice block,
+                          enum sdb_cache_use use)
+{
+    /* As a stored block lies in memory, with its codes aligned. */
+    size_t size = SDB_STORED_HEADER + block.size;
+    struct sdb_loaded *l = sdb_loaded_new(pages, size, NULL);
+    if (l == NULL)
+        return; /* nothing but time is lost */
+    uint8_t *at = sdb_loaded_bytes(l) + SDB_STORED_HEADER;
+    memcpy(at, block.data, block.size);
+    if (sdb_block_parse((seerdb_slice){at, block.size}, "", &l->block, NULL) == 0)
+        sdb_cache_inherit(cache, name, i, &l->pin,
+                          sdb_pages_cost(pages, SDB_LOADED_SIZE + size), use);
+    seerdb_pin_unref(&l->pin);
+}
+
+bool sdb_table_is_kept(struct sdb_table *t, seerdb_slice key, enum sdb_cache_use *use)
+{
+    uint32_t lo, hi;
+    if (t->cache == NULL)
+        return false;
+    sdb_table_index_search(&t->index, sdb_code(&t->index.coder, key), key, &lo, &hi);
+    return sdb_cache_peek(t->cache, t->cache_name, lo > 0 ? lo - 1 : 0, use);
+}
+
+void sdb_table_forget(struct sdb_table *t)
+{
+    if (t->cache != NULL)
+        sdb_cache_forget(t->cache, t->cache_name, t->index.n);
 }
 
 void sdb_table_make_room(struct sdb_cache *cache, struct sdb_pages *pages)

@@ -29,6 +29,19 @@ int sdb_table_reopen(struct sdb_table *t, struct sdb_file *f, struct sdb_table *
  * is not shared yet.  Without it every use of a block reads it. */
 void sdb_table_use_cache(struct sdb_table *t, struct sdb_cache *cache,
                          struct sdb_pages *pages);
+/* The same under a name that blocks were kept under already, while they were written.
+ */
+void sdb_table_use_cache_as(struct sdb_table *t, struct sdb_cache *cache,
+                            struct sdb_pages *pages, uint64_t name);
+/* Keep a copy of the i-th block of a table that is being written (table_writer.h,
+ * `told`); without memory it is not kept. */
+void sdb_table_keep_block(struct sdb_cache *cache, struct sdb_pages *pages,
+                          uint64_t name, uint32_t i, seerdb_slice block,
+                          enum sdb_cache_use use);
+/* Whether the cache has the block that key is in, or would be.  Counts nothing. */
+bool sdb_table_is_kept(struct sdb_table *t, seerdb_slice key, enum sdb_cache_use *use);
+/* Nobody will read the table again: the cache gives up its blocks. */
+void sdb_table_forget(struct sdb_table *t);
 /* Read uncompressed blocks from now on where they are in a map of the file, each of
  * them checked when it is first touched.  False: there is no map (the file layer has
  * none, or no room for it); blocks are read as before.  Any thread. */

@@ -34,6 +34,8 @@ struct sdb_table_writer {
     uint64_t last_fence, ties;
     enum seerdb_index index;
     unsigned filter_bits;
+    void (*told)(void *ctx, uint32_t i, seerdb_slice block, bool packed);
+    void *ctx;
     struct sdb_buf hashes; /* u64 each: of the distinct keys, for the filter */
     struct sdb_learned_builder learned;
     struct sdb_buf range_bytes; /* as they came: varint number, slices start and end */
@@ -156,6 +158,11 @@ static int put_data_block(struct sdb_table_writer *w)
         return rc;
     sdb_put_u32(&w->offsets, (uint32_t)(off / SDB_TABLE_ALIGN));
     sdb_put_u32(&w->sizes, (uint32_t)stored->size);
+    if (w->told != NULL)
+        w->told(w->ctx, (uint32_t)w->blocks,
+                (seerdb_slice){w->raw.data + SDB_STORED_HEADER,
+                               w->raw.size - SDB_STORED_HEADER},
+                codec != SDB_CODEC_NONE);
     w->blocks++;
     return 0;
 }
@@ -447,6 +454,8 @@ int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_optio
                                                 : o->block_size;
     w->id = o->id;
     w->index = o->index;
+    w->told = o->told;
+    w->ctx = o->ctx;
     w->filter_bits =
         o->filter_bits < SDB_FILTER_BITS_MAX ? o->filter_bits : SDB_FILTER_BITS_MAX;
     sdb_coder_init(&w->coder, o->smallest, o->largest);

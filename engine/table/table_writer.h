@@ -27,6 +27,10 @@ struct sdb_table_writer_options {
     unsigned filter_bits;           /* per key; 0: no filter */
     enum seerdb_index index;        /* whether a model may be written */
     seerdb_uuid id;                 /* of the table; all zeros: random */
+    /* Told of every data block in order, the i-th: the block as readers see it
+     * (block.h), borrowed; whether it is stored packed.  NULL: nobody is. */
+    void (*told)(void *ctx, uint32_t i, seerdb_slice block, bool packed);
+    void *ctx;
 };
 
 /* What a finished table is; slices borrow from the writer until it is freed. */

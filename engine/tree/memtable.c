@@ -35,6 +35,7 @@
 
 #define LEVELS_MAX  16 /* inner nodes off the edges are half full: 2^60 keys */
 #define ENTRY_ALIGN 8u
+#define KEEP_BYTES  ((size_t)256 << 10) /* of either arena, in an emptied one */
 
 struct sdb_memtable {
     seerdb_pin pin; /* first: unref frees through it */
@@ -349,6 +350,34 @@ void sdb_memtable_use_pages(struct sdb_memtable *m, struct sdb_pages *pages)
 {
     assert(sdb_arena_bytes(&m->entries) == 0 && sdb_arena_bytes(&m->nodes) == 0);
     m->entries.source = m->nodes.source = sdb_pages_source(pages);
+}
+
+bool sdb_memtable_is_shared(struct sdb_memtable *m)
+{
+    /* acquire: pairs with the release of whoever let go of the last other count */
+    return atomic_load_explicit(&m->pin.count, memory_order_acquire) != 1;
+}
+
+void sdb_memtable_clear(struct sdb_memtable *m) NO_TSA /* shared with nobody */
+{
+    assert(!sdb_memtable_is_shared(m));
+    sdb_ranges_unref(m->set);
+    m->set = NULL;
+    m->set_from = NULL;
+    atomic_store_explicit(&m->range, NULL, memory_order_relaxed);
+    atomic_store_explicit(&m->nranges, 0, memory_order_relaxed);
+    atomic_store_explicit(&m->newest, 0, memory_order_relaxed);
+    sdb_arena_clear(&m->entries, KEEP_BYTES);
+    sdb_arena_clear(&m->nodes, KEEP_BYTES);
+    atomic_store_explicit(&m->root, NULL, memory_order_relaxed);
+    atomic_store_explicit(&m->records, 0, memory_order_relaxed);
+    atomic_store_explicit(&m->tombstones, 0, memory_order_relaxed);
+    memset(m->per_level, 0, sizeof m->per_level);
+    m->spares = NULL;
+    m->tail = NULL;
+    m->nspares = 0;
+    m->prefix_size = 0;
+    m->keys = m->outside = 0;
 }
 
 seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m)

@@ -32,6 +32,10 @@ int sdb_memtable_new(struct sdb_memtable **out, seerdb_err *err) SDB_MUST_CHECK;
 /* Take chunks of memory from this pool, once it has grown to their size.  Borrowed;
  * what is taken from it keeps it.  Requires: m is empty and not shared yet. */
 void sdb_memtable_use_pages(struct sdb_memtable *m, struct sdb_pages *pages);
+/* Forget everything; what little memory it has stays for what comes. Requires: the
+ * caller has the only count. */
+void sdb_memtable_clear(struct sdb_memtable *m);
+bool sdb_memtable_is_shared(struct sdb_memtable *m); /* or has the caller that count? */
 seerdb_pin *sdb_memtable_pin(struct sdb_memtable *m); /* borrowed: ref it to keep m */
 static inline void sdb_memtable_unref(struct sdb_memtable *m)
 {

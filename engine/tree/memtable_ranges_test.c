@@ -124,6 +124,28 @@ static void a_range_is_seen_up_to_the_ceiling_unless_it_is_hidden(void **state)
     sdb_memtable_unref(m);
 }
 
+static void clearing_takes_the_ranges_too(void **state)
+{
+    (void)state;
+    struct sdb_memtable *m = new_memtable();
+    seerdb_err err = {0};
+    for (int round = 0; round < 3; round++) { /* entries come back at old addresses */
+        char start[2] = {(char)('a' + round), 0};
+        test_ok(insert(m, start, "z", 9, &err), &err);
+        struct sdb_ranges *set = ranges_of(m);
+        assert_int_equal(sdb_ranges_count(set), 1);
+        test_slice_equal(sdb_ranges_at(set, 0)->start, test_slice(start));
+        sdb_ranges_unref(set);
+        assert_int_equal(sdb_memtable_newest(m), 0);
+        sdb_memtable_clear(m);
+        sdb_memtable_check(m);
+        assert_false(sdb_memtable_has_ranges(m));
+        assert_int_equal(sdb_memtable_nranges(m), 0);
+        assert_null(ranges_of(m));
+    }
+    sdb_memtable_unref(m);
+}
+
 static void what_was_reserved_has_room_for_ranges(void **state)
 {
     enum { N = 300 };
@@ -233,6 +255,7 @@ int main(void)
         cmocka_unit_test(ranges_stand_beside_the_records),
         cmocka_unit_test(the_set_is_made_again_only_when_there_is_a_new_range),
         cmocka_unit_test(a_range_is_seen_up_to_the_ceiling_unless_it_is_hidden),
+        cmocka_unit_test(clearing_takes_the_ranges_too),
         cmocka_unit_test(what_was_reserved_has_room_for_ranges),
         cmocka_unit_test(readers_miss_no_range_that_was_inserted_before),
     };

@@ -408,6 +408,11 @@ static void every_order_of_insertion_gives_the_same_map(void **state)
 
 /* ---- single facts --------------------------------------------------------- */
 
+static void numbered_key(uint64_t i, char key[24])
+{
+    snprintf(key, 24, "key/%010u", (unsigned)(i * UINT64_C(2654435761) % 1000000007));
+}
+
 static void an_empty_memtable_has_nothing(void **state)
 {
     (void)state;
@@ -432,6 +437,36 @@ static void an_empty_memtable_has_nothing(void **state)
     sdb_memtable_check(m);
     sdb_memtable_unref(m);
     sdb_memtable_unref(NULL);
+}
+
+static void a_cleared_memtable_is_as_new(void **state)
+{
+    (void)state;
+    struct sdb_memtable *m = new_memtable();
+    struct sdb_found found;
+    seerdb_err err = {0};
+    char key[24];
+    for (uint64_t round = 0; round < 4; round++) {
+        uint64_t n = round % 2 == 0 ? 5000 : 3;
+        for (uint64_t i = 0; i < n; i++) {
+            numbered_key(round * 100000 + i, key); /* no round has another's prefix */
+            test_ok(write_key(m, test_slice(key), i + 1, &err), &err);
+        }
+        sdb_memtable_check(m);
+        assert_int_equal(sdb_memtable_records(m), n);
+        test_ok(sdb_memtable_get(m, test_slice(key), UINT64_MAX, NULL, &found), &err);
+        assert_true(sdb_memtable_is_shared(m));
+        seerdb_pin_unref(found.pin);
+        assert_false(sdb_memtable_is_shared(m));
+        sdb_memtable_clear(m);
+        sdb_memtable_check(m);
+        assert_int_equal(sdb_memtable_records(m), 0);
+        assert_int_equal(sdb_memtable_tombstones(m), 0);
+        assert_in_range(sdb_memtable_bytes(m), 1, (size_t)600 << 10);
+        assert_int_equal(sdb_memtable_get(m, test_slice(key), UINT64_MAX, NULL, &found),
+                         SEERDB_NOTFOUND);
+    }
+    sdb_memtable_unref(m);
 }
 
 static void an_equal_number_replaces(void **state)
@@ -479,11 +514,6 @@ static void what_was_found_outlives_the_memtable(void **state)
 }
 
 /* ---- memory --------------------------------------------------------------- */
-
-static void numbered_key(uint64_t i, char key[24])
-{
-    snprintf(key, 24, "key/%010u", (unsigned)(i * UINT64_C(2654435761) % 1000000007));
-}
 
 static void what_was_reserved_succeeds(void **state)
 {
@@ -753,6 +783,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_memtable_has_nothing),
+        cmocka_unit_test(a_cleared_memtable_is_as_new),
         cmocka_unit_test(an_equal_number_replaces),
         cmocka_unit_test(what_was_found_outlives_the_memtable),
         cmocka_unit_test(an_iterator_sees_its_ceiling_while_the_tree_grows),
