@@ -518,6 +518,8 @@ int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err);
 seerdb_slice seerdb_iter_key(const seerdb_iter *it);
 seerdb_slice seerdb_iter_value(const seerdb_iter *it);
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep it */
+/* All three at once, for those who do this for every row; the pin is borrowed. */
+void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out);
 
 /* ---- versions ------------------------------------------------------------- */
 

@@ -127,8 +127,10 @@ static int show_iter(struct svt_cursor *c)
 /* Who only counts rows never comes here. */
 static void read_row(struct svt_cursor *c)
 {
-    svt_reader_set(&c->row, seerdb_iter_key(c->iter), seerdb_iter_value(c->iter));
-    c->row_pin = seerdb_iter_pin(c->iter);
+    seerdb_value v;
+    seerdb_iter_show(c->iter, &v);
+    svt_reader_set(&c->row, v.key, v.bytes);
+    c->row_pin = v.pin;
     c->fresh = false;
 }
 
@@ -176,7 +178,7 @@ static int start_point(struct svt_cursor *c, seerdb_batch *batch)
 
 /* An inner loop comes here for every outer row: the iterator is kept while it would
  * show the same. */
-static int start_walk(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
+static int aim_iter(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
 {
     seerdb_err err = {0};
     uint64_t mark = batch != NULL ? seerdb_batch_writes(batch) : 0;
@@ -193,7 +195,20 @@ static int start_walk(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
         c->iter_mark = mark;
         c->iter_epoch = epoch;
     }
-    return enter_range(c);
+    return SQLITE_OK;
+}
+
+static int start_walk(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
+{
+    int rc = aim_iter(c, batch, epoch);
+    return rc == SQLITE_OK ? enter_range(c) : rc;
+}
+
+/* The plan may rest on keys that are plain no more. */
+static int resolve_doubt(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
+{
+    int rc = aim_iter(c, batch, epoch);
+    return rc == SQLITE_OK ? svt_plain_check(c->table, c->iter, c->ranges.doubt) : rc;
 }
 
 /* ---- the methods ----------------------------------------------------------- */
@@ -285,9 +300,12 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
         rc = SQLITE_SCHEMA;
     if (rc == SQLITE_OK)
         rc = enter_view(c);
-    if (rc != SQLITE_OK || c->ranges.n == 0)
+    if (rc != SQLITE_OK || (c->ranges.n == 0 && c->ranges.doubt == SVT_SURE))
         return rc;
     seerdb_batch *batch = svt_txn_batch(c->table, &epoch);
+    if (c->ranges.doubt != SVT_SURE &&
+        ((rc = resolve_doubt(c, batch, epoch)) != SQLITE_OK || c->ranges.n == 0))
+        return rc;
     if (c->ranges.n == 1 && c->ranges.list[0].point)
         return start_point(c, batch);
     return start_walk(c, batch, epoch);
@@ -358,8 +376,14 @@ int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
 {
     struct svt_cursor *c = (struct svt_cursor *)cursor;
     struct svt_value v;
+    seerdb_slice bytes;
     if (c->fresh)
         read_row(c);
+    int type = svt_reader_quick(&c->row, i, &bytes);
+    if (type != 0 && bytes.size > 0 && bytes.size < NOCHANGE_SIZE) {
+        svt_hold_bytes(hold_row(c), ctx, type, bytes);
+        return SQLITE_OK;
+    }
     if (!svt_reader_column(&c->row, i, &v))
         return fail_column(c, i);
     bool hidden = i == c->table->schema.ncolumns; /* only the module changes it */

@@ -529,6 +529,142 @@ static void a_reader_of_a_row_finds_columns_in_key_and_value(void **state)
     test_close(db);
 }
 
+/* Rows that follow each other have the same size and other codes, or the other way. */
+static void columns_are_found_in_rows_of_any_shape(void **state)
+{
+    static const char *const tables[] = {
+        "(k INTEGER PRIMARY KEY, a, b, c)",
+        "(k TEXT PRIMARY KEY, a, b, c)",
+        "(k, a, b, c, PRIMARY KEY(k))",
+        "(a, b, k TEXT, c, PRIMARY KEY(k, c))",
+        "(a, b, c, d, e, f, g, h, i, k INTEGER PRIMARY KEY)",
+    };
+    /* By turns; the lengths of what is in quotes add up. */
+    static const char *const rows[] = {
+        "'12345678', '1234', '1'",
+        "'1234', '12345678', '1'",
+        "x'3132333435363738', '1234', '1'",
+        "'1', '1234', '12345678'",
+        "'12345678', '1234', x'31'",
+        "'1234567', '12345', '1'",
+        "1234567, '1', 'x'",
+        "NULL, '1234', '12345678'",
+        "1, 0, 'abcdefghijkl'",
+        "'abcdefghijkl', 1, 0",
+        "zeroblob(100), 1, 'x'",
+        "1, zeroblob(100), 'x'",
+        "'', '', ''",
+        "x'', '', x'78'",
+        "2.5, 'abc', 7",
+        "printf('%0200d', 7), 'x', 'y'",
+        "printf('%0199d', 7), 'xx', 'y'",
+        "zeroblob(600), 'x', 'y'",
+        "printf('%020000d', 7), 'x', 'y'",
+    };
+    enum { NROWS = sizeof rows / sizeof rows[0] };
+    (void)state;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        for (int step = 1; step < 4; step++) {
+            sqlite3 *db = test_open(NULL);
+            char sql[512];
+            snprintf(sql, sizeof(sql), "CREATE VIRTUAL TABLE t USING seerdb%s",
+                     tables[i]);
+            test_expect(db, sql, "");
+            snprintf(sql, sizeof(sql), "CREATE TABLE n%s", tables[i]);
+            test_expect(db, sql, "");
+            for (int k = 0; k < 20 * NROWS; k++) {
+                /* Runs of one shape, with others in between. */
+                int shape = k % 5 == 4 ? k * step : k * step / 8;
+                snprintf(sql, sizeof(sql), "INSERT INTO n(k, a, b, c) VALUES(%d, %s)",
+                         k, rows[shape % NROWS]);
+                test_expect(db, sql, "");
+            }
+            test_expect(db, "INSERT INTO t SELECT * FROM n", "");
+            test_expect(db,
+                        "SELECT count(*) FROM (SELECT * FROM n EXCEPT SELECT * FROM t);"
+                        "SELECT count(*) FROM (SELECT * FROM t EXCEPT SELECT * FROM n);"
+                        "SELECT count(*) FROM n JOIN t USING(k) WHERE n.a IS t.a AND "
+                        "n.b IS t.b AND n.c IS t.c AND typeof(n.a) = typeof(t.a) AND "
+                        "typeof(n.b) = typeof(t.b) AND typeof(n.c) = typeof(t.c)",
+                        "0 0 380");
+            test_expect(
+                db,
+                "SELECT (SELECT sum(length(b) * k) FROM n) = sum(length(b) * k),"
+                "(SELECT max(c) FROM n) IS max(c), (SELECT min(a) FROM n) IS "
+                "min(a) FROM t",
+                "1|1|1");
+            test_close(db);
+        }
+}
+
+/* A row of `size` bytes is given to the reader in memory of that size; whether it finds
+ * column 2 of it, and without decoding. */
+static bool reads(struct svt_reader *r, const void *row, size_t size, bool *quick)
+{
+    struct svt_value v;
+    seerdb_slice bytes;
+    uint8_t *copy = malloc(size);
+    assert_non_null(copy);
+    memcpy(copy, row, size);
+    svt_reader_set(r, test_slice("12345678"), (seerdb_slice){copy, size});
+    int type = svt_reader_quick(r, 2, &bytes);
+    bool found = svt_reader_column(r, 2, &v);
+    *quick = type != 0;
+    if (*quick) {
+        assert_true(found);
+        assert_int_equal(type, v.type);
+        assert_ptr_equal(bytes.data, v.bytes.data);
+        assert_int_equal(bytes.size, v.bytes.size);
+    }
+    free(copy);
+    return found;
+}
+
+static void only_sound_rows_are_read_without_decoding(void **state)
+{
+    (void)state;
+    struct svt_schema s;
+    struct svt_reader r;
+    char *message = NULL;
+    bool quick;
+    static const char *const argv[] = {"seerdb", "main", "t", "k INTEGER PRIMARY KEY",
+                                       "a",      "b"};
+    assert_int_equal(svt_args_parse(6, argv, &s, &message), SQLITE_OK);
+    assert_int_equal(svt_reader_init(&r, &s), SQLITE_OK);
+    /* k is in the key, a the integer 5, b the text 'hello' (17 + 2 * 5) */
+    static const uint8_t row[] = {0, 3, 10, 1, 27, 5, 'h', 'e', 'l', 'l', 'o'};
+    assert_true(reads(&r, row, sizeof row, &quick));
+    assert_false(quick);
+    assert_true(reads(&r, row, sizeof row, &quick));
+    assert_true(quick);
+    uint8_t bad[sizeof row + 1] = {0};
+    memcpy(bad, row, sizeof row);
+    assert_false(reads(&r, bad, sizeof row + 1, &quick)); /* a byte too many */
+    assert_false(reads(&r, row, sizeof row - 1, &quick)); /* cut off */
+    assert_true(reads(&r, row, sizeof row, &quick));
+    assert_true(quick);
+    for (size_t i = 1; i < 5; i++) { /* another code is not the same row */
+        memcpy(bad, row, sizeof row);
+        bad[i] = (uint8_t)(row[i] ^ 1);
+        (void)reads(&r, bad, sizeof row, &quick);
+        assert_false(quick);
+        assert_true(reads(&r, row, sizeof row, &quick));
+    }
+    static const uint8_t small[] = {0, 3, 10, 0, 19, 'x'};
+    for (int i = 0; i < 3; i++) {
+        assert_true(reads(&r, small, sizeof small, &quick));
+        assert_false(quick);
+    }
+    static const uint8_t long_codes[] = {0, 9, 10, 0,   25,  0,   0,  0,
+                                         0, 0, 0,  'a', 'b', 'c', 'd'};
+    for (int i = 0; i < 3; i++) {
+        assert_true(reads(&r, long_codes, sizeof long_codes, &quick));
+        assert_false(quick);
+    }
+    svt_reader_fini(&r);
+    svt_schema_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +678,8 @@ int main(void)
         cmocka_unit_test(many_cursors_show_their_rows_side_by_side),
         cmocka_unit_test(statements_after_the_first_allocate_nothing_in_the_store),
         cmocka_unit_test(a_reader_of_a_row_finds_columns_in_key_and_value),
+        cmocka_unit_test(columns_are_found_in_rows_of_any_shape),
+        cmocka_unit_test(only_sound_rows_are_read_without_decoding),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }

@@ -119,11 +119,24 @@ void svt_hold_release(struct svt_hold *h)
         put_back(h);
 }
 
+void svt_hold_bytes(struct svt_hold *h, sqlite3_context *ctx, int type,
+                    seerdb_slice bytes)
+{
+    void (*drop)(void *) = SQLITE_TRANSIENT;
+    if (h != NULL) {
+        drop = drops[h - holds];
+        h->results++; /* first: with a failure SQLite calls drop at once */
+    }
+    if (type == SQLITE_TEXT)
+        sqlite3_result_text64(ctx, bytes.data, bytes.size, drop, SQLITE_UTF8);
+    else
+        sqlite3_result_blob64(ctx, bytes.data, bytes.size, drop);
+}
+
 void svt_hold_result(struct svt_hold *h, sqlite3_context *ctx,
                      const struct svt_value *v)
 {
-    void (*drop)(void *) = SQLITE_TRANSIENT;
-    const void *data = v->bytes.data;
+    seerdb_slice bytes = v->bytes;
     switch (v->type) {
     case SQLITE_INTEGER:
         sqlite3_result_int64(ctx, v->i);
@@ -133,19 +146,12 @@ void svt_hold_result(struct svt_hold *h, sqlite3_context *ctx,
         return;
     case SQLITE_TEXT:
     case SQLITE_BLOB:
-        break;
+        if (bytes.data == NULL)
+            bytes.data = "";
+        svt_hold_bytes(h, ctx, v->type, bytes);
+        return;
     default:
         sqlite3_result_null(ctx);
         return;
     }
-    if (data == NULL)
-        data = "";
-    if (h != NULL) {
-        drop = drops[h - holds];
-        h->results++; /* first: with a failure SQLite calls drop at once */
-    }
-    if (v->type == SQLITE_TEXT)
-        sqlite3_result_text64(ctx, data, v->bytes.size, drop, SQLITE_UTF8);
-    else
-        sqlite3_result_blob64(ctx, data, v->bytes.size, drop);
 }

@@ -39,4 +39,8 @@ void svt_hold_release(struct svt_hold *hold); /* no more results; accepts NULL *
 void svt_hold_result(struct svt_hold *hold, sqlite3_context *ctx,
                      const struct svt_value *v);
 
+/* The same for a text or blob; bytes.data is not NULL. */
+void svt_hold_bytes(struct svt_hold *hold, sqlite3_context *ctx, int type,
+                    seerdb_slice bytes);
+
 #endif

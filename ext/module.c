@@ -7,6 +7,7 @@ SQLITE_EXTENSION_INIT1
 #include "cursor.h"
 #include "funcs.h"
 #include "inspect.h"
+#include "plain.h"
 #include "plan.h"
 #include "ranges.h"
 #include "txn.h"
@@ -257,13 +258,15 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     for (int i = 0; i < info->nOrderBy; i++)
         order[i] = (struct svt_plan_order){.column = info->aOrderBy[i].iColumn,
                                            .desc = info->aOrderBy[i].desc};
+    uint64_t rows = count_rows(t);
     struct svt_plan_request request = {
         .schema = &t->schema,
         .constraints = constraints,
         .nconstraints = info->nConstraint,
         .order = order,
         .norder = info->nOrderBy,
-        .rows = count_rows(t),
+        .rows = rows,
+        .plain = nc > 0 && svt_plain_hint(t, rows),
         .in_at_once = true,
         .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS"),
         .begins_anew = !t->wide && is_update(t, info)};

@@ -94,12 +94,21 @@ static bool is_literal(const struct svt_plan_constraint *c)
            c->literal_type != SQLITE_FLOAT;
 }
 
-/* Whether the cursor gives exactly the rows that satisfy c as its argv number `arg`. */
-static bool is_exact(const struct svt_schema *s, const struct svt_plan_constraint *c,
-                     int arg)
+/* Whether the cursor is exact because the first part is plain. */
+static bool rests_on_plain(const struct svt_plan_request *r,
+                           const struct svt_plan_constraint *c)
 {
-    return is_numeric(s, part_of(s, c->column)) ||
-           (is_literal(c) && arg < SVT_PLAN_LITERAL_MAX);
+    const struct svt_schema *s = r->schema;
+    return r->plain && part_of(s, c->column) == 0 && !is_numeric(s, 0) &&
+           !is_literal(c);
+}
+
+/* Whether the cursor gives exactly the rows that satisfy c as its argv number `arg`. */
+static bool is_exact(const struct svt_plan_request *r,
+                     const struct svt_plan_constraint *c, int arg)
+{
+    return is_numeric(r->schema, part_of(r->schema, c->column)) ||
+           (is_literal(c) && arg < SVT_PLAN_LITERAL_MAX) || rests_on_plain(r, c);
 }
 
 static bool is_usable(const struct svt_schema *s, const struct svt_plan_constraint *c,
@@ -125,7 +134,7 @@ static int choose_equality(const struct svt_plan_request *r, int part)
         const struct svt_plan_constraint *c = &r->constraints[i];
         if (!is_equality(c) || !is_usable(s, c, part))
             continue;
-        int score = c->in ? 1 : is_exact(s, c, part) ? 3 : 2;
+        int score = c->in ? 1 : is_exact(r, c, part) ? 3 : 2;
         /* sqlite3_vtab_in reaches the first 32 argvs. */
         if (c->in && !is_numeric(s, part) && (!r->in_at_once || part >= 32))
             score = 0;
@@ -175,7 +184,7 @@ static void choose_constraints(const struct svt_plan_request *r, struct choice *
         const struct svt_plan_constraint *c = &r->constraints[i];
         if (c->in && !is_numeric(s, ch->neq))
             ch->in = i;
-        ch->single[ch->neq] = !c->in && is_exact(s, c, ch->neq);
+        ch->single[ch->neq] = !c->in && is_exact(r, c, ch->neq);
         ch->hopeful[ch->neq] = r->begins_anew && !c->in && !c->literal;
         ch->eq[ch->neq++] = i;
     }
@@ -232,11 +241,13 @@ static void take(const struct svt_plan_request *r, struct svt_plan *out, int i, 
 {
     const struct svt_plan_constraint *c = &r->constraints[i];
     out->argv_index[i] = arg + 1;
-    *sure = *sure && is_exact(r->schema, c, arg) && i != out->in_constraint;
+    *sure = *sure && is_exact(r, c, arg) && i != out->in_constraint;
     out->omit[i] = *sure;
     if (is_literal(c) && !is_numeric(r->schema, part_of(r->schema, c->column)) &&
         arg < SVT_PLAN_LITERAL_MAX)
         out->idx_num |= 1 << (SVT_PLAN_LITERAL_SHIFT + arg);
+    if (out->omit[i] && rests_on_plain(r, c))
+        out->idx_num |= SVT_PLAN_PLAIN;
 }
 
 static void take_all(const struct svt_plan_request *r, const struct choice *ch,
@@ -270,6 +281,8 @@ static void take_all(const struct svt_plan_request *r, const struct choice *ch,
             out->omit[ch->lower] = false;
         if (ch->upper >= 0)
             out->omit[ch->upper] = false;
+        if (ch->neq == 0)
+            out->idx_num &= ~SVT_PLAN_PLAIN;
     }
 }
 

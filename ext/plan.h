@@ -15,8 +15,9 @@
  * What the cursor owes: all rows that satisfy the constraints it was given, each once,
  * in the order of keys (or the reverse).  The values arrive raw.  For a part of
  * INTEGER, REAL or NUMERIC affinity and for rowids it applies NUMERIC affinity and is
- * exact.  For TEXT and BLOB affinity it is exact where the literal bit is set;
- * otherwise SQLite checks again, and more rows may be given:
+ * exact.  For TEXT and BLOB affinity it is exact where the literal bit is set, and on
+ * the first part where PLAIN is; otherwise SQLite checks again, and more rows may be
+ * given:
  *
  *   TEXT part, text or blob   the value as it is; but a bound given by a text may be
  *                             compared with texts that look like numbers as numbers
@@ -55,7 +56,10 @@
  * The literal bit: the part has TEXT or BLOB affinity and the value is a literal, to be
  * compared as it is.  Bit i for the i-th argv. */
 #define SVT_PLAN_LITERAL_SHIFT 16
-#define SVT_PLAN_LITERAL_MAX   15 /* argvs that have a bit */
+#define SVT_PLAN_LITERAL_MAX   14 /* argvs that have a bit */
+/* The values for the first part are compared as they are, because that is plain
+ * (plain.h): the cursor makes sure. */
+#define SVT_PLAN_PLAIN 0x40000000
 
 struct svt_plan_constraint {
     int column; /* -1: rowid; ncolumns: the hidden _key */
@@ -87,6 +91,7 @@ struct svt_plan_request {
     /* The statement is an UPDATE of the table, and whoever runs it begins it anew,
      * without this, when a value turns out to be equal to several keys. */
     bool begins_anew;
+    bool plain; /* the first key part is (plain.h) */
 };
 
 struct svt_plan {

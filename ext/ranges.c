@@ -176,6 +176,12 @@ static bool is_literal(int idx_num, int arg)
            (idx_num >> (SVT_PLAN_LITERAL_SHIFT + arg) & 1) != 0;
 }
 
+/* The value is compared with the part as it is. */
+static bool is_taken_as_is(int idx_num, int arg, int part)
+{
+    return is_literal(idx_num, arg) || (part == 0 && (idx_num & SVT_PLAN_PLAIN) != 0);
+}
+
 static enum svt_affinity part_affinity(const struct svt_schema *s, int part)
 {
     return s->columns[s->key[part]].affinity;
@@ -269,14 +275,14 @@ static int add_bounds(struct svt_ranges *rs, const struct svt_bytes *prefix, int
     if (rc == SQLITE_OK && idx_num & SVT_PLAN_LOWER) {
         b.side = SIDE_ABOVE;
         b.strict = (idx_num & SVT_PLAN_LOWER_STRICT) != 0;
-        b.literal = is_literal(idx_num, arg);
+        b.literal = is_taken_as_is(idx_num, arg, part);
         rc = add_bound(rs, &b, argv[arg], &none);
         arg++;
     }
     if (rc == SQLITE_OK && !none && idx_num & SVT_PLAN_UPPER) {
         b.side = SIDE_BELOW;
         b.strict = (idx_num & SVT_PLAN_UPPER_STRICT) != 0;
-        b.literal = is_literal(idx_num, arg);
+        b.literal = is_taken_as_is(idx_num, arg, part);
         b.blobs = (idx_num & SVT_PLAN_BLOBS) != 0;
         rc = add_bound(rs, &b, argv[arg], &none);
     }
@@ -345,7 +351,7 @@ static int plan_parts(struct svt_ranges *rs, int idx_num, sqlite3_value **argv)
     int rc = SQLITE_OK;
     svt_bytes_clear(prefix);
     for (int i = 0; i < single && rc == SQLITE_OK && on; i++)
-        rc = plan_equality(rs, prefix, i, argv[i], is_literal(idx_num, i), &on);
+        rc = plan_equality(rs, prefix, i, argv[i], is_taken_as_is(idx_num, i, i), &on);
     if (rc == SQLITE_OK && on)
         rc = single < neq ? plan_list(rs, prefix, idx_num, argv)
                           : plan_rest(rs, prefix, idx_num, argv);
@@ -516,16 +522,34 @@ static bool plan_simple(struct svt_ranges *rs, sqlite3_value *v, int *rc)
     return true;
 }
 
+/* How sure the plan's values for the first part are, which rest on it being plain. */
+static enum svt_doubt doubt_of(const struct svt_schema *s, int idx_num, int argc,
+                               sqlite3_value **argv)
+{
+    bool equality = (idx_num & SVT_PLAN_NEQ) > 0;
+    enum svt_doubt most = SVT_SURE;
+    for (int i = 0; i < (equality ? 1 : argc); i++) {
+        if (is_literal(idx_num, i))
+            continue;
+        enum svt_doubt doubt = svt_plain_doubt(argv[i], part_affinity(s, 0), equality);
+        most = doubt > most ? doubt : most;
+    }
+    return most;
+}
+
 int svt_ranges_make(struct svt_ranges *rs, int idx_num, int argc, sqlite3_value **argv)
 {
     int rc;
     rs->n = 0;
+    rs->doubt = SVT_SURE;
     rs->reverse = (idx_num & SVT_PLAN_REVERSE) != 0;
     enum svt_shape shape = rs->schema->shape;
     if (shape == SVT_SHAPE_SINGLE && argc == 1 &&
         (idx_num & (SVT_PLAN_NEQ | SVT_PLAN_IN | SVT_PLAN_HIDDEN_KEY)) == 1 &&
         plan_simple(rs, argv[0], &rc))
         return rc;
+    if (idx_num & SVT_PLAN_PLAIN)
+        rs->doubt = doubt_of(rs->schema, idx_num, argc, argv);
     if (idx_num & SVT_PLAN_HIDDEN_KEY && argc == 1)
         rc = plan_hidden_key(rs, argv[0]);
     else if (shape == SVT_SHAPE_IPK || shape == SVT_SHAPE_ROWID)

@@ -10,6 +10,7 @@
 #ifndef SVT_RANGES_H
 #define SVT_RANGES_H
 
+#include "plain.h"
 #include "plan.h"
 #include "table.h"
 
@@ -25,6 +26,7 @@ struct svt_ranges {
     struct svt_range *list; /* owned: n of them in the order of the walk, disjoint */
     int n, capacity;
     bool reverse;            /* walk each backward */
+    enum svt_doubt doubt;    /* what must be checked before the ranges are right */
     struct svt_bytes prefix; /* scratch */
 };
 

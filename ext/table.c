@@ -724,6 +724,31 @@ bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
     return true;
 }
 
+/* Rows of a table mostly look alike: note where this one's text or blob was found. They
+ * are not looked for all the time where they do not. */
+static void note_spot(struct svt_reader *r, int i, const struct svt_value *v)
+{
+    struct svt_row row;
+    struct svt_spot *p = &r->spots[i];
+    if (p->looks++ % 64 >= 4 || (v->type != SQLITE_TEXT && v->type != SQLITE_BLOB) ||
+        r->value.size < sizeof p->codes || r->value.size > UINT32_MAX ||
+        !svt_row_open(&row, r->value))
+        return;
+    const uint8_t *start = r->value.data;
+    size_t ncodes = (size_t)(row.body - start);
+    if (ncodes > sizeof p->codes)
+        return;
+    uint8_t mask[sizeof p->mask] = {0};
+    memset(mask, 0xff, ncodes);
+    memcpy(&p->mask, mask, sizeof mask);
+    memcpy(&p->codes, start, sizeof p->codes);
+    p->codes &= p->mask;
+    p->size = r->value.size;
+    p->at = (uint32_t)((const uint8_t *)v->bytes.data - start);
+    p->length = (uint32_t)v->bytes.size;
+    p->type = v->type;
+}
+
 bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
 {
     uint8_t in_key = 0;
@@ -748,8 +773,11 @@ bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
         if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
             return false;
     }
-    if (in_key == 0)
+    if (in_key == 0) {
+        if (i < SVT_SPOTS)
+            note_spot(r, i, out);
         return true;
+    }
     if (c->key_part < 0 || !svt_reader_part(r, c->key_part, out))
         return false;
     if (in_key == SVT_CODE_KEY_REAL && out->type == SQLITE_INTEGER)

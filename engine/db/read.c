@@ -788,3 +788,19 @@ seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
 {
     return it->from->pin;
 }
+
+void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out)
+{
+    const struct sdb_iter *m = it->from;
+    out->pin = m->pin;
+    if (!it->in_block) {
+        out->key = m->at.key;
+        out->bytes = m->at.value;
+        return;
+    }
+    const struct sdb_block *b = m->block;
+    out->key = sdb_block_key(b, m->slot);
+    const uint8_t *value = (const uint8_t *)out->key.data + out->key.size;
+    const uint8_t *end = b->heap + sdb_block_start(b, m->slot + 1);
+    out->bytes = (seerdb_slice){value, (size_t)(end - value)};
+}

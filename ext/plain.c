@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ways of comparing a key part with a value v, by the affinity of v's side (TEXT or
+ * BLOB on both sides, or none on v's: nothing is converted but a number for a TEXT
+ * part, to a text; numeric: texts that look like numbers become numbers, of the keys
+ * and v):
+ *
+ *   v                    TEXT part                          BLOB part
+ *   blob                 as it is, always                   as it is, always
+ *   text above '9...'    not a number, and above all keys that are: as it is, always
+ *   other text           numeric: keys that look like numbers are below it
+ *                                                           and v may be one
+ *   number               its text, or it, or below all      it; or texts are numbers
+ *
+ * Where no key is a number, or a text that may be one, or sorts among those: a number,
+ * its text, and a text that begins with a byte up to '9' are all below every text and
+ * blob that is there, and equal to none.  The one exception is infinity, whose text is
+ * "Inf".
+ *
+ * A text that was bound to a parameter is compared as it is.  (A number may have gone
+ * through a CAST, which leaves it the look of a parameter but gives it an affinity.)
+ * An equality of a TEXT part with a text is always the key with that text: see ranges.c
+ * for what is left out. */
+#include "plain.h"
+
+#include "keycodec.h"
+#include "txn.h"
+
+#include <float.h>
+
+#define LAST_DIGIT 0x39
+
+/* Below this many rows a check costs nothing that matters, and a table that is being
+ * filled is not known yet. */
+#define MIN_ROWS 256
+
+enum svt_doubt svt_plain_doubt(sqlite3_value *v, enum svt_affinity affinity,
+                               bool equality)
+{
+    switch (sqlite3_value_type(v)) {
+    case SQLITE_INTEGER:
+        return SVT_DOUBT;
+    case SQLITE_FLOAT:
+        return affinity == SVT_AFFINITY_TEXT && sqlite3_value_double(v) > DBL_MAX
+                   ? SVT_UNDECIDED
+                   : SVT_DOUBT;
+    case SQLITE_TEXT:
+        break;
+    default:
+        return SVT_SURE;
+    }
+    if (sqlite3_value_frombind(v) || (equality && affinity == SVT_AFFINITY_TEXT))
+        return SVT_SURE;
+    const unsigned char *text = sqlite3_value_text(v);
+    return text != NULL && text[0] > LAST_DIGIT ? SVT_SURE : SVT_DOUBT;
+}
+
+/* The keys that are not plain lie in [lo, hi). */
+static void bounds(const struct svt_schema *s, struct svt_bytes *lo,
+                   struct svt_bytes *hi)
+{
+    const struct svt_key_part *part = &s->parts[0];
+    uint8_t first = s->columns[s->key[0]].affinity == SVT_AFFINITY_TEXT
+                        ? SVT_TAG_TEXT
+                        : SVT_TAG_NUMBER;
+    /* A DESC part has all bytes inverted, and its classes the other way round. */
+    uint8_t flip = part->desc ? 0xff : 0;
+    struct svt_bytes *below = part->desc ? hi : lo, *above = part->desc ? lo : hi;
+    svt_key_put_tag(below, part, first, false);
+    svt_bytes_byte(above, SVT_TAG_TEXT ^ flip);
+    svt_bytes_byte(above, part->desc ? LAST_DIGIT ^ 0xff : LAST_DIGIT + 1);
+}
+
+/* Whether a key is there that is not plain: SEERDB_OK, or NOTFOUND, or a failure. */
+static int find(const struct svt_table *t, seerdb_iter *it, seerdb_err *err)
+{
+    struct svt_bytes lo = {0}, hi = {0};
+    int rc = SEERDB_NOMEM;
+    bounds(&t->schema, &lo, &hi);
+    if (!lo.failed && !hi.failed)
+        rc = seerdb_iter_bound(it, svt_bytes_slice(&lo), svt_bytes_slice(&hi), err);
+    if (rc == SEERDB_OK)
+        rc = seerdb_iter_first(it, err);
+    svt_bytes_fini(&lo);
+    svt_bytes_fini(&hi);
+    return rc;
+}
+
+int svt_plain_check(struct svt_table *t, seerdb_iter *it, enum svt_doubt doubt)
+{
+    seerdb_err err = {0};
+    int rc = doubt == SVT_UNDECIDED ? SEERDB_OK : find(t, it, &err);
+    if (rc == SEERDB_NOTFOUND)
+        return SQLITE_OK;
+    if (rc == SEERDB_NOMEM && err.code == SEERDB_OK)
+        return SQLITE_NOMEM;
+    if (rc != SEERDB_OK)
+        return svt_table_fail(t, rc, &err);
+    t->ks->never_plain = true; /* the next plan rests on nothing */
+    return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                    "%s: %s is compared with a value that may be taken for a number or "
+                    "a text, and since the statement was prepared keys differ in that: "
+                    "prepare it again",
+                    t->who, t->schema.columns[t->schema.key[0]].name);
+}
+
+static bool can_be_plain(const struct svt_schema *s)
+{
+    return (s->shape == SVT_SHAPE_SINGLE || s->shape == SVT_SHAPE_COMPOSITE) &&
+           s->columns[s->key[0]].affinity < SVT_AFFINITY_NUMERIC;
+}
+
+/* Nothing is swallowed: what fails here fails in xFilter, too. */
+static bool look(struct svt_table *t, seerdb_view *view, seerdb_batch *batch,
+                 uint64_t mark)
+{
+    seerdb_iter *it = NULL;
+    seerdb_err err = {0};
+    int rc = seerdb_iter_open(view, batch, mark, &it, &err);
+    if (rc == SEERDB_OK)
+        rc = find(t, it, &err);
+    seerdb_iter_close(it);
+    t->ks->never_plain = rc == SEERDB_OK;
+    return rc == SEERDB_NOTFOUND;
+}
+
+bool svt_plain_hint(struct svt_table *t, uint64_t rows)
+{
+    struct svt_keyspace *ks = t->ks;
+    seerdb_view *view = NULL;
+    uint64_t epoch;
+    if (ks == NULL || ks->never_plain || rows < MIN_ROWS || !can_be_plain(&t->schema))
+        return false;
+    if (seerdb_view_open(ks->tree, &view, NULL) != SEERDB_OK)
+        return false;
+    seerdb_batch *batch = svt_txn_batch(t, &epoch);
+    uint64_t mark = batch != NULL ? seerdb_batch_writes(batch) : 0;
+    uint64_t number = seerdb_view_number(view);
+    /* Of a transaction's own writes that may be undone nothing is kept. */
+    if (batch != NULL || !ks->plain_known || ks->plain_number != number) {
+        ks->plain = look(t, view, batch, mark);
+        ks->plain_known = batch == NULL;
+        ks->plain_number = number;
+    }
+    seerdb_view_close(view);
+    return ks->plain;
+}
