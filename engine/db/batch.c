@@ -317,12 +317,14 @@ int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
 {
     const struct sdb_version *v = part->runs;
     struct sdb_lookup l = {.key = key};
+    struct sdb_places places;
     int rc = sdb_memtable_get(part->memtable, key, mark, &b->scratch->hidden, out);
     if (rc != SEERDB_NOTFOUND || v == NULL ||
         (rc = sdb_batch_check_mark(part, mark, err)) != 0)
         return rc;
-    for (size_t i = 0; i < v->nruns; i++) {
-        const struct sdb_member *m = sdb_run_find(v, &v->runs[i], key);
+    sdb_version_find(v, &l, &places);
+    for (uint32_t i = 0; i < v->nruns; i++) {
+        const struct sdb_member *m = sdb_places_at(&places, v, i, key);
         if (m == NULL || !sdb_batch_sees(b, m, mark))
             continue;
         if ((rc = sdb_table_get(m->table, &l, SDB_NUMBER_MAX, out, err)) !=

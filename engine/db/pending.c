@@ -45,8 +45,10 @@ int sdb_pending_look(const struct sdb_pending *p, uint64_t number,
 int sdb_pending_get(const struct sdb_pending *p, struct sdb_lookup *key,
                     struct sdb_found *out, seerdb_err *err)
 {
-    for (size_t i = 0; i < p->runs->nruns; i++) {
-        const struct sdb_member *m = sdb_run_find(p->runs, &p->runs->runs[i], key->key);
+    struct sdb_places places;
+    sdb_version_find(p->runs, key, &places);
+    for (uint32_t i = 0; i < p->runs->nruns; i++) {
+        const struct sdb_member *m = sdb_places_at(&places, p->runs, i, key->key);
         int rc = m == NULL ? SEERDB_NOTFOUND
                            : sdb_table_get(m->table, key, SDB_NUMBER_MAX, out, err);
         if (rc == 0)

@@ -258,23 +258,14 @@ static int lookup_pendings(const seerdb_view *view, struct sdb_lookup *key, int 
     return rc;
 }
 
-#define FOUND_AT_ONCE 16u
-
-/* The newest version in the runs, newest first.  Of the first of them the tables are
- * found before any is asked, so that all their filters' lines come meanwhile. */
+/* The newest version in the runs, newest first. */
 static int lookup_runs(const struct sdb_version *v, struct sdb_lookup *key,
                        uint64_t ceiling, struct sdb_found *found, seerdb_err *err)
 {
-    const struct sdb_member *members[FOUND_AT_ONCE];
-    uint32_t n = v->nruns < FOUND_AT_ONCE ? v->nruns : FOUND_AT_ONCE;
-    for (uint32_t i = 0; i < n; i++) {
-        members[i] = sdb_run_find(v, &v->runs[i], key->key);
-        if (members[i] != NULL && n > 1)
-            sdb_table_prefetch(members[i]->table, key);
-    }
+    struct sdb_places places;
+    sdb_version_find(v, key, &places);
     for (uint32_t i = 0; i < v->nruns; i++) {
-        const struct sdb_member *m =
-            i < n ? members[i] : sdb_run_find(v, &v->runs[i], key->key);
+        const struct sdb_member *m = sdb_places_at(&places, v, i, key->key);
         int rc =
             m == NULL ? SEERDB_NOTFOUND : sdb_member_get(m, key, ceiling, found, err);
         if (rc != SEERDB_NOTFOUND)

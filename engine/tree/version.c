@@ -292,3 +292,15 @@ uint64_t sdb_run_rank(const struct sdb_version *v, const struct sdb_run *run,
     return at < run->first + run->n ? rank + sdb_table_rank(v->members[at]->table, key)
                                     : rank;
 }
+
+void sdb_version_find(const struct sdb_version *v, struct sdb_lookup *key,
+                      struct sdb_places *out)
+{
+    const uint32_t most = sizeof out->at / sizeof out->at[0];
+    out->n = v->nruns < most ? v->nruns : most;
+    for (uint32_t i = 0; i < out->n; i++) {
+        out->at[i] = sdb_run_find(v, &v->runs[i], key->key);
+        if (out->at[i] != NULL && out->n > 1)
+            sdb_table_prefetch(out->at[i]->table, key);
+    }
+}

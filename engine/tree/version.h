@@ -141,4 +141,21 @@ sdb_run_find(const struct sdb_version *v, const struct sdb_run *run, seerdb_slic
     return v->members[i];
 }
 
+/* The tables of the first runs that may hold the key, NULL where there is none, for
+ * lookups from run to run: what their filters will be asked for comes meanwhile. */
+struct sdb_places {
+    const struct sdb_member *at[16];
+    uint32_t n; /* runs */
+};
+void sdb_version_find(const struct sdb_version *v, struct sdb_lookup *key,
+                      struct sdb_places *out);
+
+/* That of the i-th run, or NULL. */
+static inline const struct sdb_member *sdb_places_at(const struct sdb_places *p,
+                                                     const struct sdb_version *v,
+                                                     uint32_t i, seerdb_slice key)
+{
+    return i < p->n ? p->at[i] : sdb_run_find(v, &v->runs[i], key);
+}
+
 #endif
