@@ -21,13 +21,16 @@ const char *const mode_names[MODES] = {"wal-full", "wal-normal", "delete-full", 
 /* Random names of stores and trees follow from the seed, too: this takes the place of
  * the C library's. */
 static struct sdb_rand entropy;
+static pthread_mutex_t entropy_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 ssize_t getrandom(void *buf, size_t n, unsigned flags)
 {
     unsigned char *p = buf;
     (void)flags;
+    pthread_mutex_lock(&entropy_mutex);
     for (size_t i = 0; i < n; i++)
         p[i] = (unsigned char)(sdb_rand_next(&entropy) & 0xff);
+    pthread_mutex_unlock(&entropy_mutex);
     return (ssize_t)n;
 }
 

@@ -413,6 +413,39 @@ static void a_side_file_that_cannot_be_read_spares_the_other_trees(void **state)
     }
 }
 
+/* Whatever its last commit is, and becomes: with that the side file goes. */
+static void the_side_file_goes_with_the_last_commit_in_it(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"c b=2", "r b=2", "c !b=2", "r !b=2", "k !b=2"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct owner o;
+        char before[4096], after[4096];
+        owner_init(&o, true);
+        (void)live(&o, "X;c a=1");
+        (void)live(&o, ends[i]);
+        (void)live(&o, "R;A");
+        assert_int_equal(o.made, 1);
+        assert_int_equal(show_at(&o, o.marker, before, sizeof before), 0);
+        seerdb_batch *b = new_batch(o.bed.db);
+        seerdb_err err = {0};
+        test_ok(seerdb_batch_expect(b, o.tree, o.marker, 0, NULL, &err), &err);
+        seerdb_batch_free(b);
+        if (ends[i][0] == 'r') /* until then it may yet turn out to count */
+            write_as(&o, "c=3", true);
+        assert_int_equal(flush_tree(&o), 0);
+        if (files_of(&o.bed, ".side").n != 0)
+            fail_msg("%s: it is still there", ends[i]);
+        assert_int_equal(show_at(&o, o.marker, before, sizeof before), 0);
+        leave(&o, true);
+        enter(&o);
+        assert_int_equal(show_at(&o, o.marker, after, sizeof after), 0);
+        assert_string_equal(after, before);
+        verify(o.bed.db);
+        owner_fini(&o);
+    }
+}
+
 /* Its tables are gone and the side file has no link of it; the log still names both. */
 static void a_spilled_commit_that_was_given_up_is_not_missed(void **state)
 {
@@ -455,6 +488,7 @@ int main(void)
         cmocka_unit_test(many_short_sessions_do_not_pile_up_log_files),
         cmocka_unit_test(a_dropped_tree_takes_its_side_file_along),
         cmocka_unit_test(a_side_file_that_cannot_be_read_spares_the_other_trees),
+        cmocka_unit_test(the_side_file_goes_with_the_last_commit_in_it),
         cmocka_unit_test(a_spilled_commit_that_was_given_up_is_not_missed),
     };
     return cmocka_run_group_tests_name("aside", tests, NULL, NULL);
