@@ -192,6 +192,17 @@ static bool is_update(const struct svt_table *t, const sqlite3_index_info *info)
     return ncolumns < 64 && info->colUsed >> 63 != 0;
 }
 
+/* A statement gets its text when it is done.  While a trigger is prepared there are two
+ * that have none: the statement that fires it waits. */
+static bool is_outermost(sqlite3 *db)
+{
+    int n = 0;
+    for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s != NULL && n < 2;
+         s = sqlite3_next_stmt(db, s))
+        n += sqlite3_sql(s) == NULL;
+    return n == 1;
+}
+
 /* An estimate; a store that is out of reach does not fail the prepare. */
 static uint64_t count_rows(struct svt_table *t)
 {
@@ -269,7 +280,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         .plain = nc > 0 && svt_plain_hint(t, rows),
         .in_at_once = true,
         .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS"),
-        .begins_anew = !t->wide && is_update(t, info)};
+        .begins_anew = !t->wide && is_update(t, info) && is_outermost(t->conn->db)};
     if ((rc = svt_plan_choose(&request, &plan)) != SQLITE_OK)
         goto out;
     if ((rc = refine(t, &request, info, &plan)) != SQLITE_OK)

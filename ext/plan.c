@@ -11,11 +11,13 @@
  * Except in an UPDATE, which is much dearer without it: SQLite then keeps the rows in a
  * table of its own first. There the promise is given and kept by the cursor: it sees
  * the values, and most of them are equal to one key only.  Where one is not, xFilter
- * answers SQLITE_SCHEMA, the statement is undone, prepared again, this time without the
- * promise, and begins anew; an UPDATE has shown nobody a row before.  A SELECT may
- * have, and of a LEFT JOIN that was dropped the cursor hears nothing.  UPDATE is known
- * by its mask of used columns, which has all bits set, those of no column too; DELETE
- * has no such sign.
+ * answers SQLITE_SCHEMA, and SQLite prepares the statement again, this time without the
+ * promise, and begins anew.  That is good only where nothing was done yet, neither a
+ * row written nor one shown: SQLite does not always undo what comes before
+ * SQLITE_SCHEMA. A trigger's UPDATE, and a SELECT in the middle of a join, may have;
+ * and of a LEFT JOIN that was dropped the cursor hears nothing.  UPDATE is known by its
+ * mask of used columns, which has all bits set, those of no column too; DELETE has no
+ * such sign.
  *
  * sqlite3_vtab_rhs_value also knows the value of CAST('5' AS INTEGER), which unlike the
  * literal 5 has an affinity of its own: compared with a TEXT or untyped column it is
