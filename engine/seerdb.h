@@ -516,10 +516,10 @@ int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err);
 /* Requires: positioned.  Borrowed until the iterator moves or closes, or for as
  * long as a count on the pin is held. */
 seerdb_slice seerdb_iter_key(const seerdb_iter *it);
+/* Key, value and pin at once, for those who ask for every row; the pin is borrowed. */
+void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out);
 seerdb_slice seerdb_iter_value(const seerdb_iter *it);
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep it */
-/* All three at once, for those who do this for every row; the pin is borrowed. */
-void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out);
 
 /* ---- versions ------------------------------------------------------------- */
 

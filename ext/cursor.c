@@ -137,7 +137,8 @@ static void read_row(struct svt_cursor *c)
 /* Go to the first row of the ranges from c->at on. */
 static int enter_range(struct svt_cursor *c)
 {
-    seerdb_err err = {0};
+    seerdb_err err;
+    err.code = SEERDB_OK; /* the rest is set with it */
     for (; c->at < c->ranges.n; c->at++) {
         const struct svt_range *r = &c->ranges.list[c->at];
         seerdb_slice lo = svt_bytes_slice(&r->lo), hi = svt_bytes_slice(&r->hi);
@@ -180,7 +181,8 @@ static int start_point(struct svt_cursor *c, seerdb_batch *batch)
  * show the same. */
 static int aim_iter(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
 {
-    seerdb_err err = {0};
+    seerdb_err err;
+    err.code = SEERDB_OK; /* the rest is set with it */
     uint64_t mark = batch != NULL ? seerdb_batch_writes(batch) : 0;
     if (c->iter_view != c->view || c->iter_batch != batch || c->iter_mark != mark ||
         c->iter_epoch != epoch) {

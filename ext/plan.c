@@ -96,7 +96,9 @@ static bool is_literal(const struct svt_plan_constraint *c)
            c->literal_type != SQLITE_FLOAT;
 }
 
-/* Whether the cursor is exact because the first part is plain. */
+/* Whether the cursor is exact because the first part is plain.  UNIQUE is not promised
+ * for that: when the keys are plain no more the cursor says so, but of a LEFT JOIN that
+ * was dropped it hears nothing. */
 static bool rests_on_plain(const struct svt_plan_request *r,
                            const struct svt_plan_constraint *c)
 {
@@ -387,7 +389,10 @@ int svt_plan_choose(const struct svt_plan_request *r, struct svt_plan *out)
         take_all(r, &ch, out);
         out->unique = ch.neq == count_parts(r->schema);
         for (int i = 0; i < ch.neq; i++)
-            out->unique = out->unique && (ch.single[i] || ch.hopeful[i]);
+            out->unique =
+                out->unique &&
+                (ch.hopeful[i] ||
+                 (ch.single[i] && !rests_on_plain(r, &r->constraints[ch.eq[i]])));
     }
     out->order_consumed =
         r->norder > 0 && (out->unique || gives_order(r, &ch, &reverse));

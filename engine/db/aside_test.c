@@ -8,12 +8,9 @@
  */
 
 static const char *const lives[] = {
-    "c a=1;c b=2;c a=3;R;A;R",
-    "c a=1;c -a;r a=9;c b=2;r b=9;R;A;C;A;R",
-    "c a=1;k a=2;R;A;R;c b=1;R;A;R",
-    "c a=1;F;c a=2;c b=3 c=4;r c=5;R;A;R",
-    "r a=1;R;A;R",
-    "r a=1;r a=2;c a=3;R;A;R",
+    "c a=1;c b=2;c a=3;R;A;R", "c a=1;c -a;r a=9;c b=2;r b=9;R;A;C;A;R",
+    "c a=1;k a=2;R;A;R;c b=1;R;A;R", "c a=1;F;c a=2;c b=3 c=4;r c=5;R;A;R",
+    "r a=1;R;A;R", "r a=1;r a=2;c a=3;R;A;R",
     "c a=1;c b=2;R;A;R;c c=3;c d=4;r e=5;R;A;R", /* the second takes the first's place
                                                   */
     "c a=1;c b=2;R;A;R;c c=3;X;F;F;F;c d=4;A;c e=5;r e=6;R", /* settled, and more
@@ -21,32 +18,22 @@ static const char *const lives[] = {
     "c a=1;X;F;F;F;c a=2;A;r a=3;c a=4;F;F;F;A;c b=1;R",
     "c a=1;c a=2;X;r a=3;c a=4;r b=1;F;F;F;A;R;A;R",
     "c a=1;c b=2;R;A;Y;c c=3;F;c d=4;R", /* flushed: the side file has gone */
-    "c a=1;X;F;F;F;c b=2;F;F;F;A;Y;c c=3;R",
-    "c a=1;B;c b=2;c c=3;R;A;R",
-    "c a=1;B;c b=2;X;F;F;F;r b=7;c c=3;A;R;A;R",
-    "c a=1;R;A;R;A;R;A;C;A;C",
-    "c a=1;F;R;A;R",
-    "c a=1 b=1 c=1;c ~a:c;R;A;R", /* a commit of nothing but a range */
-    "c a=1 b=2;r ~a:z;c ~b:z c=3;R;A;C;A;R",
-    "c a=1 b=1;k ~a:b;R;A;R;c ~b:c a=3;R;A;R",
+    "c a=1;X;F;F;F;c b=2;F;F;F;A;Y;c c=3;R", "c a=1;B;c b=2;c c=3;R;A;R",
+    "c a=1;B;c b=2;X;F;F;F;r b=7;c c=3;A;R;A;R", "c a=1;R;A;R;A;R;A;C;A;C",
+    "c a=1;F;R;A;R", "c a=1 b=1 c=1;c ~a:c;R;A;R", /* a commit of nothing but a range */
+    "c a=1 b=2;r ~a:z;c ~b:z c=3;R;A;C;A;R", "c a=1 b=1;k ~a:b;R;A;R;c ~b:c a=3;R;A;R",
     "c ~a:b;r ~b:z;c ~a:c a=2;c ~a:b;R;A;R",
     "c a=1 b=1;X;F;F;F;c ~b:c;c ~a:b;A;r ~a:z;c b=2;A;R;A;R", /* settled */
     "c a=1 b=1;F;c ~a:b;X;F;F;F;c ~b:z;c a=2;A;Y;c b=3;F;c c=4 ~a:b;A;R",
     /* Spilled, alone, among others, several, and what became of them.  Whoever is not
      * mute has them in tables some time soon. */
-    "X;c !a=1;R;A;R",
-    "X;c a=1;c !a=2 b=2;R;A;R",
-    "X;c !a=1;c a=2 c=2;R;A;R;A;R",
-    "X;c a=1 d=1;c !a=2 b=2;c b=3;c !b=4 c=4;c c=5;R;A;R;C",
-    "X;c a=1;r !a=2;R;A;R",
-    "X;c a=1;k !a=2;R;A;R",
-    "X;r !a=1;r !a=2;c a=3;r !a=4;R;A;R",
+    "X;c !a=1;R;A;R", "X;c a=1;c !a=2 b=2;R;A;R", "X;c !a=1;c a=2 c=2;R;A;R;A;R",
+    "X;c a=1 d=1;c !a=2 b=2;c b=3;c !b=4 c=4;c c=5;R;A;R;C", "X;c a=1;r !a=2;R;A;R",
+    "X;c a=1;k !a=2;R;A;R", "X;r !a=1;r !a=2;c a=3;r !a=4;R;A;R",
     "X;c a=1;r !a=2;c !b=3;F;F;F;c c=4;A;c !d=5;r !e=6;R",
-    "X;c !a=1;F;F;F;c b=2;A;R;A;X;c c=3;R;A;R",
-    "X;c !a=1;c b=2;R;A;Y;c c=3;F;c d=4;R",
+    "X;c !a=1;F;F;F;c b=2;A;R;A;X;c c=3;R;A;R", "X;c !a=1;c b=2;R;A;Y;c c=3;F;c d=4;R",
     "X;c a=1;c !a=2;c b=3;R;A;R;X;c !c=4;c d=5;r e=6;R;A;R",
-    "c !a=1;F;X;c !a=2;c b=3;R;A;R",
-    "X;c !a=1;B;X;c !b=2;c c=3;R;A;R",
+    "c !a=1;F;X;c !a=2;c b=3;R;A;R", "X;c !a=1;B;X;c !b=2;c c=3;R;A;R",
     "X;c a=1 b=1;c ~a:b;c !c=2 d=2;c ~c:d a=3;R;A;R", /* ranges around it */
 };
 

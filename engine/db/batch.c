@@ -9,7 +9,7 @@
 #define WORTH_SHARING ((size_t)1 << 20)
 /* A part with that many range tombstones in memory spills. */
 #define RANGES_MOST 1000u
-#define SPARE_OF      8 /* a spare memtable has an eighth of the share at most */
+#define SPARE_OF    8 /* a spare memtable has an eighth of the share at most */
 
 static void scratch_free(seerdb_pin *pin)
 {

@@ -765,21 +765,6 @@ seerdb_slice seerdb_iter_key(const seerdb_iter *it)
     return it->in_block ? sdb_block_key(m->block, m->slot) : m->at.key;
 }
 
-seerdb_slice seerdb_iter_value(const seerdb_iter *it)
-{
-    const struct sdb_iter *m = it->from;
-    struct sdb_record r;
-    if (!it->in_block)
-        return m->at.value;
-    sdb_block_record(m->block, m->slot, &r);
-    return r.value;
-}
-
-seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
-{
-    return it->from->pin;
-}
-
 void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out)
 {
     const struct sdb_iter *m = it->from;
@@ -794,4 +779,19 @@ void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out)
     const uint8_t *value = (const uint8_t *)out->key.data + out->key.size;
     const uint8_t *end = b->heap + sdb_block_start(b, m->slot + 1);
     out->bytes = (seerdb_slice){value, (size_t)(end - value)};
+}
+
+seerdb_slice seerdb_iter_value(const seerdb_iter *it)
+{
+    const struct sdb_iter *m = it->from;
+    struct sdb_record r;
+    if (!it->in_block)
+        return m->at.value;
+    sdb_block_record(m->block, m->slot, &r);
+    return r.value;
+}
+
+seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
+{
+    return it->from->pin;
 }

@@ -274,11 +274,28 @@ static int step(const struct merge *m, struct entry *e, seerdb_err *err)
                  m->direction == FORWARD ? s->ops->next(s, err) : s->ops->prev(s, err));
 }
 
+static int show_next(struct merge *m, bool won)
+{
+    m->wins = won ? m->wins + 1 : 0;
+    if (m->ties > m->ties_max)
+        choose_prefix(m);
+    return show(m);
+}
+
 /* Leave the key at the root. */
 static int leave_key(struct merge *m, seerdb_err *err)
 {
     uint32_t n = 1;
     int rc;
+    /* Mostly the root is alone on its key, and its code tells. */
+    uint64_t next = m->n > 1 ? m->heap[1].code : 0;
+    if (m->n > 2 && m->heap[2].code < next)
+        next = m->heap[2].code;
+    if (m->heap[0].code < next) {
+        if ((rc = step(m, &m->heap[0], err)) != 0)
+            return rc;
+        return show_next(m, m->heap[0].code < next || sift_down(m, 0));
+    }
     m->group[0] = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t child = 2 * m->group[i] + 1;
@@ -292,10 +309,7 @@ static int leave_key(struct merge *m, seerdb_err *err)
             return rc;
         stays = sift_down(m, m->group[n]);
     }
-    m->wins = alone && stays ? m->wins + 1 : 0;
-    if (m->ties > m->ties_max)
-        choose_prefix(m);
-    return show(m);
+    return show_next(m, alone && stays);
 }
 
 static int turn(struct merge *m, enum direction to, seerdb_err *err)
