@@ -86,6 +86,20 @@ static int find(const struct svt_table *t, seerdb_iter *it, seerdb_err *err)
     return rc;
 }
 
+/* Other statements of the connection may rest on the same, and whoever keeps his for
+ * long would meet the failure again and again: have SQLite prepare them anew before
+ * they run next, which is what it does when a setting changes.  The mutex is held:
+ * nobody sees the other value. */
+static void expire_statements(sqlite3 *db)
+{
+    const int setting = SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    int on = 0;
+    if (sqlite3_db_config(db, setting, -1, &on) != SQLITE_OK)
+        return; /* then each fails for itself */
+    sqlite3_db_config(db, setting, !on, NULL);
+    sqlite3_db_config(db, setting, on, NULL);
+}
+
 int svt_plain_check(struct svt_table *t, seerdb_iter *it, enum svt_doubt doubt)
 {
     seerdb_err err = {0};
@@ -97,10 +111,11 @@ int svt_plain_check(struct svt_table *t, seerdb_iter *it, enum svt_doubt doubt)
     if (rc != SEERDB_OK)
         return svt_table_fail(t, rc, &err);
     t->ks->never_plain = true; /* the next plan rests on nothing */
+    expire_statements(t->conn->db);
     return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
                     "%s: %s is compared with a value that may be taken for a number or "
                     "a text, and since the statement was prepared keys differ in that: "
-                    "prepare it again",
+                    "run it again",
                     t->who, t->schema.columns[t->schema.key[0]].name);
 }
 

@@ -435,7 +435,7 @@ static unsigned ask_all(struct twin twins[NOPERATORS][NWRAPPED], const char *kin
                 answer(twins[k][w].ours, v, &got);
                 bool sure = v == BLOB_5 || v == NOTHING || v == TEXT_ABC ||
                             v == TEXT_K5 || v == TEXT_5 || v == TEXT_EMPTY;
-                if (strstr(got.text, "prepare it again") != NULL && !(sure && w == 0))
+                if (strstr(got.text, "run it again") != NULL && !(sure && w == 0))
                     failed++;
                 else if (strcmp(got.text, want.text) != 0)
                     fail_msg("%s: k %s %s, value %d: \"%s\", an ordinary table says "
@@ -471,9 +471,11 @@ static void a_plan_that_is_out_of_date_fails_rather_than_guess(void **state)
                     "('12x', 1002), ('', 1003), ('-', 1004), ('10', 1005), ('6', 1006);"
                     "INSERT INTO t(k, v) SELECT k, v FROM n WHERE v >= 1000",
                     "");
-        assert_true(ask_all(twins, kinds[i].name) > 0);
+        /* One fails; that one and all others are prepared anew by themselves. */
+        assert_int_equal(ask_all(twins, kinds[i].name), 1);
+        assert_int_equal(ask_all(twins, kinds[i].name), 0);
         test_expect(db, "COMMIT", "");
-        assert_true(ask_all(twins, kinds[i].name) > 0);
+        assert_int_equal(ask_all(twins, kinds[i].name), 0);
         finalize_all(twins);
         prepare_all(db, twins);
         assert_int_equal(ask_all(twins, kinds[i].name), 0);
@@ -514,16 +516,18 @@ static void an_outdated_join_fails_rather_than_guess(void **state)
                 bool wrong = test_rows(stmts[s][k], &got) != SQLITE_DONE;
                 failed += wrong;
                 if (wrong)
-                    assert_non_null(strstr(sqlite3_errmsg(db), "prepare it again"));
+                    assert_non_null(strstr(sqlite3_errmsg(db), "run it again"));
                 sqlite3_finalize(stmts[s][k]);
+                /* Like one that is prepared now: the join's own weakness with numeric
+                 * columns (README) is not this test's matter. */
                 snprintf(
                     sql, sizeof(sql),
-                    "SELECT count(*), sum(v), sum(v * v) FROM o JOIN n ON n.k %s %s",
+                    "SELECT count(*), sum(v), sum(v * v) FROM o JOIN t ON t.k %s %s",
                     operators[k], sides[s]);
                 if (!wrong)
                     assert_string_equal(got.text, test_sql(db, sql));
             }
-        assert_true(failed > 0);
+        assert_int_equal(failed, 1); /* the others are prepared anew by themselves */
         test_close(db);
     }
 }
@@ -542,7 +546,7 @@ static void infinity_is_not_compared_as_it_is_with_texts(void **state)
             sqlite3_bind_double(native, 1, INFINITY);
             if (again == 0) {
                 assert_int_equal(sqlite3_step(ours), SQLITE_ERROR);
-                assert_non_null(strstr(sqlite3_errmsg(db), "prepare it again"));
+                assert_non_null(strstr(sqlite3_errmsg(db), "run it again"));
             } else {
                 assert_int_equal(test_rows(ours, &got), SQLITE_DONE);
                 assert_int_equal(test_rows(native, &want), SQLITE_DONE);
@@ -572,7 +576,7 @@ static void joins_that_need_no_column_are_not_promised_one_row(void **state)
                     "INSERT INTO t(k, v) VALUES('5', 1), ('05', 2), ('5.0', 3)",
                     "");
         if (test_rows(stmt, &got) != SQLITE_DONE)
-            assert_non_null(strstr(sqlite3_errmsg(db), "prepare it again"));
+            assert_non_null(strstr(sqlite3_errmsg(db), "run it again"));
         else
             assert_string_equal(got.text, test_sql(db, native));
         sqlite3_finalize(stmt);
