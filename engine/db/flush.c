@@ -183,21 +183,8 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
         goto out;
     *desc = (struct sdb_table_desc){.file = f->file,
                                     .run = sdb_version_next_run(f->from->version),
-                                    .id = s.id,
-                                    .size = s.file_size,
-                                    .records = s.records,
-                                    .tombstones = s.tombstones,
-                                    .superseded = sink.superseded,
-                                    .ranges = s.ranges,
-                                    .open_end = s.open_end,
-                                    .key_bytes = s.key_bytes,
-                                    .value_bytes = s.value_bytes,
-                                    .min_number = s.min_number,
-                                    .max_number = s.max_number};
-    sdb_buf_append_slice(&desc->smallest, s.smallest);
-    sdb_buf_append_slice(&desc->largest, s.largest);
-    if ((rc = sdb_buf_check(&desc->smallest, err)) == 0)
-        rc = sdb_buf_check(&desc->largest, err);
+                                    .superseded = sink.superseded};
+    rc = sdb_table_desc_fill(desc, &s, err);
 out:
     sdb_table_writer_free(sink.writer);
     sdb_file_close(file);

@@ -390,22 +390,9 @@ static int end_output(struct work *w, const seerdb_slice *to, seerdb_err *err)
     desc = (struct sdb_table_desc){.file = w->number,
                                    .level = pick->output_level,
                                    .run = pick->output_run,
-                                   .id = s.id,
-                                   .size = s.file_size,
-                                   .records = s.records,
-                                   .tombstones = s.tombstones,
-                                   .superseded = w->superseded,
-                                   .ranges = s.ranges,
-                                   .open_end = s.open_end,
-                                   .key_bytes = s.key_bytes,
-                                   .value_bytes = s.value_bytes,
-                                   .min_number = s.min_number,
-                                   .max_number = s.max_number};
-    sdb_buf_append_slice(&desc.smallest, s.smallest);
-    sdb_buf_append_slice(&desc.largest, s.largest);
+                                   .superseded = w->superseded};
     if ((rc = sdb_buf_check(&w->cut, err)) == 0 &&
-        (rc = sdb_buf_check(&desc.smallest, err)) == 0 &&
-        (rc = sdb_buf_check(&desc.largest, err)) == 0)
+        (rc = sdb_table_desc_fill(&desc, &s, err)) == 0)
         rc = add_output(w, &desc, err);
     sdb_table_desc_fini(&desc);
     drop_output(w, rc != 0);

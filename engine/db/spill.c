@@ -96,24 +96,14 @@ static int end_output(struct output *o, uint64_t from, uint64_t to,
     int rc = sdb_table_writer_finish(o->writer, &t, err);
     if (rc == 0) {
         desc = (struct sdb_table_desc){.file = o->number,
-                                       .id = t.id,
-                                       .size = t.file_size,
                                        .level = 1,
                                        .commit = SDB_NUMBER_BATCH + to,
-                                       .run = choose_run(runs, &t),
-                                       .records = t.records,
-                                       .tombstones = t.tombstones,
-                                       .ranges = t.ranges,
-                                       .open_end = t.open_end,
-                                       .key_bytes = t.key_bytes,
-                                       .value_bytes = t.value_bytes,
-                                       .min_number = from,
-                                       .max_number = to};
-        sdb_buf_append_slice(&desc.smallest, t.smallest);
-        sdb_buf_append_slice(&desc.largest, t.largest);
+                                       .run = choose_run(runs, &t)};
+        rc = sdb_table_desc_fill(&desc, &t, err);
+        desc.min_number = from;
+        desc.max_number = to;
         close_output(o);
-        if ((rc = sdb_buf_check(&desc.smallest, err)) == 0 &&
-            (rc = sdb_buf_check(&desc.largest, err)) == 0)
+        if (rc == 0)
             rc = sdb_open_member(o->db, &desc, sdb_bury, out, err);
     }
     if (rc == 0) { /* from here on the file goes with the member */

@@ -305,6 +305,25 @@ struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
     };
 }
 
+int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summary *s,
+                        seerdb_err *err)
+{
+    desc->id = s->id;
+    desc->size = s->file_size;
+    desc->records = s->records;
+    desc->tombstones = s->tombstones;
+    desc->ranges = s->ranges;
+    desc->open_end = s->open_end;
+    desc->key_bytes = s->key_bytes;
+    desc->value_bytes = s->value_bytes;
+    desc->min_number = s->min_number;
+    desc->max_number = s->max_number;
+    sdb_buf_append_slice(&desc->smallest, s->smallest);
+    sdb_buf_append_slice(&desc->largest, s->largest);
+    int rc = sdb_buf_check(&desc->smallest, err);
+    return rc != 0 ? rc : sdb_buf_check(&desc->largest, err);
+}
+
 void sdb_tree_free(seerdb_tree *t) NO_TSA
 {
     if (t == NULL)

@@ -288,6 +288,11 @@ void sdb_tree_unref(seerdb_tree *t)
 struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
                                                        uint32_t level);
 
+/* Fill in what a finished table says of itself; where it goes and what its numbers mean
+ * is the caller's to say. */
+int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summary *s,
+                        seerdb_err *err) SDB_MUST_CHECK;
+
 /* sdb_member's dead callback: ctx is the store. */
 void sdb_bury(void *ctx, struct sdb_member *member);
 /* Delete the files of dead tables, the pending ones after the manifest has forgotten
