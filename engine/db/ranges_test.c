@@ -4,6 +4,7 @@
  * tree, wherever the writes before it and after it lie. */
 #include "db/batch.h"
 #include "os/clock.h"
+#include "os/thread.h"
 #include "testing.h"
 
 /* ---- single facts --------------------------------------------------------------- */
@@ -236,6 +237,119 @@ static void many_ranges_freeze_a_memtable_and_spill_a_batch(void **state)
     expect(t, "02500=2");
     seerdb_batch_free(batch);
     seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
+/* ---- threads ----------------------------------------------------------------------
+ */
+
+enum { CROWD = 40 };
+
+struct crowd {
+    seerdb_tree *tree;
+    uint64_t until_us;
+    _Atomic uint64_t scans;
+    _Atomic bool failed;
+};
+
+/* Each commit deletes all keys and writes half of them anew, with its number. */
+static void *replace_all(void *arg)
+{
+    struct crowd *c = arg;
+    seerdb *db = seerdb_tree_store(c->tree);
+    for (uint64_t n = 1; sdb_clock_mono_us() < c->until_us; n++) {
+        seerdb_batch *b = NULL;
+        char key[8];
+        int rc = seerdb_batch_new(db, &b, NULL);
+        if (rc == 0)
+            rc = seerdb_batch_delete_range(b, c->tree, (seerdb_slice){"k", 1},
+                                           (seerdb_slice){"l", 1}, NULL);
+        for (unsigned i = 0; rc == 0 && i < CROWD; i++) {
+            snprintf(key, sizeof key, "k%02u", i);
+            if (i % 2 == n % 2)
+                rc = seerdb_batch_put(b, c->tree, test_slice(key),
+                                      (seerdb_slice){&n, sizeof n}, NULL);
+        }
+        if (rc == 0 && n % 7 == 0)
+            rc = seerdb_batch_spill(b, NULL);
+        if (rc == 0)
+            rc = seerdb_write(b, SEERDB_SYNC_OFF, NULL);
+        seerdb_batch_free(b);
+        if (rc == 0 && n % 20 == 0)
+            rc = n % 100 == 0 ? seerdb_compact(db, c->tree, NULL)
+                              : seerdb_flush(db, c->tree, NULL);
+        if (rc != 0)
+            atomic_store_explicit(&c->failed, true, memory_order_relaxed);
+    }
+    return NULL;
+}
+
+/* What one view shows is of one commit, by scan and by lookup. */
+static bool agrees(seerdb_view *v, seerdb_iter *it)
+{
+    uint64_t first = 0, n = 0, keys = 0;
+    int rc = seerdb_iter_first(it, NULL);
+    for (; rc == 0; rc = seerdb_iter_next(it, NULL), keys++) {
+        memcpy(&n, seerdb_iter_value(it).data, sizeof n);
+        if (keys > 0 && n != first)
+            return false;
+        first = n;
+    }
+    for (unsigned i = 0; i < CROWD && keys > 0; i++) {
+        seerdb_value got = {0};
+        char key[8];
+        snprintf(key, sizeof key, "k%02u", i);
+        rc = seerdb_get(v, NULL, 0, test_slice(key), &got, NULL);
+        if (rc != (i % 2 == first % 2 ? 0 : SEERDB_NOTFOUND))
+            return false;
+        if (rc == 0)
+            memcpy(&n, got.bytes.data, sizeof n);
+        seerdb_pin_unref(got.pin);
+        if (n != first)
+            return false;
+    }
+    return keys == CROWD / 2 || keys == 0;
+}
+
+static void *look_around(void *arg)
+{
+    struct crowd *c = arg;
+    seerdb_iter *it = NULL;
+    while (sdb_clock_mono_us() < c->until_us) {
+        seerdb_view *v = NULL;
+        int rc = seerdb_view_open(c->tree, &v, NULL);
+        if (rc == 0)
+            rc = it == NULL ? seerdb_iter_open(v, NULL, 0, &it, NULL)
+                            : seerdb_iter_reopen(it, v, NULL, 0, NULL);
+        if (rc != 0 || !agrees(v, it))
+            atomic_store_explicit(&c->failed, true, memory_order_relaxed);
+        if (rc == 0)
+            seerdb_iter_rest(it);
+        seerdb_view_close(v);
+        atomic_fetch_add_explicit(&c->scans, 1, memory_order_relaxed);
+    }
+    seerdb_iter_close(it);
+    return NULL;
+}
+
+static void readers_see_a_range_and_what_follows_it_at_once(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    struct sdb_thread threads[4] = {{.started = false}};
+    (void)state;
+    bed_new(&b);
+    struct crowd c = {.tree = create_tree(b.db, 1),
+                      .until_us = sdb_clock_mono_us() + 1000000};
+    for (int i = 0; i < 4; i++)
+        test_ok(sdb_thread_start(&threads[i], "test",
+                                 i == 0 ? replace_all : look_around, &c, &err),
+                &err);
+    for (int i = 0; i < 4; i++)
+        sdb_thread_join(&threads[i]);
+    assert_false(atomic_load_explicit(&c.failed, memory_order_relaxed));
+    assert_true(atomic_load_explicit(&c.scans, memory_order_relaxed) > 10);
+    seerdb_tree_close(c.tree);
     bed_fini(&b);
 }
 
@@ -504,6 +618,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_bounds_of_a_range_have_their_limits),
         cmocka_unit_test(a_rollback_to_a_mark_brings_the_keys_back),
         cmocka_unit_test(many_ranges_freeze_a_memtable_and_spill_a_batch),
+        cmocka_unit_test(readers_see_a_range_and_what_follows_it_at_once),
         cmocka_unit_test(whatever_happens_a_range_deletes_what_was_there),
     };
     const char *seed = argc > 1 ? argv[1] : getenv("SEERDB_SEED");

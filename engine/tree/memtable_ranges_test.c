@@ -160,7 +160,7 @@ static void what_was_reserved_has_room_for_ranges(void **state)
         test_ok(sdb_memtable_reserve(m, N, bytes, &err), &err);
         sdb_mem_fail_after(0);
         for (int i = 0; i < N; i++) {
-            char key[8];
+            char key[16];
             snprintf(key, sizeof key, "%03d", i);
             int rc = i < records ? put(m, key, 5, &err) : insert(m, key, end, 5, &err);
             if (rc != 0) {
