@@ -274,7 +274,9 @@ static void settle(const struct compaction *c, int rc, const seerdb_err *why)
         answer(t, c->asked);
         if (pick->later && !d->look) {
             d->look = true;
-            d->look_at_us = now + t->db->history_us;
+            /* The history's beginning is known as exactly as its points are close. */
+            d->look_at_us =
+                now + t->db->history_us + 4 * (t->db->history_us / SDB_HISTORY_POINTS);
         }
         return;
     }

@@ -362,10 +362,11 @@ static void pass_down(struct choice *c, uint32_t level, const char *reason,
 
 /* ---- level 0 --------------------------------------------------------------------- */
 
-/* Has it range tombstones that delete for good?  Below younger ones all has to stay. */
+/* Has it range tombstones that all delete for good?  Below younger ones everything has
+ * to stay, and it is not long until they are older. */
 static bool has_ranges(const struct sdb_policy *p, const struct sdb_member *m)
 {
-    return m->desc.ranges > 0 && sdb_member_oldest_range(m) < p->droppable;
+    return m->desc.ranges > 0 && sdb_member_newest_range(m) < p->droppable;
 }
 
 static bool is_dense(const struct sdb_policy *p, const struct sdb_member *m)
@@ -412,7 +413,8 @@ static bool pick_level0(struct choice *c, struct sdb_pick *out)
         for (uint32_t k = v->runs[i].first; k < v->runs[i].first + v->runs[i].n; k++) {
             dense = dense || is_dense(c->p, v->members[k]);
             ranges = ranges || has_ranges(c->p, v->members[k]);
-            out->later = out->later || (v->members[k]->desc.ranges > 0 && !ranges);
+            out->later = out->later || (v->members[k]->desc.ranges > 0 &&
+                                        !has_ranges(c->p, v->members[k]));
         }
     if (n == 0 || (n < c->p->trigger && !c->p->full && !dense))
         return false;
@@ -503,7 +505,7 @@ static bool pick_dense(struct choice *c, struct sdb_pick *out)
                 pass_down(c, level + 1, "tombstones", out);
             else if (!below && ((stale && !young) || has_ranges(c->p, m)))
                 decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "stale records", out);
-            /* All of its ranges are young. */
+            /* Some of its ranges are young. */
             out->later = out->later || m->desc.ranges > 0 || (!below && stale && young);
             if (out->kind != SDB_PICK_NONE)
                 return true;

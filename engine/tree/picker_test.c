@@ -321,6 +321,8 @@ static void range_tombstones_are_a_reason(void **state)
     static const struct pick_case young[] = {
         {"0:3 b-d 1 r30; 6:9 a-m 100", "none later"},
         {"5:5 b-z 1 r40; 6:1 a-c 3000; 6:1 d-y 3000", "none later"},
+        /* one that is old enough would rewrite much now, and less later on */
+        {"0:4 b-y 1 r40; 0:3 b-d 1 r20; 6:1 a-c 300; 6:1 d-x 300", "none later"},
         {"6:3 a-c 100 r30; 6:3 d-f 100", "none later"},
         {"6:3 a-c 100 r20; 6:3 d-f 100", "merge 100 > 6:3 last"},
         {"6:3 a-c 100", "none"},

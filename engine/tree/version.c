@@ -99,15 +99,13 @@ uint64_t sdb_member_cover(const struct sdb_member *m, seerdb_slice key,
     return s.as <= ceiling && sdb_ranges_has(s.ranges, key) ? s.as : 0;
 }
 
-uint64_t sdb_member_oldest_range(const struct sdb_member *m)
+uint64_t sdb_member_newest_range(const struct sdb_member *m)
 {
     struct sdb_ranges_source s = sdb_member_ranges(m, UINT64_MAX);
-    uint64_t oldest = m->desc.ranges > 0 ? m->desc.max_number : UINT64_MAX;
-    for (size_t i = 0; s.as == 0 && i < sdb_ranges_count(s.ranges); i++) {
-        uint64_t number = sdb_ranges_at(s.ranges, i)->number;
-        oldest = number < oldest ? number : oldest;
-    }
-    return oldest; /* of a spilled table the greatest number is the only one */
+    if (m->desc.ranges == 0)
+        return 0;
+    return s.as != 0 || s.ranges == NULL ? m->desc.max_number
+                                         : sdb_ranges_max_number(s.ranges);
 }
 
 bool sdb_table_desc_deleted(const struct sdb_table_desc *d,

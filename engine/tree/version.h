@@ -89,8 +89,8 @@ static inline struct sdb_ranges_source sdb_member_ranges(const struct sdb_member
 uint64_t sdb_member_cover(const struct sdb_member *m, seerdb_slice key,
                           uint64_t ceiling);
 
-/* The smallest number of its range tombstones; UINT64_MAX: it has none. */
-uint64_t sdb_member_oldest_range(const struct sdb_member *m);
+/* The greatest number of its range tombstones; 0: it has none. */
+uint64_t sdb_member_newest_range(const struct sdb_member *m);
 
 /* Do the ranges that `s` sees delete all that is in the table, ranges and all? */
 bool sdb_table_desc_deleted(const struct sdb_table_desc *d,

@@ -94,12 +94,12 @@ static void a_table_says_which_range_covers_a_key(void **state)
     for (uint64_t seed = 1; seed <= 300; seed++) {
         struct sdb_rand r = {seed};
         struct made m = {0};
-        uint64_t commit, oldest = UINT64_MAX;
+        uint64_t commit, newest = 0;
         make_random(&m, &r, &commit);
         for (size_t i = 0; i < m.n; i++)
-            if (!sdb_range_is_empty(&m.all[i]) && m.all[i].number < oldest)
-                oldest = m.all[i].number;
-        assert_int_equal(sdb_member_oldest_range(m.member), oldest);
+            if (!sdb_range_is_empty(&m.all[i]) && m.all[i].number > newest)
+                newest = m.all[i].number;
+        assert_int_equal(sdb_member_newest_range(m.member), newest);
         for (size_t k = 0; k < NPOINTS; k++)
             for (uint64_t ceiling = 0; ceiling < 22; ceiling++)
                 assert_int_equal(
