@@ -493,6 +493,8 @@ static void statements_after_the_first_allocate_nothing_in_the_store(void **stat
                 "500) INSERT INTO t SELECT printf('k%04d', x), 'v' FROM i",
                 "");
     test_expect_part(db, "SELECT seerdb('t', 'flush')", "flushed");
+    /* What it allocates would be counted, too. */
+    test_expect_part(db, "SELECT seerdb('t', 'pause')", "paused");
     test_expect(db, "INSERT OR REPLACE INTO t VALUES('k0060', 'w')", "");
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         sqlite3_stmt *s = NULL;
