@@ -59,10 +59,12 @@ static int commit_one(struct life *l, seerdb_batch *b, unsigned i)
     seerdb_err err = {0};
     char words[64];
     uint64_t number;
-    snprintf(words, sizeof words, "a%u=%u common=%u", i, i, i);
+    /* What the range deletes was there before, in tables, perhaps. */
+    snprintf(words, sizeof words, "b%u=1 a%u=%u common=%u", i, i, i, i);
     int rc = seerdb_batch_expect(b, l->tree, l->marker, 0, NULL, &err);
     if (rc != 0 || (rc = batch_words(b, l->tree, words, &err)) != 0 ||
         (i % 2 == 0 && (rc = seerdb_batch_spill(b, &err)) != 0) ||
+        (i % 4 < 2 && (rc = batch_words(b, l->tree, "~b:c", &err)) != 0) ||
         (rc = seerdb_prepare(b, SEERDB_SYNC_FULL, &number, &err)) != 0 ||
         (i % 5 == 0 &&
          ((rc = seerdb_unprepare(b, &err)) != 0 ||
@@ -117,6 +119,23 @@ static void live(struct life *l)
     l->bed.db = NULL;
 }
 
+/* Commit i put "b<i>"; those of i % 4 < 2 deleted all of them. */
+static void check_b(struct life *l, seerdb_view *v, unsigned i)
+{
+    char key[16];
+    seerdb_err err = {0};
+    seerdb_value got;
+    bool there = l->there[i];
+    for (unsigned k = i; k <= NCOMMITS; k++)
+        there = there && !(l->there[k] && k % 4 < 2);
+    snprintf(key, sizeof key, "b%u", i);
+    int rc = seerdb_get(v, NULL, 0, test_slice(key), &got, &err);
+    if ((rc == 0) != there)
+        fail_msg("after %d allocations %s: %d %s", (int)l->n, key, rc, err.msg);
+    if (rc == 0)
+        seerdb_pin_unref(got.pin);
+}
+
 /* With memory back the marker's state is there, and writes go on. */
 static void check(struct life *l)
 {
@@ -142,6 +161,7 @@ static void check(struct life *l)
                              err.msg);
                 if (rc == 0)
                     seerdb_pin_unref(got.pin);
+                check_b(l, v, i);
             }
             seerdb_view_close(v);
             test_ok(seerdb_batch_new(l->bed.db, &b, &err), &err);

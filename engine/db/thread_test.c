@@ -61,7 +61,13 @@ static void *write_bank(void *arg)
         char pad[16];
         int64_t n = (int64_t)sdb_rand_below(&r, 1000000);
         snprintf(pad, sizeof pad, "pad%02d", (int)sdb_rand_below(&r, NPADS));
-        if (put_number(b, s->bank, "debit", -n) != 0 ||
+        /* Now and then all that there was goes first, be it a part of this. */
+        if ((i % 24 == 9 && (put_number(b, s->bank, "debit", 7) != 0 ||
+                             seerdb_batch_spill(b, NULL) != 0)) ||
+            ((i % 24 == 5 || i % 7 == 0 || i % 24 == 9) &&
+             seerdb_batch_delete_range(b, s->bank, test_slice("c"), test_slice("q"),
+                                       NULL) != 0) ||
+            put_number(b, s->bank, "debit", -n) != 0 ||
             put_number(b, s->bank, pad, i) != 0 ||
             (i % 24 == 5 && seerdb_batch_spill(b, NULL) != 0) ||
             put_number(b, s->bank, "credit", n) != 0 ||
