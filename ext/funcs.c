@@ -305,13 +305,26 @@ static int give_both(char **text)
                     "the commands are " COMMAND_LIST);
 }
 
+static int run_on(struct svt_table *t, command *run, sqlite3_value **argv, char **text)
+{
+    seerdb_err err = {0};
+    int rc = run == accept ? svt_table_take_over(t) : svt_table_open(t);
+    if (rc == SQLITE_OK)
+        rc = run(t, argv, text, &err);
+    if (rc > 0) {
+        *text = t->base.zErrMsg;
+        t->base.zErrMsg = NULL;
+        return rc;
+    }
+    return svt_errmap_message(text, t->who, rc, &err);
+}
+
 static int run_command(struct svt_conn *conn, int argc, sqlite3_value **argv,
                        char **text)
 {
     const char *name = (const char *)sqlite3_value_text(argv[0]);
     const char *what = (const char *)sqlite3_value_text(argv[1]);
     struct svt_table *t = NULL;
-    seerdb_err err = {0};
     size_t i = 0;
     if (name == NULL || what == NULL)
         return give_both(text);
@@ -332,19 +345,12 @@ static int run_command(struct svt_conn *conn, int argc, sqlite3_value **argv,
     int rc = svt_funcs_find_table(conn, name, &t, text);
     if (rc != SQLITE_OK)
         return rc;
-    rc = commands[i].run == accept ? svt_table_take_over(t) : svt_table_open(t);
-    if (rc != SQLITE_OK) {
-        *text = t->base.zErrMsg;
-        t->base.zErrMsg = NULL;
-        return rc;
-    }
-    rc = commands[i].run(t, argv + 2, text, &err);
-    if (rc > 0) {
-        *text = t->base.zErrMsg;
-        t->base.zErrMsg = NULL;
-        return rc;
-    }
-    return svt_errmap_message(text, t->who, rc, &err);
+    sqlite3_stmt *keeper = NULL;
+    if ((rc = svt_table_keep(t, &keeper)) != SQLITE_OK)
+        return svt_fail(text, rc, "%s", sqlite3_errmsg(conn->db));
+    rc = run_on(t, commands[i].run, argv + 2, text);
+    sqlite3_finalize(keeper);
+    return rc;
 }
 
 static void seerdb_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)

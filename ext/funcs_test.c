@@ -80,6 +80,45 @@ static void versions_are_told(void **state)
     test_close(db);
 }
 
+/* Another connection changes the schema when the command's own statement begins. */
+static int change_schema(unsigned type, void *ctx, void *stmt, void *sql)
+{
+    sqlite3 **other = ctx;
+    (void)type;
+    (void)stmt;
+    if (*other != NULL && strstr(sql, "INSERT INTO \"main\"") != NULL) {
+        test_expect(*other, "CREATE TABLE o(x)", "");
+        *other = NULL;
+    }
+    return 0;
+}
+
+/* The object of the table is another one afterwards: AddressSanitizer sees a use of the
+ * first. */
+static void a_command_outlives_a_change_of_the_schema(void **state)
+{
+    (void)state;
+    sqlite3 *a = test_open("schema.db"), *b = test_open("schema.db");
+    test_expect(a,
+                "PRAGMA journal_mode = wal; CREATE VIRTUAL TABLE t USING seerdb(k "
+                "PRIMARY KEY); INSERT INTO t VALUES(1), (2)",
+                "wal");
+    sqlite3 *other = a;
+    assert_int_equal(sqlite3_trace_v2(b, SQLITE_TRACE_STMT, change_schema, &other),
+                     SQLITE_OK);
+    test_expect(b, "SELECT seerdb('t', 'delete_range', NULL, 2)",
+                "deleted from main.t every row with k < 2");
+    assert_null(other);
+    other = a;
+    test_expect(a, "DROP TABLE o", "");
+    test_expect(b, "SELECT seerdb('t', 'truncate')",
+                "truncated main.t: every row is deleted");
+    assert_null(other);
+    test_expect(b, "SELECT count(*) FROM t; SELECT count(*) FROM o", "0 0");
+    test_close(b);
+    test_close(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +127,7 @@ int main(void)
         cmocka_unit_test(a_name_means_the_table_that_sqlite_would_take),
         cmocka_unit_test(a_view_cannot_run_commands),
         cmocka_unit_test(versions_are_told),
+        cmocka_unit_test(a_command_outlives_a_change_of_the_schema),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }

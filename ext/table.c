@@ -254,6 +254,16 @@ struct svt_table *svt_table_connect(struct svt_conn *conn, const char *schema,
     return t;
 }
 
+int svt_table_keep(struct svt_table *t, sqlite3_stmt **keeper)
+{
+    bool outer = t->conn->connecting;
+    t->conn->connecting = true;
+    int rc = svt_prepare(t->conn->db, keeper, "SELECT * FROM \"%w\".\"%w\"",
+                         t->schema_name, t->name);
+    t->conn->connecting = outer;
+    return rc;
+}
+
 /* memory_limit, history and sync belong to the store, so the table that gives them must
  * be heard before one that does not opens the store.  *first is counted, or NULL. */
 static int open_for_siblings(struct svt_table *t, struct svt_store **first)

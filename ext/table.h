@@ -79,6 +79,7 @@ struct svt_keyspace {
     uint64_t marker; /* before the transaction */
     bool row_marked; /* the shadow row was written */
     bool moved; /* created or renamed: the row may be under another name, or gone */
+    bool keys_changed;       /* an UPDATE gave a row another key */
     seerdb_view *write_view; /* what writes are checked against */
     uint64_t first_write; /* mark of its first write that still counts, SVT_NO_WRITE */
     struct svt_erase *erase; /* borrowed: what the statement under way deletes instead
@@ -147,6 +148,11 @@ int svt_table_fail(struct svt_table *t, int rc, const seerdb_err *err);
 /* Connect to "schema"."name" if need be and find its object; NULL if it is not ours. */
 struct svt_table *svt_table_connect(struct svt_conn *conn, const char *schema,
                                     const char *name);
+
+/* Whoever is not called by SQLite with t, and runs statements, must keep it: where one
+ * of them finds that others changed the schema, SQLite gives up the objects that no
+ * statement uses.  The keeper is one; finalize it.  A failure: t may be gone. */
+int svt_table_keep(struct svt_table *t, sqlite3_stmt **keeper);
 
 /* Where its shadow row is. */
 struct svt_place svt_table_place(const struct svt_table *t);

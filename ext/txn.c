@@ -102,7 +102,7 @@ static void finish(struct svt_txn *x)
         seerdb_view_close(ks->write_view);
         ks->write_view = NULL;
         ks->first_write = SVT_NO_WRITE;
-        ks->max_known = ks->touched = false;
+        ks->max_known = ks->touched = ks->keys_changed = false;
         ks->expected = ks->row_marked = ks->moved = false;
         ks->next_touched = NULL;
         svt_keyspace_unref(ks);

@@ -122,16 +122,33 @@ static int get(struct svt_table *t, struct svt_write *w, seerdb_slice key,
     return rc == SEERDB_NOTFOUND ? SQLITE_NOTFOUND : fail(t, rc, &err);
 }
 
+static int fetch_old(struct svt_table *t, struct svt_write *w)
+{
+    if (w->has_old)
+        return SQLITE_OK;
+    int rc = get(t, w, svt_bytes_slice(&w->old_key), &w->old);
+    if (rc != SQLITE_OK)
+        return rc;
+    w->has_old = true;
+    svt_reader_set(&w->reader, svt_bytes_slice(&w->old_key), w->old.bytes);
+    return SQLITE_OK;
+}
+
+/* UPDATE ... FROM comes for a row once for every match, and the first may have given it
+ * another key: SQLITE_NOTFOUND then.  While no key was changed no row went away. */
+static int check_old(struct svt_table *t, struct svt_write *w)
+{
+    if (!w->update || (!w->key_changed && !t->ks->keys_changed))
+        return SQLITE_OK;
+    return fetch_old(t, w);
+}
+
 /* Fetch column i of the row as it was. */
 static int read_old_column(struct svt_table *t, struct svt_write *w, int i)
 {
-    if (!w->has_old) {
-        int rc = get(t, w, svt_bytes_slice(&w->old_key), &w->old);
-        if (rc != SQLITE_OK)
-            return rc;
-        w->has_old = true;
-        svt_reader_set(&w->reader, svt_bytes_slice(&w->old_key), w->old.bytes);
-    }
+    int rc = fetch_old(t, w);
+    if (rc != SQLITE_OK)
+        return rc;
     if (!svt_reader_column(&w->reader, i, &w->values[i]))
         return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
                         "%s: column %d of a row in %s is malformed", t->who, i,
@@ -395,6 +412,7 @@ static int remove_key(struct svt_table *t, struct svt_write *w)
 {
     seerdb_err err = {0};
     svt_txn_note_write(t, w->batch);
+    t->ks->keys_changed = t->ks->keys_changed || w->key_changed;
     int rc =
         seerdb_batch_delete(w->batch, t->ks->tree, svt_bytes_slice(&w->old_key), &err);
     if (rc == SEERDB_OK && has_rowid(&t->schema))
@@ -426,6 +444,8 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
         rc = make_key(t, w);
     if (rc == SQLITE_OK)
         rc = make_row(t, w);
+    if (rc == SQLITE_OK)
+        rc = check_old(t, w);
     if (rc == SQLITE_OK)
         rc = check_unique(t, w);
     if (rc == SQLITE_OK && w->key_changed)

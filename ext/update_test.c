@@ -238,6 +238,45 @@ static void values_keep_type_and_bits(void **state)
     test_close(db);
 }
 
+/* SQLite calls xUpdate once for each row of the join. */
+static void update_from_leaves_one_row_where_several_match(void **state)
+{
+    static const char *const declarations[] = {
+        "k TEXT PRIMARY KEY, v",
+        "k PRIMARY KEY, v",
+        "k INTEGER PRIMARY KEY, v",
+        "k INT, v, PRIMARY KEY(k, v)",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof declarations / sizeof declarations[0]; i++) {
+        sqlite3 *db = test_open(NULL);
+        char *sql =
+            sqlite3_mprintf("CREATE VIRTUAL TABLE t USING seerdb(%s)", declarations[i]);
+        test_expect(db, sql, "");
+        sqlite3_free(sql);
+        test_expect(db,
+                    "INSERT INTO t VALUES(1, 'a'), (2, 'b'); CREATE TABLE x(n, m);"
+                    "INSERT INTO x VALUES(11, 1), (12, 1), (13, 1)",
+                    "");
+        test_expect(db,
+                    "UPDATE t SET k = n FROM x WHERE k = m;"
+                    "SELECT count(*), sum(k > 10), sum(k = 2) FROM t",
+                    "2|1|1");
+        /* The first match takes the key away, the later ones leave it as it was. */
+        test_expect(db,
+                    "UPDATE t SET k = CASE n WHEN 11 THEN 21 ELSE k END FROM x "
+                    "WHERE k = 2; SELECT count(*), sum(k = 21), sum(k = 2) FROM t",
+                    "2|1|0");
+        /* Nothing of it is remembered where it is undone. */
+        test_expect(db,
+                    "BEGIN; SAVEPOINT s; UPDATE t SET k = 31 WHERE k = 21; ROLLBACK TO "
+                    "s; UPDATE t SET v = 'c' WHERE k = 21; COMMIT;"
+                    "SELECT k, v FROM t WHERE k > 20",
+                    "21|c");
+        test_close(db);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +289,7 @@ int main(void)
         cmocka_unit_test(large_columns_stay_where_an_update_does_not_touch_them),
         cmocka_unit_test(what_is_too_big_is_refused_with_its_size),
         cmocka_unit_test(values_keep_type_and_bits),
+        cmocka_unit_test(update_from_leaves_one_row_where_several_match),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }
