@@ -237,11 +237,48 @@ static void a_prepared_commit_needs_no_more_memory(void **state)
     }
 }
 
+/* What the manifest has of an edit that failed half-way nobody knows: no more edits,
+ * and nothing may be done that rests on it. */
+static void a_manifest_that_ran_out_of_memory_ends_writing(void **state)
+{
+    unsigned broken = 0;
+    (void)state;
+    for (int64_t n = 0; n < 60; n++) {
+        struct bed b;
+        seerdb_err err = {0};
+        seerdb_tree *two = NULL, *again = NULL;
+        bed_new(&b);
+        seerdb_tree *one = create_tree(b.db, 1);
+        write_words(one, "before=1");
+        sdb_mem_fail_after(n);
+        int rc =
+            seerdb_tree_create(b.db, &(seerdb_tree_options){.name = "two"}, &two, &err);
+        sdb_mem_fail_after(-1);
+        if (rc != 0 && (rc = seerdb_tree_create(b.db, &(seerdb_tree_options){0}, &again,
+                                                &err)) != 0) {
+            seerdb_batch *batch = new_batch(b.db);
+            err = (seerdb_err){0};
+            test_ok(batch_words(batch, one, "after=1", &err), &err);
+            assert_int_equal(seerdb_write(batch, SEERDB_SYNC_OFF, &err), SEERDB_NOMEM);
+            assert_non_null(strstr(err.msg, "writes are refused"));
+            seerdb_batch_free(batch);
+            broken++;
+        }
+        expect_key(one, "before", "1");
+        seerdb_tree_close(one);
+        seerdb_tree_close(two);
+        seerdb_tree_close(again);
+        bed_fini(&b);
+    }
+    assert_true(broken > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_store_survives_any_failed_allocation),
         cmocka_unit_test(a_prepared_commit_needs_no_more_memory),
+        cmocka_unit_test(a_manifest_that_ran_out_of_memory_ends_writing),
         cmocka_unit_test(an_old_store_survives_any_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

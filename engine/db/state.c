@@ -110,7 +110,7 @@ int sdb_install(seerdb *db, const struct sdb_edit *e, seerdb_err *err)
     int rc = sdb_manifest_append(db->manifest, e, &db->next_file, &why);
     if (rc == 0)
         return 0;
-    if (rc != SEERDB_NOMEM) /* nothing was written */
+    if (sdb_manifest_has_failed(db->manifest)) /* else nothing has changed */
         sdb_break(db, &why);
     return sdb_fail_as(err, &why);
 }

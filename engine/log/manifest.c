@@ -397,6 +397,11 @@ int sdb_manifest_append(struct sdb_manifest *m, const struct sdb_edit *e,
     return 0;
 }
 
+bool sdb_manifest_has_failed(const struct sdb_manifest *m)
+{
+    return m->failed.code != 0;
+}
+
 uint64_t sdb_manifest_file(const struct sdb_manifest *m)
 {
     return m->number;

@@ -43,6 +43,8 @@ int sdb_manifest_append(struct sdb_manifest *m, const struct sdb_edit *e,
                         _Atomic uint64_t *next_file, seerdb_err *err)
     REQUIRES(LK_INSTALL) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
+/* An append failed half-way: what it wrote may stand or not, and it was the last. */
+bool sdb_manifest_has_failed(const struct sdb_manifest *m);
 uint64_t sdb_manifest_file(const struct sdb_manifest *m); /* its number */
 void sdb_manifest_close(struct sdb_manifest *m);          /* accepts NULL */
 
