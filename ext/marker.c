@@ -15,8 +15,6 @@
 
 #include "foreground.h"
 
-#include <string.h>
-
 #define WAIT_SLICE_MS 50
 #define WAIT_SLICES   100 /* 5 seconds */
 
@@ -38,11 +36,9 @@ static int read_row(struct svt_table *t, uint64_t *marker)
 
 static bool data_version(struct svt_table *t, unsigned *version)
 {
-    /* NULL is "main", and needs no search among the names. */
-    const char *schema = strcmp(t->schema_name, "main") != 0 ? t->schema_name : NULL;
     *version = 0;
-    return sqlite3_file_control(t->conn->db, schema, SQLITE_FCNTL_DATA_VERSION,
-                                version) == SQLITE_OK;
+    return sqlite3_file_control(t->conn->db, t->in_main ? NULL : t->schema_name,
+                                SQLITE_FCNTL_DATA_VERSION, version) == SQLITE_OK;
 }
 
 static int read_gated(struct svt_table *t, uint64_t *marker)

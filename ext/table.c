@@ -340,6 +340,7 @@ int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
         return SQLITE_NOMEM;
     *t = (struct svt_table){.conn = conn,
                             .schema_name = sqlite3_mprintf("%s", argv[1]),
+                            .in_main = strcmp(argv[1], "main") == 0,
                             .name = sqlite3_mprintf("%s", argv[2]),
                             .who = sqlite3_mprintf("%s.%s", argv[1], argv[2]),
                             .shadow = sqlite3_mprintf("%s_seerdb", argv[2])};

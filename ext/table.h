@@ -94,6 +94,7 @@ struct svt_table {
     struct svt_conn *conn;
     struct svt_table *next;   /* in conn->tables */
     char *schema_name, *name; /* owned */
+    bool in_main;             /* its schema is main, which SQLite need not search for */
     char *who;                /* owned: "main.t", for messages */
     char *shadow;             /* owned: "t_seerdb" */
     struct svt_schema schema;

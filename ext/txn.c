@@ -340,11 +340,10 @@ static int schema_sync(struct svt_table *t, enum seerdb_sync *out)
     int level = 2;
     /* The value is in the statement: it must be prepared anew (sqlite-facts 24), for
      * every commit.  Without a name it is that of main. */
-    int rc =
-        strcmp(t->schema_name, "main") == 0
-            ? sqlite3_prepare_v3(t->conn->db, "PRAGMA synchronous", -1, 0, &stmt, NULL)
-            : svt_prepare(t->conn->db, &stmt, "PRAGMA \"%w\".synchronous",
-                          t->schema_name);
+    int rc = t->in_main ? sqlite3_prepare_v3(t->conn->db, "PRAGMA synchronous", -1, 0,
+                                             &stmt, NULL)
+                        : svt_prepare(t->conn->db, &stmt, "PRAGMA \"%w\".synchronous",
+                                      t->schema_name);
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
         level = sqlite3_column_int(stmt, 0);
     sqlite3_finalize(stmt);
