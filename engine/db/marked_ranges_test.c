@@ -29,8 +29,8 @@ struct world {
     seerdb_uuid owner;
     seerdb_tree *tree;
     seerdb_batch *batch;
-    seerdb_iter *it; /* used again and again; NULL: not yet */
-    bool busy;       /* the owner does not decide */
+    seerdb_iter *it;   /* used again and again; NULL: not yet */
+    _Atomic bool busy; /* the owner does not decide; workers ask, too */
     uint64_t marker;
     struct content committed, pending, marked[NMARKS];
     uint64_t marks[NMARKS];
