@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
+#include "os/clock.h"
 #include "os/faultfs.h"
 #include "os/memfs.h"
 #include "test.h"
@@ -323,6 +324,15 @@ static inline struct name_count files_of(struct bed *b, const char *suffix)
     test_ok(sdb_fs_list(b->mem, b->dir, count_name, &c, &err), &err);
     return c;
 }
+
+/* Files that nobody needs are removed by whichever thread comes by: maybe after the
+ * call that made them so has returned. */
+#define assert_soon(condition)                                                         \
+    do {                                                                               \
+        for (unsigned ms_ = 0; !(condition) && ms_ < 10000; ms_++)                     \
+            sdb_clock_sleep_us(1000);                                                  \
+        assert_true(condition);                                                        \
+    } while (0)
 
 static inline void fault(struct bed *b, struct sdb_fault f)
 {
