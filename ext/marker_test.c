@@ -371,7 +371,7 @@ static sqlite3 *plain_open(const char *name)
     snprintf(path, sizeof(path), "%s/%s", test_dir, name);
     sqlite3_open(path, &db);
     sqlite3_seerdb_init(db, NULL, NULL);
-    sqlite3_busy_timeout(db, 10000);
+    sqlite3_busy_timeout(db, 200000);
     return db;
 }
 
@@ -430,7 +430,7 @@ static void rule_16_a_sum_over_both_tables_holds_in_every_read(void **state)
     sqlite3 *db = pair_open("sum.db", "wal");
     /* A reader that finds the WAL index in motion takes SQLite's write lock for a
      * moment. */
-    sqlite3_busy_timeout(db, 10000);
+    sqlite3_busy_timeout(db, 200000);
     test_expect(db, "PRAGMA synchronous = off; PRAGMA wal_autocheckpoint = 20", "20");
     for (int i = 0; i < READERS; i++) {
         readers[i] = (struct reader){.in_transaction = i % 2 == 1, .stop = &stop};
