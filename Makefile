@@ -16,7 +16,7 @@ ENGINE := \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow hold table foreground marker \
-  txn erase plain ranges cursor update funcs inspect module
+  txn erase plain ranges cursor update direct funcs inspect module
 
 BUILD ?= build
 CC ?= cc

@@ -11,6 +11,7 @@
 
 #include "options.h"
 #include "token.h"
+#include "types.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -262,27 +263,6 @@ static struct svt_column *add_column(struct parser *ps, char *name)
     return c;
 }
 
-/* Words that make a type: by the letters SQLite looks for, or whole. */
-static bool is_type_word(const struct svt_token *t)
-{
-    static const char *const parts[] = {"INT",  "CHAR", "CLOB", "TEXT",
-                                        "BLOB", "REAL", "FLOA", "DOUB"};
-    static const char *const whole[] = {
-        "NUMERIC", "DECIMAL", "BOOLEAN", "BOOL", "DATE",   "DATETIME", "TIMESTAMP",
-        "TIME",    "ANY",     "JSON",    "UUID", "NUMBER", "MONEY",    NULL};
-    static const char *const keywords[] = {"INTO", "INTERSECT", NULL};
-    if (word_in(t, keywords))
-        return false;
-    for (size_t i = 0; i < t->n; i++) {
-        for (size_t j = 0; j < sizeof parts / sizeof parts[0]; j++) {
-            if (t->n - i >= strlen(parts[j]) &&
-                sqlite3_strnicmp(t->s + i, parts[j], (int)strlen(parts[j])) == 0)
-                return true;
-        }
-    }
-    return word_in(t, whole);
-}
-
 /* "(n)" or "(n, m)", appended to the type. */
 static bool parse_type_size(struct parser *ps, sqlite3_str *type)
 {
@@ -320,7 +300,7 @@ static bool parse_type_words(struct parser *ps, sqlite3_str *type)
     bool known = false;
     for (; ps->lex.t.kind == SVT_T_WORD && !word_in(&ps->lex.t, constraints);
          next(ps)) {
-        bool named = is_type_word(&ps->lex.t);
+        bool named = svt_type_has_word(&ps->lex.t);
         if (!named && !word_in(&ps->lex.t, modifiers)) {
             if (known)
                 return refuse_near(ps, column_grammar);
@@ -341,6 +321,24 @@ static bool parse_type_words(struct parser *ps, sqlite3_str *type)
     return true;
 }
 
+/* With strict = 1 a column has one of the types of STRICT tables, and takes nothing
+ * else. */
+static bool check_strict_type(struct parser *ps, struct svt_column *c)
+{
+    const struct svt_strict_type *type = svt_strict_type_find(c->type);
+    if (c->type[0] == '\0')
+        return refuse(ps, "a type is missing: %s", svt_strict_names);
+    if (type == NULL)
+        return refuse(ps, "type \"%s\" is not allowed: %s", c->type, svt_strict_names);
+    char *declared = sqlite3_mprintf("%s", type->declared);
+    if (declared == NULL)
+        return fail_nomem(ps);
+    sqlite3_free(c->type);
+    c->type = declared;
+    c->only = type->only;
+    return true;
+}
+
 static bool parse_type(struct parser *ps, struct svt_column *c)
 {
     sqlite3_str *type = sqlite3_str_new(NULL);
@@ -353,6 +351,8 @@ static bool parse_type(struct parser *ps, struct svt_column *c)
         c->type = sqlite3_mprintf("");
     if (ok && c->type == NULL)
         return fail_nomem(ps);
+    if (ok && ps->s->options.strict)
+        ok = check_strict_type(ps, c);
     c->affinity = ok ? svt_affinity_of(c->type) : SVT_AFFINITY_BLOB;
     return ok;
 }
@@ -576,8 +576,24 @@ static char *take_option_value(struct parser *ps)
     return unquoted(ps, &value);
 }
 
-static bool parse_option(struct parser *ps, const struct svt_token *name)
+/* Whether the argument is `name = ...`. */
+static bool is_option(const char *text)
 {
+    struct svt_lexer lex = {.p = text};
+    svt_lexer_next(&lex);
+    if (lex.t.kind != SVT_T_WORD)
+        return false;
+    svt_lexer_next(&lex);
+    return svt_token_is_punct(&lex.t, '=');
+}
+
+static bool parse_option(struct parser *ps, const char *text)
+{
+    ps->lex.p = text;
+    next(ps);
+    const struct svt_token first = ps->lex.t, *name = &first;
+    next(ps);
+    next(ps);
     size_t i = 0, n = sizeof svt_known_options / sizeof svt_known_options[0];
     while (i < n && !svt_token_is_word(name, svt_known_options[i].name))
         i++;
@@ -607,6 +623,7 @@ static bool parse_option(struct parser *ps, const struct svt_token *name)
 
 /* ---- the whole ------------------------------------------------------------ */
 
+/* A column or a table constraint. */
 static bool parse_argument(struct parser *ps, const char *text)
 {
     static const char *const constraints[] = {"CONSTRAINT", "UNIQUE", "CHECK",
@@ -617,12 +634,6 @@ static bool parse_argument(struct parser *ps, const char *text)
         return true;
     struct svt_lexer ahead = {.p = ps->lex.p};
     svt_lexer_next(&ahead);
-    if (ps->lex.t.kind == SVT_T_WORD && svt_token_is_punct(&ahead.t, '=')) {
-        struct svt_token name = ps->lex.t;
-        next(ps);
-        next(ps);
-        return parse_option(ps, &name);
-    }
     if (word_in(&ps->lex.t, constraints) || (svt_token_is_word(&ps->lex.t, "PRIMARY") &&
                                              svt_token_is_word(&ahead.t, "KEY")))
         return parse_table_constraint(ps);
@@ -672,7 +683,9 @@ static bool finish(struct parser *ps)
 {
     struct svt_schema *s = ps->s;
     if (s->ncolumns == 0 && !ps->key_given &&
-        !(parse_argument(ps, "key PRIMARY KEY") && parse_argument(ps, "value")))
+        !(parse_argument(ps, s->options.strict ? "key ANY PRIMARY KEY"
+                                               : "key PRIMARY KEY") &&
+          parse_argument(ps, s->options.strict ? "value ANY" : "value")))
         return false;
     if (!resolve_key(ps))
         return false;
@@ -701,8 +714,11 @@ int svt_args_parse(int argc, const char *const *argv, struct svt_schema *out,
     struct parser ps = {.table = argv[2], .s = out};
     *out = (struct svt_schema){.options = {.compression = 1, .filter_bits = 10}};
     bool ok = true;
+    /* Options first: `strict` says what the types of columns may be. */
     for (int i = 3; ok && i < argc; i++)
-        ok = parse_argument(&ps, argv[i]);
+        ok = !is_option(argv[i]) || parse_option(&ps, argv[i]);
+    for (int i = 3; ok && i < argc; i++)
+        ok = is_option(argv[i]) || parse_argument(&ps, argv[i]);
     if (ok)
         ok = finish(&ps);
     assert(ok == (ps.rc == SQLITE_OK));

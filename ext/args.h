@@ -20,10 +20,11 @@ enum svt_shape {
 
 struct svt_column {
     char *name; /* owned, as written, without quotes */
-    char *type; /* owned, as written; "" if none */
+    char *type; /* owned, as written; "" if none, or ANY of strict = 1 */
     enum svt_affinity affinity;
     enum svt_collation collation;
     bool not_null;
+    int only;     /* strict = 1: the one type that it stores (SQLITE_TEXT); 0: any */
     int key_part; /* position in the key, -1: not in it */
     bool has_default;
     struct svt_value fallback; /* the DEFAULT, as a column of this type stores it */
@@ -44,7 +45,8 @@ struct svt_options {
     unsigned filter_bits; /* per key; default 10 */
     enum svt_insert insert;
     enum seerdb_compaction compaction;
-    bool mmap; /* read tables through maps; of each connection that declares it */
+    bool strict; /* values of the wrong type are errors, as in STRICT tables */
+    bool mmap;   /* read tables through maps; of each connection that declares it */
 };
 
 struct svt_schema {

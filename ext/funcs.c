@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "funcs.h"
 
+#include "direct.h"
 #include "erase.h"
 #include "marker.h"
 #include "txn.h"
@@ -69,8 +70,11 @@ int svt_funcs_find_table(struct svt_conn *conn, const char *name,
         rc = each_schema(conn, find_in_schema, &s);
     }
     *out = s.found;
-    if (rc != SQLITE_OK && rc != SQLITE_DONE)
-        return svt_fail(message, rc, "%s", sqlite3_errmsg(conn->db));
+    if (rc != SQLITE_OK && rc != SQLITE_DONE) /* statements ended since */
+        return svt_fail(message, rc, "%s: %s", name,
+                        sqlite3_errcode(conn->db) != SQLITE_OK
+                            ? sqlite3_errmsg(conn->db)
+                            : sqlite3_errstr(rc));
     if (s.found == NULL)
         return svt_fail(message, SQLITE_ERROR,
                         s.exists ? "%s is not a seerdb table" : "no such table: %s",
@@ -305,6 +309,13 @@ static int give_both(char **text)
                     "the commands are " COMMAND_LIST);
 }
 
+static int indirect(char **text)
+{
+    return svt_fail(text, SQLITE_ERROR,
+                    "unsafe use of seerdb(): only a statement itself may call it, not "
+                    "a view, a trigger or a constraint that it uses");
+}
+
 static int run_on(struct svt_table *t, command *run, sqlite3_value **argv, char **text)
 {
     seerdb_err err = {0};
@@ -356,8 +367,9 @@ static int run_command(struct svt_conn *conn, int argc, sqlite3_value **argv,
 static void seerdb_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     char *text = NULL;
-    int rc = argc < 2 ? give_both(&text)
-                      : run_command(sqlite3_user_data(ctx), argc, argv, &text);
+    int rc = !svt_direct_call(sqlite3_context_db_handle(ctx)) ? indirect(&text)
+             : argc < 2                                       ? give_both(&text)
+                        : run_command(sqlite3_user_data(ctx), argc, argv, &text);
     answer(ctx, rc, text);
 }
 

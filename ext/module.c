@@ -53,7 +53,6 @@ static int table_create(sqlite3 *db, void *aux, int argc, const char *const *arg
                         sqlite3_vtab **out, char **message)
 {
     struct svt_table *t = NULL;
-    (void)db;
     sweep(aux);
     int rc = svt_table_new(aux, argc, argv, &t, message);
     if (rc != SQLITE_OK)
@@ -64,6 +63,10 @@ static int table_create(sqlite3 *db, void *aux, int argc, const char *const *arg
         if (seerdb_tree_intend_drop(t->ks->tree, NULL) == SEERDB_OK)
             svt_handles_note_intent(t->ks->store);
     }
+    if (rc != SQLITE_OK && rc != SQLITE_NOMEM && t->base.zErrMsg == NULL)
+        svt_fail(&t->base.zErrMsg, rc, "%s: %s", t->who,
+                 sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db)
+                                                  : sqlite3_errstr(rc));
     if (rc != SQLITE_OK) {
         sqlite3_free(*message);
         *message = t->base.zErrMsg;

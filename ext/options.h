@@ -132,6 +132,12 @@ static inline bool svt_set_mmap(struct svt_options *o, char **value)
     return o->mmap || strcmp(*value, "0") == 0;
 }
 
+static inline bool svt_set_strict(struct svt_options *o, char **value)
+{
+    o->strict = strcmp(*value, "1") == 0;
+    return o->strict || strcmp(*value, "0") == 0;
+}
+
 /* `set` NULL: documented, and not there yet.  It may take the value. */
 struct svt_option {
     const char *name;
@@ -151,7 +157,7 @@ static const struct svt_option svt_known_options[] = {
     {"index", svt_set_index, "learned or binary", NULL},
     {"filter_bits", svt_set_filter_bits, "a number from 0 to 20", NULL},
     {"insert", svt_set_insert, "check or replace", "merge"},
-    {"strict", NULL, NULL, NULL},
+    {"strict", svt_set_strict, "0 or 1", NULL},
     {"value_log", NULL, NULL, NULL},
     {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive"},
     {"ttl", NULL, NULL, NULL},
@@ -163,6 +169,6 @@ static const struct svt_option svt_known_options[] = {
 
 static const char svt_option_names[] =
     "the options are path, memory_limit, sync, history, compression, index, "
-    "filter_bits, insert, compaction and mmap";
+    "filter_bits, insert, strict, compaction and mmap";
 
 #endif

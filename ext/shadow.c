@@ -203,6 +203,19 @@ int svt_shadow_each(sqlite3 *db, const char *schema,
 
 /* ---- writing --------------------------------------------------------------- */
 
+int svt_shadow_create(const struct svt_place *at, char **message)
+{
+    char *why = NULL;
+    int rc = svt_exec(at->db, &why,
+                      "CREATE TABLE \"%w\".\"%w\"(id INTEGER PRIMARY KEY, state BLOB)",
+                      at->schema, at->table);
+    if (rc != SQLITE_OK && why != NULL)
+        svt_fail(message, rc, "%s: cannot make its shadow table %s: %s", at->who,
+                 at->table, why);
+    sqlite3_free(why);
+    return rc;
+}
+
 int svt_shadow_insert(const struct svt_place *at, const struct svt_shadow *s,
                       char **message)
 {

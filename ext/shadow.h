@@ -45,6 +45,9 @@ int svt_shadow_read(const struct svt_place *at, struct svt_shadow *out, char **m
 int svt_shadow_reread(const struct svt_place *at, sqlite3_stmt **stmt,
                       struct svt_shadow *out, char **message);
 
+/* Make the table, empty: its name may be taken. */
+int svt_shadow_create(const struct svt_place *at, char **message);
+
 /* Write the first row. */
 int svt_shadow_insert(const struct svt_place *at, const struct svt_shadow *s,
                       char **message);

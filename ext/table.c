@@ -661,10 +661,9 @@ int svt_table_create(struct svt_table *t)
     int rc = check_encoding(t);
     if (rc == SQLITE_OK)
         rc = forget_stale_memory(t);
+    struct svt_place place = svt_table_place(t);
     if (rc == SQLITE_OK)
-        rc = svt_exec(t->conn->db, &t->base.zErrMsg,
-                      "CREATE TABLE \"%w\".\"%w\"(id INTEGER PRIMARY KEY, state BLOB)",
-                      t->schema_name, t->shadow);
+        rc = svt_shadow_create(&place, &t->base.zErrMsg);
     if (rc == SQLITE_OK)
         rc = open_for_siblings(t, &first);
     if (rc == SQLITE_OK)

@@ -168,6 +168,29 @@ static int not_null_failed(struct svt_table *t, const struct svt_column *c)
                     "NOT NULL constraint failed: %s.%s", t->name, c->name);
 }
 
+/* What strict = 1 forbids, in the words of STRICT tables.  OR IGNORE does not pass over
+ * such a row there; here SQLite would for every code that is a constraint's. */
+static int datatype_failed(struct svt_table *t, const struct svt_column *c, int type)
+{
+    static const char *const names[] = {"", "INT", "REAL", "TEXT", "BLOB"};
+    return svt_fail(&t->base.zErrMsg,
+                    t->write->conflict == SQLITE_IGNORE ? SQLITE_MISMATCH
+                                                        : SQLITE_CONSTRAINT_DATATYPE,
+                    "cannot store %s value in %s column %s.%s", names[type], c->type,
+                    t->name, c->name);
+}
+
+static int check_types(struct svt_table *t, const struct svt_write *w)
+{
+    const struct svt_schema *s = &t->schema;
+    for (int i = 0; i < s->ncolumns && s->options.strict; i++) {
+        int type = w->values[i].type, only = s->columns[i].only;
+        if (only != 0 && type != only && type != SQLITE_NULL)
+            return datatype_failed(t, &s->columns[i], type);
+    }
+    return SQLITE_OK;
+}
+
 static int read_column(struct svt_table *t, struct svt_write *w, int i,
                        sqlite3_value *v)
 {
@@ -440,6 +463,9 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
         rc = choose_rowid(t, w, argv);
     if (rc == SQLITE_OK)
         rc = read_columns(t, w, argv + 2);
+    /* As SQLite: types after rowids are known to be new, before other keys are. */
+    if (rc == SQLITE_OK && !has_rowid(&t->schema))
+        rc = check_types(t, w);
     if (rc == SQLITE_OK)
         rc = make_key(t, w);
     if (rc == SQLITE_OK)
@@ -448,6 +474,8 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
         rc = check_old(t, w);
     if (rc == SQLITE_OK)
         rc = check_unique(t, w);
+    if (rc == SQLITE_OK && has_rowid(&t->schema))
+        rc = check_types(t, w);
     if (rc == SQLITE_OK && w->key_changed)
         rc = remove_key(t, w);
     if (rc == SQLITE_OK)
@@ -482,8 +510,10 @@ int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64
     if (rc != SQLITE_OK && seerdb_batch_writes(batch) != mark)
         svt_txn_undo(t, mark); /* a lone statement has no savepoint of its own */
     seerdb_batch_release(batch, mark);
-    if (rc == SQLITE_OK && argc > 1 && !w->update && has_rowid(&t->schema))
-        *rowid = w->rowid;
+    /* What it is set to becomes last_insert_rowid(), without a rowid too. */
+    if (rc == SQLITE_OK && argc > 1 && !w->update)
+        *rowid =
+            has_rowid(&t->schema) ? w->rowid : sqlite3_last_insert_rowid(t->conn->db);
     seerdb_pin_unref(w->old.pin);
     w->old = (seerdb_value){.pin = NULL};
     return rc;

@@ -20,9 +20,11 @@ static void same(const char *columns, const char *without,
 {
     char sql[512], seerdb_sql[512];
     sqlite3 *native = test_open(NULL), *ours = test_open(NULL);
+    bool strict = strstr(without, "STRICT") != NULL;
     snprintf(sql, sizeof(sql), "CREATE TABLE t(%s) %s", columns, without);
-    snprintf(seerdb_sql, sizeof(seerdb_sql), "CREATE VIRTUAL TABLE t USING seerdb(%s)",
-             columns);
+    snprintf(seerdb_sql, sizeof(seerdb_sql),
+             "CREATE VIRTUAL TABLE t USING seerdb(%s%s)", columns,
+             strict ? ", strict = 1" : "");
     both(native, ours, sql, seerdb_sql);
     for (int i = 0; statements[i] != NULL; i++) {
         both(native, ours, statements[i], NULL);
@@ -140,6 +142,146 @@ static void a_composite_key_behaves_as_in_sqlite(void **state)
     same("v, a, b TEXT COLLATE NOCASE, c REAL NOT NULL DEFAULT 9, PRIMARY KEY(a, b "
          "DESC, c)",
          "WITHOUT ROWID", statements);
+}
+
+/* One of each type into each column, as a literal and as what a column of that
+ * affinity makes of it. */
+static void strict_types_are_those_of_strict_tables(void **state)
+{
+    static const char *const values[] = {"1",
+                                         "1.0",
+                                         "1.5",
+                                         "'1'",
+                                         "'1.0'",
+                                         "'1.5'",
+                                         "'1e3'",
+                                         "' 7 '",
+                                         "'7x'",
+                                         "'text'",
+                                         "''",
+                                         "x'31'",
+                                         "x''",
+                                         "NULL",
+                                         "-0.0",
+                                         "9e999",
+                                         "-9e999",
+                                         "1e300",
+                                         "zeroblob(2)",
+                                         "TRUE",
+                                         "9223372036854775807",
+                                         "9223372036854775808",
+                                         "'9223372036854775808'",
+                                         "4503599627370497.5",
+                                         "-9223372036854775808.0"};
+    static const char *const columns[] = {"i", "n", "r", "x", "b", "a"};
+    static const char *const declarations[][2] = {
+        {"k INTEGER PRIMARY KEY, i INT, n INTEGER, r REAL, x TEXT, b BLOB, a ANY",
+         "STRICT"},
+        {"k INT PRIMARY KEY, i INT, n INTEGER, r REAL, x TEXT, b BLOB, a ANY",
+         "STRICT, WITHOUT ROWID"},
+        {"k INT, i INT, n INTEGER, r REAL, x TEXT, b BLOB, a ANY, PRIMARY KEY (k DESC, "
+         "a)",
+         "STRICT, WITHOUT ROWID"}};
+    enum { NVALUES = sizeof values / sizeof values[0], NCOLUMNS = 6 };
+    static char text[NVALUES * NCOLUMNS * 2][256];
+    static const char *statements[NVALUES * NCOLUMNS * 2 + 1];
+    int n = 0;
+    (void)state;
+    for (int v = 0; v < NVALUES; v++) {
+        for (int c = 0; c < NCOLUMNS; c++, n += 2) {
+            snprintf(text[n], sizeof text[n],
+                     "INSERT INTO t(k, %s%s) VALUES (%d, %s%s); SELECT quote(i), "
+                     "quote(n), quote(r), quote(x), quote(b), quote(a) FROM t",
+                     columns[c], c == 5 ? "" : ", a", n, values[v],
+                     c == 5 ? "" : ", 1");
+            snprintf(text[n + 1], sizeof text[n + 1],
+                     "UPDATE OR ABORT t SET %s = %s WHERE k = %d; DELETE FROM t WHERE "
+                     "k < %d",
+                     columns[(c + 1) % NCOLUMNS], values[v], n, n);
+            statements[n] = text[n];
+            statements[n + 1] = text[n + 1];
+        }
+    }
+    for (size_t i = 0; i < sizeof declarations / sizeof declarations[0]; i++)
+        same(declarations[i][0], declarations[i][1], statements);
+}
+
+static void strict_keys_and_defaults_are_those_of_strict_tables(void **state)
+{
+    static const char *const rowid[] = {"INSERT INTO t VALUES('x', 1, 1)",
+                                        "INSERT INTO t VALUES('7', 1, 1)",
+                                        "INSERT INTO t VALUES('8.0', 1, 1)",
+                                        "INSERT INTO t VALUES(x'37', 1, 1)",
+                                        "INSERT INTO t VALUES(7, x'00', 1)",
+                                        "INSERT INTO t VALUES(9, x'00', 1)",
+
+                                        "INSERT INTO t(k) VALUES(10)",
+                                        "UPDATE t SET k = 'x'",
+                                        "UPDATE t SET v = x'00'",
+                                        "UPDATE t SET v = 'y', n = 'z'",
+                                        "INSERT OR REPLACE INTO t VALUES(7, 2, 'z')",
+                                        "INSERT OR REPLACE INTO t VALUES(7, 2, '3')",
+                                        NULL};
+    static const char *const key[] = {"INSERT INTO t VALUES(1, 1, x'00')",
+                                      "INSERT INTO t VALUES('1', '1', x'00')",
+                                      "INSERT INTO t VALUES(1, '1.0', x'00')",
+                                      "INSERT INTO t VALUES(x'31', 1, x'00')",
+                                      "INSERT INTO t VALUES('1', 'x', x'01')",
+                                      "INSERT INTO t VALUES('1', 'x', 'y')",
+                                      "INSERT INTO t VALUES(NULL, 'x', 'y')",
+                                      "INSERT INTO t(a, i) VALUES ('new', 4)",
+                                      "UPDATE t SET i = 1.5",
+                                      "UPDATE t SET i = i + 1.0",
+                                      "UPDATE t SET a = x'00' WHERE i > 2",
+                                      "REPLACE INTO t VALUES('1', 2, 'y')",
+                                      "SELECT count(*) FROM t WHERE a = 1",
+                                      "SELECT count(*) FROM t WHERE i = '2'",
+                                      NULL};
+    (void)state;
+    same("k INTEGER PRIMARY KEY, v TEXT, n INTEGER NOT NULL DEFAULT 'no number'",
+         "STRICT", rowid);
+    same("a TEXT, i INTEGER, b BLOB NOT NULL DEFAULT x'99', PRIMARY KEY (i, a)",
+         "STRICT, WITHOUT ROWID", key);
+}
+
+/* An ordinary table compares an ANY column without affinity. */
+static void strict_any_keeps_values_and_compares_them_as_they_are(void **state)
+{
+    static const char *const statements[] = {
+        "INSERT INTO t VALUES('5', '5'), (5, 5), (5.5, '5.5'), (x'35', x'35')",
+        "INSERT INTO t VALUES(5.0, 1)",
+        "INSERT INTO t(k) VALUES('default')",
+        "SELECT quote(k), quote(v) FROM t WHERE k = '5'",
+        "SELECT quote(k), quote(v) FROM t WHERE k = 5",
+        "SELECT quote(k), quote(v) FROM t WHERE v = '5'",
+        "SELECT quote(k), quote(v) FROM t WHERE v >= 5",
+        "SELECT quote(k), quote(v) FROM t WHERE k IN ('5', 5.5)",
+        "SELECT quote(k), quote(v) FROM t WHERE k = 'default'",
+        NULL};
+    (void)state;
+    same("k ANY PRIMARY KEY, v ANY NOT NULL DEFAULT '07'", "STRICT, WITHOUT ROWID",
+         statements);
+}
+
+static void a_wrong_type_is_not_ignored(void **state)
+{
+    (void)state;
+    sqlite3 *db = test_open(NULL);
+    test_expect(
+        db,
+        "CREATE VIRTUAL TABLE t USING seerdb(k TEXT PRIMARY KEY, i INT, strict = 1)",
+        "");
+    test_expect(db, "INSERT INTO t VALUES ('a', 'x')",
+                "error 3091: cannot store TEXT value in INT column t.i");
+    test_expect(db, "INSERT OR IGNORE INTO t VALUES ('a', 1), ('b', 'x')",
+                "error 20: cannot store TEXT value in INT column t.i");
+    test_expect(db, "SELECT count(*) FROM t", "0");
+    test_expect(db,
+                "CREATE VIRTUAL TABLE u USING seerdb(strict = 1);"
+                "INSERT INTO u VALUES (1, '2'), ('1', 2); SELECT typeof(key), "
+                "typeof(value) FROM u",
+                "integer|text text|integer");
+    test_close(db);
 }
 
 static void a_hidden_key_cannot_be_given(void **state)
@@ -284,6 +426,10 @@ int main(void)
         cmocka_unit_test(a_hidden_rowid_behaves_as_in_sqlite),
         cmocka_unit_test(a_single_key_behaves_as_in_sqlite),
         cmocka_unit_test(a_composite_key_behaves_as_in_sqlite),
+        cmocka_unit_test(strict_types_are_those_of_strict_tables),
+        cmocka_unit_test(strict_keys_and_defaults_are_those_of_strict_tables),
+        cmocka_unit_test(strict_any_keeps_values_and_compares_them_as_they_are),
+        cmocka_unit_test(a_wrong_type_is_not_ignored),
         cmocka_unit_test(a_hidden_key_cannot_be_given),
         cmocka_unit_test(insert_replace_puts_blindly),
         cmocka_unit_test(large_columns_stay_where_an_update_does_not_touch_them),
