@@ -48,14 +48,15 @@ BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wild
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
   $(BUILD)/engine/bench/report.o $(BUILD)/engine/bench/chart.o $(BUILD)/engine/bench/runner.o
 BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_bench
-SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill cuts)
+SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill cuts embedded)
 
-.PHONY: all loadable static deps dev-deps demo test unit sql asan tsan locks layers sizes format \
+.PHONY: all loadable static static-ext deps dev-deps demo test unit sql asan tsan locks layers sizes format \
   check-format bench bench-micro fuzz soak install clean help
-all: loadable static ## build the extension and the library
+all: loadable static static-ext ## build the extension and the libraries
 
 loadable: seerdb.so ## build seerdb.so, the loadable extension
 static: $(BUILD)/libseerdb.a ## build libseerdb.a: the engine alone, for C programs
+static-ext: $(BUILD)/libseerdb_sqlite.a ## build libseerdb_sqlite.a: to compile seerdb into a program that has SQLite
 
 deps: ## install what building, testing and the demo need (Debian; as root)
 	apt-get update -qq
@@ -70,6 +71,10 @@ demo: seerdb.so ## load the Debian package index, query it, compare with ordinar
 # ---- building ---------------------------------------------------------------------
 
 $(BUILD)/libseerdb.a: $(ENGINE_OBJ)
+	@mkdir -p $(@D)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libseerdb_sqlite.a: $(EXT_CORE_OBJ) $(ENGINE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
 
@@ -125,6 +130,13 @@ $(BUILD)/sql-tests/%: sql-tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(filter %.c,$^) -lsqlite3 $(OUR_LIBS)
 $(BUILD)/sql-tests/differential: sql-tests/generate.c sql-tests/generate.h
+$(BUILD)/sql-tests/embedded: sql-tests/embedded.c $(BUILD)/libseerdb_sqlite.a ext/seerdb_sqlite.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -Iext -o $@ $< $(BUILD)/libseerdb_sqlite.a \
+	  -lsqlite3 $(OUR_LIBS)
+# A second file, so that the loader makes a second copy of it.
+$(BUILD)/copy-of-seerdb.so: $(BUILD)/seerdb.so
+	cp $< $@
 CUTS := $(addprefix sql-tests/,cuts.c cuts_check.c cuts_rig.c cuts_model.c disk_vfs.c)
 $(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a
 	@mkdir -p $(@D)
@@ -166,10 +178,12 @@ SQL_ENV = SQLITE3="$(SQLITE3)" SEERDB=$(EXTENSION)
 # The benches check what they read: a few rows through all of them are a test.
 BENCH_SMOKE = --rows 2000 --rounds 1 --fresh yes --out $(BUILD)/bench-smoke --dir $(BUILD)/bench-smoke/data \
   --groups sql-write,sql-read,engine-write,engine-read,engine-ycsb,engine-bytes,index
-sql: $(BUILD)/seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGRAMS) ## only the tests that type SQL
+sql: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGRAMS) ## only the tests that type SQL
 	$(call tap,sql-scripts,$(SQL_ENV) sql-tests/run)
 	$(call tap,sql-differential,$(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS))
 	$(call tap,sql-million,$(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS))
+	$(call tap,sql-embedded,$(BUILD)/sql-tests/embedded $(EXTENSION) $(abspath $(BUILD)/copy-of-seerdb.so))
+	$(call tap,sql-names,sql-tests/names $(BUILD))
 	$(call tap,sql-cuts,$(BUILD)/sql-tests/cuts --cuts $(CUTS_EACH))
 	$(call tap,sql-bench,$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_SMOKE) && echo "ok - all tables give right answers under the bench")
 	$(call tap,engine-bench,$(BUILD)/engine/bench/engine_bench $(BENCH_SMOKE) && echo "ok - all engines give right answers under the bench")
@@ -289,8 +303,8 @@ soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: mi
 install: all ## install the extension, the library and its header under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include
 	install -m 755 seerdb.so $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 $(BUILD)/libseerdb.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 engine/seerdb.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/libseerdb.a $(BUILD)/libseerdb_sqlite.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 engine/seerdb.h ext/seerdb_sqlite.h $(DESTDIR)$(PREFIX)/include/
 
 clean: ## remove what was built
 	rm -rf build seerdb.so

@@ -76,7 +76,9 @@ static void versions_are_told(void **state)
     (void)state;
     sqlite3 *db = test_open(NULL);
     test_expect(db, "SELECT seerdb_version()", SEERDB_VERSION);
-    test_expect_part(db, "SELECT seerdb_debug()", "SQLite " SQLITE_VERSION);
+    char version[40];
+    snprintf(version, sizeof(version), "SQLite %s", sqlite3_libversion());
+    test_expect_part(db, "SELECT seerdb_debug()", version);
     test_close(db);
 }
 

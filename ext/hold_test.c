@@ -70,8 +70,10 @@ static void results_keep_their_memory_until_sqlite_drops_them(void **state)
                            &s, NULL),
         SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    assert_int_equal(freed, 0);
-    assert_string_equal(sqlite3_column_text(s, 0), "one"); /* copied: it gets its end */
+    /* Text is copied to give it its end: until 3.38 at once, later where it is asked
+     * for. */
+    assert_in_range(freed, 0, sqlite3_libversion_number() < 3039000 ? 1 : 0);
+    assert_string_equal(sqlite3_column_text(s, 0), "one");
     assert_memory_equal(sqlite3_column_blob(s, 1), "two", 3);
     sqlite3_finalize(s);
     assert_int_equal(freed, 2);

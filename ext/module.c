@@ -342,6 +342,10 @@ static bool is_loaded(sqlite3 *db)
     sqlite3_stmt *stmt = NULL;
     int rc = svt_prepare(db, &stmt, "SELECT seerdb_version()");
     sqlite3_finalize(stmt);
+    /* The connection must not keep that failure: where automatic extensions made it
+     * sqlite3_open() would fail with it. */
+    if (rc == SQLITE_ERROR && svt_prepare(db, &stmt, "SELECT 1") == SQLITE_OK)
+        sqlite3_finalize(stmt);
     return rc == SQLITE_OK;
 }
 
@@ -366,7 +370,9 @@ static int init(sqlite3 *db, char **message)
     return rc == SQLITE_OK ? svt_inspect_register(conn) : rc;
 }
 
-int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+/* Static: SQLite loads libraries with RTLD_GLOBAL, and an exported name would be that
+ * of the first copy of seerdb in the process, whichever was asked for. */
+static int load(sqlite3 *db, char **message, const sqlite3_api_routines *api)
 {
     SQLITE_EXTENSION_INIT2(api);
     (void)api;
@@ -378,7 +384,19 @@ int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines 
     return rc;
 }
 
+int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    return load(db, message, api);
+}
+
+#ifndef SQLITE_CORE
+/* What SQLite looks for in a library whose name says nothing.  Compiled into a program
+ * the name would clash with other extensions there. */
+SEERDB_ENTRY int sqlite3_extension_init(sqlite3 *db, char **message,
+                                        const sqlite3_api_routines *api);
+
 int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
 {
-    return sqlite3_seerdb_init(db, message, api);
+    return load(db, message, api);
 }
+#endif

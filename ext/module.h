@@ -10,15 +10,6 @@
 
 #include "sqlite.h"
 
-#if defined(_WIN32)
-#define SVT_EXPORT __declspec(dllexport)
-#else
-#define SVT_EXPORT __attribute__((visibility("default")))
-#endif
-
-SVT_EXPORT int sqlite3_seerdb_init(sqlite3 *db, char **message,
-                                   const sqlite3_api_routines *api);
-SVT_EXPORT int sqlite3_extension_init(sqlite3 *db, char **message,
-                                      const sqlite3_api_routines *api);
+#include "seerdb_sqlite.h"
 
 #endif

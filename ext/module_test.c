@@ -17,7 +17,7 @@ static void a_second_load_changes_nothing(void **state)
     test_expect(
         db, "CREATE VIRTUAL TABLE t USING seerdb(k); BEGIN; INSERT INTO t VALUES(1)",
         "");
-    assert_int_equal(sqlite3_extension_init(db, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_seerdb_init(db, NULL, NULL), SQLITE_OK);
     test_expect(db, "INSERT INTO t VALUES(2); COMMIT; SELECT * FROM t", "1 2");
     test_close(db);
 }

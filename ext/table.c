@@ -386,11 +386,14 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     if (!svt_uuid_equal(&id, &shadow->store)) {
         uuid_text(&shadow->store, want);
         uuid_text(&id, have);
+        const char *advice =
+            store->in_memory
+                ? "rows in memory are only in the connection that wrote them"
+                : "put back the directory that belongs to this database file";
         return svt_fail(&t->base.zErrMsg, SQLITE_CANTOPEN,
                         "%s: its rows are in the store %s, but the store in %s is %s: "
-                        "put back the directory that belongs to this database file, or "
-                        "drop the table",
-                        t->who, want, store->dir, have);
+                        "%s, or drop the table",
+                        t->who, want, store->dir, have, advice);
     }
     if ((t->ks = keyspace_find(t->conn, store, &shadow->tree)) != NULL) {
         svt_keyspace_ref(t->ks);

@@ -49,7 +49,10 @@ static int test_mem_install(void **state)
     m.xMalloc = test_mem_malloc;
     m.xFree = test_mem_free;
     m.xRealloc = test_mem_realloc;
+    /* Lookaside would serve small requests without asking (Debian's SQLite has none).
+     */
     return sqlite3_config(SQLITE_CONFIG_MALLOC, &m) == SQLITE_OK &&
+                   sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK &&
                    sqlite3_initialize() == SQLITE_OK
                ? 0
                : -1;
