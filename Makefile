@@ -15,7 +15,7 @@ ENGINE := \
   db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap bytes value keycodec rowcodec args plan decider handles shadow hold table foreground marker \
+EXT := sqlite errmap bytes encoding value keycodec rowcodec args reader plan decider handles shadow hold table foreground marker \
   txn erase plain ranges cursor update direct funcs inspect module
 
 BUILD ?= build

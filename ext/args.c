@@ -664,7 +664,8 @@ static bool resolve_key(struct parser *ps)
                           item->name);
         c->key_part = i;
         s->key[i] = (int)(c - s->columns);
-        s->parts[i] = (struct svt_key_part){c->collation, item->desc, i + 1 == s->nkey};
+        s->parts[i] = (struct svt_key_part){
+            .collation = c->collation, .desc = item->desc, .last = i + 1 == s->nkey};
     }
     return true;
 }
@@ -712,7 +713,8 @@ int svt_args_parse(int argc, const char *const *argv, struct svt_schema *out,
                    char **message)
 {
     struct parser ps = {.table = argv[2], .s = out};
-    *out = (struct svt_schema){.options = {.compression = 1, .filter_bits = 10}};
+    *out = (struct svt_schema){.read = svt_value_read,
+                               .options = {.compression = 1, .filter_bits = 10}};
     bool ok = true;
     /* Options first: `strict` says what the types of columns may be. */
     for (int i = 3; ok && i < argc; i++)
@@ -745,6 +747,31 @@ void svt_schema_fini(struct svt_schema *s)
     sqlite3_free(s->parts);
     sqlite3_free(s->options.path);
     *s = (struct svt_schema){0};
+}
+
+int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encoding)
+{
+    if (encoding == SVT_UTF8)
+        return SQLITE_OK;
+    s->encoding = encoding;
+    s->read = svt_value_reader_of(encoding);
+    for (int i = 0; i < s->nkey && s->parts != NULL; i++)
+        s->parts[i].encoding = encoding;
+    for (int i = 0; i < s->ncolumns; i++) {
+        struct svt_column *c = &s->columns[i];
+        struct svt_bytes text = {.data = NULL};
+        if (c->fallback.type != SQLITE_TEXT)
+            continue;
+        int rc = svt_encoding_convert(db, c->fallback.bytes, &text);
+        if (rc != SQLITE_OK) {
+            svt_bytes_fini(&text);
+            return rc;
+        }
+        sqlite3_free(c->fallback_bytes);
+        c->fallback_bytes = (char *)text.data;
+        c->fallback.bytes = svt_bytes_slice(&text);
+    }
+    return SQLITE_OK;
 }
 
 static void declare_column(sqlite3_str *sql, const struct svt_column *c)

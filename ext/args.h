@@ -56,6 +56,8 @@ struct svt_schema {
     int *key;                   /* owned: column of each key part */
     struct svt_key_part *parts; /* owned: how each key part is encoded */
     int nkey;                   /* 0 for SVT_SHAPE_ROWID, 1 for IPK */
+    enum svt_encoding encoding; /* of texts: UTF-8 unless svt_schema_encode was told */
+    svt_value_reader *read;     /* of values for it */
     struct svt_options options;
 };
 
@@ -65,6 +67,10 @@ struct svt_schema {
 int svt_args_parse(int argc, const char *const *argv, struct svt_schema *out,
                    char **message);
 void svt_schema_fini(struct svt_schema *s);
+
+/* The schema is of a database of this encoding, db's.  Requires: a schema as
+ * svt_args_parse made it.  SQLITE_OK or a failure of SQLite's. */
+int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encoding);
 
 /* The text for sqlite3_declare_vtab; sqlite3_malloc'ed, NULL: no memory.  For composite
  * keys the hidden column `_key` comes last, at index ncolumns. */

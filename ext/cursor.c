@@ -360,7 +360,7 @@ static void result(struct svt_cursor *c, sqlite3_context *ctx,
         (c->row.scratch.size == 0 ||
          !is_inside(v->bytes.data, svt_bytes_slice(&c->row.scratch))))
         hold = hold_row(c);
-    svt_hold_result(hold, ctx, v);
+    svt_hold_result(hold, ctx, v, c->table->schema.encoding);
 }
 
 static int fail_column(const struct svt_cursor *c, int i)

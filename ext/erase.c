@@ -64,11 +64,11 @@ static int make_range(struct svt_table *t, struct svt_erase *e, sqlite3_value *l
     sqlite3_value *first = desc ? hi : lo, *end = desc ? lo : hi;
     struct svt_value v;
     int rc = SQLITE_OK;
-    if (!is_null(first) && (rc = svt_value_read(first, affinity, &v)) == SQLITE_OK)
+    if (!is_null(first) && (rc = s->read(first, affinity, &v)) == SQLITE_OK)
         put_bound(&e->lo, s, &v, desc);
     if (rc == SQLITE_OK && is_null(end))
         put_end(&e->hi);
-    else if (rc == SQLITE_OK && (rc = svt_value_read(end, affinity, &v)) == SQLITE_OK)
+    else if (rc == SQLITE_OK && (rc = s->read(end, affinity, &v)) == SQLITE_OK)
         put_bound(&e->hi, s, &v, desc);
     return rc == SQLITE_OK && (e->lo.failed || e->hi.failed) ? SQLITE_NOMEM : rc;
 }

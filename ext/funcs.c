@@ -218,6 +218,19 @@ static int accept(struct svt_table *t, sqlite3_value **argv, char **sentence,
     return rc;
 }
 
+/* The text itself is left as it is: it may not survive UTF-8 and back. */
+static char *say_text(const char *before, const char *column, const char *order,
+                      sqlite3_value *v)
+{
+    sqlite3_value *copy = sqlite3_value_dup(v);
+    const unsigned char *text = sqlite3_value_text(copy);
+    char *said = text != NULL
+                     ? sqlite3_mprintf("%s%s %s %!.40Q", before, column, order, text)
+                     : NULL;
+    sqlite3_value_free(copy);
+    return said;
+}
+
 /* A bound in words: " and k < 'abc'", or nothing.  NULL: no memory. */
 static char *say_bound(const char *before, const char *column, const char *order,
                        sqlite3_value *v)
@@ -232,8 +245,7 @@ static char *say_bound(const char *before, const char *column, const char *order
         return sqlite3_mprintf("%s%s %s %!.15g", before, column, order,
                                sqlite3_value_double(v));
     case SQLITE_TEXT:
-        return sqlite3_mprintf("%s%s %s %!.40Q", before, column, order,
-                               sqlite3_value_text(v));
+        return say_text(before, column, order, v);
     default:
         return sqlite3_mprintf("%s%s %s a blob of %d bytes", before, column, order,
                                sqlite3_value_bytes(v));

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #define NHOLDS   256
 #define HOLD_MAX 16 /* of one connection: so many blocks can be shown at a time */
@@ -133,8 +134,48 @@ void svt_hold_bytes(struct svt_hold *h, sqlite3_context *ctx, int type,
         sqlite3_result_blob64(ctx, bytes.data, bytes.size, drop);
 }
 
+/* SQLite takes the first two bytes of a UTF-16 result for a byte order mark if they
+ * look like one, and drops them: such a text gets a mark in front. */
+static void give_marked(sqlite3_context *ctx, seerdb_slice text,
+                        enum svt_encoding encoding)
+{
+    uint8_t *copy = sqlite3_malloc64(text.size + 2);
+    if (copy == NULL) {
+        sqlite3_result_error_nomem(ctx);
+        return;
+    }
+    copy[0] = encoding == SVT_UTF16LE ? 0xff : 0xfe;
+    copy[1] = encoding == SVT_UTF16LE ? 0xfe : 0xff;
+    memcpy(copy + 2, text.data, text.size);
+    sqlite3_result_text64(ctx, (const char *)copy, text.size + 2, sqlite3_free,
+                          (unsigned char)svt_encoding_code(encoding));
+}
+
+static bool begins_with_mark(seerdb_slice text)
+{
+    const uint8_t *p = text.data;
+    return text.size >= 2 &&
+           ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff));
+}
+
+static void give_text16(struct svt_hold *h, sqlite3_context *ctx, seerdb_slice text,
+                        enum svt_encoding encoding)
+{
+    void (*drop)(void *) = SQLITE_TRANSIENT;
+    if (begins_with_mark(text)) {
+        give_marked(ctx, text, encoding);
+        return;
+    }
+    if (h != NULL) {
+        drop = drops[h - holds];
+        h->results++; /* first, as above */
+    }
+    sqlite3_result_text64(ctx, text.data, text.size, drop,
+                          (unsigned char)svt_encoding_code(encoding));
+}
+
 void svt_hold_result(struct svt_hold *h, sqlite3_context *ctx,
-                     const struct svt_value *v)
+                     const struct svt_value *v, enum svt_encoding encoding)
 {
     seerdb_slice bytes = v->bytes;
     switch (v->type) {
@@ -148,7 +189,10 @@ void svt_hold_result(struct svt_hold *h, sqlite3_context *ctx,
     case SQLITE_BLOB:
         if (bytes.data == NULL)
             bytes.data = "";
-        svt_hold_bytes(h, ctx, v->type, bytes);
+        if (v->type == SQLITE_TEXT && encoding != SVT_UTF8)
+            give_text16(h, ctx, bytes, encoding);
+        else
+            svt_hold_bytes(h, ctx, v->type, bytes);
         return;
     default:
         sqlite3_result_null(ctx);

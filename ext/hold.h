@@ -34,12 +34,12 @@ void svt_holds_fini(struct svt_holds *h);
 struct svt_hold *svt_hold_take(struct svt_holds *h, seerdb_pin *pin);
 void svt_hold_release(struct svt_hold *hold); /* no more results; accepts NULL */
 
-/* Give v to SQLite.  Its bytes, if it has any, live in the hold's memory; NULL: they
- * are copied. */
+/* Give v to SQLite; a text is in this encoding, the database's.  Its bytes, if it has
+ * any, live in the hold's memory; NULL: they are copied. */
 void svt_hold_result(struct svt_hold *hold, sqlite3_context *ctx,
-                     const struct svt_value *v);
+                     const struct svt_value *v, enum svt_encoding encoding);
 
-/* The same for a text or blob; bytes.data is not NULL. */
+/* The same for a blob, or a text in UTF-8; bytes.data is not NULL. */
 void svt_hold_bytes(struct svt_hold *hold, sqlite3_context *ctx, int type,
                     seerdb_slice bytes);
 

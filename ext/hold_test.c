@@ -42,7 +42,7 @@ static void lend(sqlite3_context *ctx, int argc, sqlite3_value **argv)
         .bytes = {c->bytes, big ? sizeof c->bytes : strlen(c->bytes)}};
     struct svt_hold *h = svt_hold_take(sqlite3_user_data(ctx), &c->pin);
     (void)argc;
-    svt_hold_result(h, ctx, &v);
+    svt_hold_result(h, ctx, &v, SVT_UTF8);
     svt_hold_release(h);
     if (h == NULL)
         seerdb_pin_unref(&c->pin);

@@ -93,9 +93,34 @@ static void put_nocase(struct svt_bytes *out, seerdb_slice text)
     }
 }
 
-static void put_collated(struct svt_bytes *out, enum svt_collation collation,
+/* NOCASE and RTRIM are defined on UTF-8. */
+static void put_collated16(struct svt_bytes *out, const struct svt_key_part *part,
+                           seerdb_slice text)
+{
+    size_t start = out->size, n = start;
+    svt_encoding_to_utf8(out, text, part->encoding);
+    if (part->collation == SVT_RTRIM) {
+        while (out->size > start && out->data[out->size - 1] == ' ')
+            out->size--;
+        return;
+    }
+    for (; n < out->size && out->data[n] != 0; n++)
+        out->data[n] = fold(out->data[n]);
+    if (n < out->size) {
+        size_t size = out->size - start;
+        out->size = n + 1;
+        append_be64(out, size);
+    }
+}
+
+static void put_collated(struct svt_bytes *out, const struct svt_key_part *part,
                          seerdb_slice text)
 {
+    enum svt_collation collation = part->collation;
+    if (collation != SVT_BINARY && part->encoding != SVT_UTF8) {
+        put_collated16(out, part, text);
+        return;
+    }
     if (collation == SVT_NOCASE) {
         put_nocase(out, text);
         return;
@@ -150,7 +175,7 @@ void svt_key_put(struct svt_bytes *out, const struct svt_key_part *part,
         break;
     case SQLITE_TEXT:
         svt_bytes_byte(out, SVT_TAG_TEXT);
-        put_collated(out, part->collation, v->bytes);
+        put_collated(out, part, v->bytes);
         break;
     case SQLITE_BLOB:
         svt_bytes_byte(out, SVT_TAG_BLOB);
@@ -174,6 +199,21 @@ void svt_key_put_tag(struct svt_bytes *out, const struct svt_key_part *part,
 {
     uint8_t byte = (uint8_t)(above ? tag + 1 : tag - 1);
     svt_bytes_byte(out, part->desc ? (uint8_t)~byte : byte);
+}
+
+void svt_key_put_first(struct svt_bytes *out, const struct svt_key_part *part,
+                       uint8_t c)
+{
+    size_t start = out->size;
+    svt_bytes_byte(out, SVT_TAG_TEXT);
+    if (part->encoding == SVT_UTF16BE && part->collation == SVT_BINARY) {
+        svt_bytes_byte(out, 0);
+        if (!part->last || part->desc)
+            svt_bytes_byte(out, 0xff); /* as escape_from does */
+    }
+    svt_bytes_byte(out, c);
+    if (part->desc && !out->failed)
+        invert_from(out, start);
 }
 
 /* The next n bytes, or false. */

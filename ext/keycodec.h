@@ -33,7 +33,8 @@ enum svt_collation { SVT_BINARY, SVT_NOCASE, SVT_RTRIM };
 struct svt_key_part {
     enum svt_collation collation;
     bool desc;
-    bool last; /* the last part of its key */
+    bool last;                  /* the last part of its key */
+    enum svt_encoding encoding; /* of texts */
 };
 
 #define SVT_TAG_NULL   0x05
@@ -54,11 +55,17 @@ void svt_key_put(struct svt_bytes *out, const struct svt_key_part *part,
 void svt_key_put_tag(struct svt_bytes *out, const struct svt_key_part *part,
                      uint8_t tag, bool above);
 
+/* Append the beginning that the texts have in common which begin with the ASCII
+ * character c: all of those texts, and of UTF-16le others whose first byte is c, lie
+ * between it and that of the next character (DESC: the one before). */
+void svt_key_put_first(struct svt_bytes *out, const struct svt_key_part *part,
+                       uint8_t c);
+
 /* Decode the next part at *p.  A number comes back as an integer where its value is one
- * within int64, else as a real; NOCASE and RTRIM text comes back collated.  The text
- * and blob bytes may need unescaping: they then live in *scratch, appended; decoding
- * the later parts of the same key does not move them.  False, and *p as it was:
- * malformed, or scratch->failed. */
+ * within int64, else as a real; NOCASE and RTRIM text comes back collated, in UTF-8.
+ * The text and blob bytes may need unescaping: they then live in *scratch, appended;
+ * decoding the later parts of the same key does not move them.  False, and *p as it
+ * was: malformed, or scratch->failed. */
 bool svt_key_get(const uint8_t **p, const uint8_t *end, const struct svt_key_part *part,
                  struct svt_value *out, struct svt_bytes *scratch);
 

@@ -186,7 +186,7 @@ static void check_pair(sqlite3_stmt *stmt, enum svt_collation collation,
     struct svt_bytes ka = {0}, kb = {0};
     int want = sql_order(stmt, a, b);
     for (int form = 0; form < 4; form++) {
-        struct svt_key_part part = {collation, form & 1, form & 2};
+        struct svt_key_part part = {collation, form & 1, form & 2, SVT_UTF8};
         svt_bytes_clear(&ka);
         svt_bytes_clear(&kb);
         svt_key_put(&ka, &part, a);
@@ -288,7 +288,7 @@ static void composite_keys_sort_part_by_part(void **state)
         svt_bytes_clear(&b);
         for (unsigned i = 0; i < n; i++) {
             struct svt_key_part part = {(enum svt_collation)sdb_rand_below(&r, 3),
-                                        sdb_rand_below(&r, 2), i + 1 == n};
+                                        sdb_rand_below(&r, 2), i + 1 == n, SVT_UTF8};
             const struct svt_value *va = &values[sdb_rand_below(&r, (uint64_t)nvalues)];
             const struct svt_value *vb =
                 sdb_rand_below(&r, 3) ? va
@@ -367,8 +367,9 @@ static void decoding_gives_the_values_back_as_documented(void **state)
         svt_bytes_clear(&scratch);
         for (int i = 0; i < 3; i++) {
             const struct svt_value *v = &values[(round + i * 31) % nvalues];
-            parts[i] = (struct svt_key_part){(enum svt_collation)((round + i) % 3),
-                                             (round / nvalues) >> i & 1, i == 2};
+            parts[i] =
+                (struct svt_key_part){(enum svt_collation)((round + i) % 3),
+                                      (round / nvalues) >> i & 1, i == 2, SVT_UTF8};
             svt_key_put(&key, &parts[i], v);
             want[i] = as_decoded(v, parts[i].collation, rooms[i]);
         }
@@ -423,8 +424,8 @@ static void malformed_keys_are_refused_or_decode_to_what_they_encode(void **stat
     struct svt_bytes key = {0};
     for (int round = 0; round < 12 * nvalues; round++) {
         enum svt_collation c = (enum svt_collation)(round % 3);
-        const struct svt_key_part parts[2] = {{c, round / 3 & 1, false},
-                                              {c, round / 6 & 1, true}};
+        const struct svt_key_part parts[2] = {{c, round / 3 & 1, false, SVT_UTF8},
+                                              {c, round / 6 & 1, true, SVT_UTF8}};
         svt_bytes_clear(&key);
         svt_key_put(&key, &parts[0], &values[round % nvalues]);
         svt_key_put(&key, &parts[1], &values[(round * 7 + 3) % nvalues]);
@@ -485,7 +486,7 @@ static void encodings_that_are_never_written_are_refused(void **state)
     };
     struct svt_bytes scratch = {0};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct svt_key_part part = {cases[i].collation, false, cases[i].last};
+        struct svt_key_part part = {cases[i].collation, false, cases[i].last, SVT_UTF8};
         struct svt_value v;
         const uint8_t *p = cases[i].bytes;
         if (svt_key_get(&p, p + cases[i].n, &part, &v, &scratch))
@@ -503,7 +504,7 @@ static void tags_bound_their_classes_in_both_directions(void **state)
     struct svt_bytes key = {0}, bound = {0};
     for (int i = 0; i < nvalues; i++) {
         for (int form = 0; form < 4; form++) {
-            struct svt_key_part part = {SVT_BINARY, form & 1, form & 2};
+            struct svt_key_part part = {SVT_BINARY, form & 1, form & 2, SVT_UTF8};
             svt_bytes_clear(&key);
             svt_key_put(&key, &part, &values[i]);
             for (size_t t = 1; t < sizeof tags; t++) {
@@ -527,9 +528,9 @@ static void the_documented_bytes_are_written(void **state)
 {
     (void)state;
     struct svt_bytes key = {0};
-    const struct svt_key_part mid = {SVT_BINARY, false, false},
-                              down = {SVT_BINARY, true, false},
-                              last = {SVT_NOCASE, false, true};
+    const struct svt_key_part mid = {SVT_BINARY, false, false, SVT_UTF8},
+                              down = {SVT_BINARY, true, false, SVT_UTF8},
+                              last = {SVT_NOCASE, false, true, SVT_UTF8};
     svt_key_put(&key, &mid, &(struct svt_value){.type = SQLITE_NULL});
     svt_key_put(&key, &mid, &(struct svt_value){.type = SQLITE_INTEGER, .i = 1});
     svt_key_put(&key, &down, &(struct svt_value){.type = SQLITE_FLOAT, .r = -2.5});
@@ -578,7 +579,7 @@ static void running_out_of_memory_is_remembered(void **state)
     const struct svt_value v = {.type = SQLITE_TEXT, .bytes = {zeros, sizeof zeros}};
     struct svt_bytes key = {0}, scratch = {0};
     for (int c = SVT_BINARY; c <= SVT_RTRIM; c++) {
-        struct svt_key_part part = {(enum svt_collation)c, true, false};
+        struct svt_key_part part = {(enum svt_collation)c, true, false, SVT_UTF8};
         for (int64_t left = 0; left < 10; left++) {
             svt_bytes_fini(&key);
             test_mem_left = left;

@@ -152,6 +152,21 @@ static bool collation_matches(const struct svt_schema *s, sqlite3_index_info *in
     return used != NULL && sqlite3_stricmp(used, names[own]) == 0;
 }
 
+static bool beyond_ascii(const struct svt_schema *s, sqlite3_value *value)
+{
+    struct svt_value v;
+    if (sqlite3_value_type(value) != SQLITE_TEXT)
+        return false;
+    if (s->read(value, SVT_AFFINITY_BLOB, &v) != SQLITE_OK)
+        return true; /* the plan is worse, but right */
+    for (size_t i = 0; i + 1 < v.bytes.size; i += 2) {
+        seerdb_slice rest = {(const uint8_t *)v.bytes.data + i, v.bytes.size - i};
+        if (svt_encoding_first(rest, s->encoding) >= 0x80)
+            return true;
+    }
+    return false;
+}
+
 static void read_constraint(const struct svt_schema *s, sqlite3_index_info *info, int i,
                             struct svt_plan_constraint *out)
 {
@@ -169,6 +184,7 @@ static void read_constraint(const struct svt_schema *s, sqlite3_index_info *info
     if (sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value != NULL) {
         out->literal = true;
         out->literal_type = sqlite3_value_type(value);
+        out->beyond_ascii = s->encoding != SVT_UTF8 && beyond_ascii(s, value);
     }
 }
 

@@ -34,8 +34,23 @@
  * filled is not known yet. */
 #define MIN_ROWS 256
 
+/* Whether the text is above '9...'.  In UTF-16le order the low byte of the first
+ * character comes first; in the other orders that asks too much, which is safe. */
+static bool is_above_digits(sqlite3_value *v, enum svt_encoding encoding)
+{
+    struct svt_value text;
+    if (encoding == SVT_UTF8) {
+        const unsigned char *bytes = sqlite3_value_text(v);
+        return bytes != NULL && bytes[0] > LAST_DIGIT;
+    }
+    if (svt_value_reader_of(encoding)(v, SVT_AFFINITY_BLOB, &text) != SQLITE_OK ||
+        text.bytes.size < 2)
+        return false;
+    return ((const uint8_t *)text.bytes.data)[encoding == SVT_UTF16BE] > LAST_DIGIT;
+}
+
 enum svt_doubt svt_plain_doubt(sqlite3_value *v, enum svt_affinity affinity,
-                               bool equality)
+                               enum svt_encoding encoding, bool equality)
 {
     switch (sqlite3_value_type(v)) {
     case SQLITE_INTEGER:
@@ -51,8 +66,7 @@ enum svt_doubt svt_plain_doubt(sqlite3_value *v, enum svt_affinity affinity,
     }
     if (sqlite3_value_frombind(v) || (equality && affinity == SVT_AFFINITY_TEXT))
         return SVT_SURE;
-    const unsigned char *text = sqlite3_value_text(v);
-    return text != NULL && text[0] > LAST_DIGIT ? SVT_SURE : SVT_DOUBT;
+    return is_above_digits(v, encoding) ? SVT_SURE : SVT_DOUBT;
 }
 
 /* The keys that are not plain lie in [lo, hi). */
@@ -64,11 +78,9 @@ static void bounds(const struct svt_schema *s, struct svt_bytes *lo,
                         ? SVT_TAG_TEXT
                         : SVT_TAG_NUMBER;
     /* A DESC part has all bytes inverted, and its classes the other way round. */
-    uint8_t flip = part->desc ? 0xff : 0;
     struct svt_bytes *below = part->desc ? hi : lo, *above = part->desc ? lo : hi;
     svt_key_put_tag(below, part, first, false);
-    svt_bytes_byte(above, SVT_TAG_TEXT ^ flip);
-    svt_bytes_byte(above, part->desc ? LAST_DIGIT ^ 0xff : LAST_DIGIT + 1);
+    svt_key_put_first(above, part, part->desc ? LAST_DIGIT : LAST_DIGIT + 1);
 }
 
 /* Whether a key is there that is not plain: SEERDB_OK, or NOTFOUND, or a failure. */

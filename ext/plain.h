@@ -29,7 +29,7 @@ enum svt_doubt {
 
 /* Of a value that a part of this affinity is compared with. */
 enum svt_doubt svt_plain_doubt(sqlite3_value *v, enum svt_affinity affinity,
-                               bool equality);
+                               enum svt_encoding encoding, bool equality);
 
 /* Bound the iterator to the first part's keys that are not plain and look: SQLITE_OK,
  * or a failure with the sentence in t->base.zErrMsg. */

@@ -69,6 +69,7 @@ struct svt_plan_constraint {
     bool in;                /* an EQ that stands for IN: sqlite3_vtab_in(info, i, -1) */
     bool literal;           /* sqlite3_vtab_rhs_value knows the value ... */
     int literal_type;       /* ... and its type */
+    bool beyond_ascii;      /* a text of UTF-16 with other characters than ASCII's */
 };
 
 struct svt_plan_order {

@@ -103,15 +103,12 @@ static int add_numeric_texts(struct svt_ranges *rs, const struct svt_bytes *pref
                              const struct svt_key_part *part)
 {
     struct svt_range *r = range_add(rs);
-    uint8_t flip = part->desc ? 0xff : 0;
     if (r == NULL)
         return SQLITE_NOMEM;
     copy(&r->lo, prefix);
     copy(&r->hi, prefix);
-    svt_bytes_byte(&r->lo, SVT_TAG_TEXT ^ flip);
-    svt_bytes_byte(&r->hi, SVT_TAG_TEXT ^ flip);
-    svt_bytes_byte(&r->lo, part->desc ? 0x39 ^ 0xff : 0x09);
-    svt_bytes_byte(&r->hi, part->desc ? (0x09 ^ 0xff) + 1 : 0x39 + 1);
+    svt_key_put_first(&r->lo, part, part->desc ? 0x39 : 0x09);
+    svt_key_put_first(&r->hi, part, part->desc ? 0x09 - 1 : 0x39 + 1);
     r->bounded = true;
     return SQLITE_OK;
 }
@@ -134,39 +131,39 @@ struct operand {
 };
 
 /* Whether printing a number could give this text. */
-static bool may_be_printed(const struct svt_value *v)
+static bool may_be_printed(const struct svt_value *v, enum svt_encoding encoding)
 {
-    if (v->bytes.size == 0)
-        return false;
-    char first = *(const char *)v->bytes.data;
+    uint8_t first = svt_encoding_first(v->bytes, encoding);
     return first == '-' || (first >= '0' && first <= '9') || first == 'I';
 }
 
-static int match_of(const struct svt_value *v, enum svt_affinity affinity)
+static int match_of(const struct svt_value *v, enum svt_affinity affinity,
+                    enum svt_encoding encoding)
 {
     int value = affinity == SVT_AFFINITY_BLOB ? MATCH_VALUE : 0;
     if (v->type == SQLITE_INTEGER)
         return value | MATCH_NUMERIC_TEXTS;
     if (v->type == SQLITE_FLOAT)
         return value | (isfinite(v->r) ? MATCH_NUMERIC_TEXTS : MATCH_TEXTS);
-    if (v->type == SQLITE_TEXT && affinity == SVT_AFFINITY_BLOB && may_be_printed(v))
+    if (v->type == SQLITE_TEXT && affinity == SVT_AFFINITY_BLOB &&
+        may_be_printed(v, encoding))
         return MATCH_VALUE | MATCH_NUMBERS;
     return MATCH_VALUE;
 }
 
-static int classify(struct operand *o, enum svt_affinity affinity, sqlite3_value *v,
-                    bool literal)
+static int classify(struct operand *o, const struct svt_schema *s,
+                    enum svt_affinity affinity, sqlite3_value *v, bool literal)
 {
     int type = sqlite3_value_type(v);
     *o = (struct operand){.match = type != SQLITE_NULL ? MATCH_VALUE : 0};
     if (type == SQLITE_TEXT && affinity >= SVT_AFFINITY_NUMERIC) {
         if ((o->dup = sqlite3_value_dup(v)) == NULL)
             return SQLITE_NOMEM;
-        return svt_value_read(o->dup, SVT_AFFINITY_NUMERIC, &o->value);
+        return s->read(o->dup, SVT_AFFINITY_NUMERIC, &o->value);
     }
-    int rc = svt_value_read(v, SVT_AFFINITY_BLOB, &o->value);
+    int rc = s->read(v, SVT_AFFINITY_BLOB, &o->value);
     if (type != SQLITE_NULL && affinity < SVT_AFFINITY_NUMERIC && !literal)
-        o->match = match_of(&o->value, affinity);
+        o->match = match_of(&o->value, affinity, s->encoding);
     return rc;
 }
 
@@ -246,7 +243,7 @@ static int add_bound(struct svt_ranges *rs, const struct bound *b, sqlite3_value
     const struct svt_key_part *p = &s->parts[b->part];
     enum svt_affinity affinity = part_affinity(s, b->part);
     struct operand o;
-    int rc = classify(&o, affinity, v, b->literal);
+    int rc = classify(&o, s, affinity, v, b->literal);
     *none = o.match == 0;
     if (rc == SQLITE_OK && o.match & MATCH_VALUE)
         cut(&rs->list[b->range], b->prefix, p, &o.value, b->side, b->strict);
@@ -311,7 +308,7 @@ static int plan_equality(struct svt_ranges *rs, struct svt_bytes *prefix, int pa
 {
     const struct svt_schema *s = rs->schema;
     struct operand o;
-    int rc = classify(&o, part_affinity(s, part), v, literal);
+    int rc = classify(&o, s, part_affinity(s, part), v, literal);
     if (rc == SQLITE_OK)
         rc = add_wide(rs, prefix, &s->parts[part], o.match);
     *on = rc == SQLITE_OK && o.match & MATCH_VALUE;
@@ -370,6 +367,7 @@ static int plan_hidden_key(struct svt_ranges *rs, sqlite3_value *v)
 
 /* Integers from *lo to *hi; empty says that there are none. */
 struct rowids {
+    const struct svt_schema *schema; /* borrowed */
     int64_t lo, hi;
     bool empty;
 };
@@ -414,7 +412,7 @@ static int rowids_narrow(struct rowids *r, sqlite3_value *v, enum side side,
                          bool strict)
 {
     struct operand o;
-    int rc = classify(&o, SVT_AFFINITY_INTEGER, v, true);
+    int rc = classify(&o, r->schema, SVT_AFFINITY_INTEGER, v, true);
     if (rc != SQLITE_OK || o.match == 0) {
         r->empty = true;
     } else if (o.value.type == SQLITE_INTEGER) {
@@ -433,7 +431,7 @@ static int rowids_narrow(struct rowids *r, sqlite3_value *v, enum side side,
 
 static int plan_rowid(struct svt_ranges *rs, int idx_num, sqlite3_value **argv)
 {
-    struct rowids r = {.lo = INT64_MIN, .hi = INT64_MAX};
+    struct rowids r = {.schema = rs->schema, .lo = INT64_MIN, .hi = INT64_MAX};
     int rc = SQLITE_OK, arg = 0;
     if ((idx_num & SVT_PLAN_NEQ) != 0)
         rc = rowids_narrow(&r, argv[arg++], SIDE_EQUAL, false);
@@ -509,7 +507,7 @@ static bool plan_simple(struct svt_ranges *rs, sqlite3_value *v, int *rc)
     if (type != SQLITE_BLOB &&
         (type != SQLITE_TEXT || part_affinity(s, 0) != SVT_AFFINITY_TEXT))
         return false;
-    if ((*rc = svt_value_read(v, SVT_AFFINITY_BLOB, &value)) != SQLITE_OK)
+    if ((*rc = s->read(v, SVT_AFFINITY_BLOB, &value)) != SQLITE_OK)
         return true;
     struct svt_range *r = range_add(rs);
     if (r == NULL) {
@@ -531,7 +529,8 @@ static enum svt_doubt doubt_of(const struct svt_schema *s, int idx_num, int argc
     for (int i = 0; i < (equality ? 1 : argc); i++) {
         if (is_literal(idx_num, i))
             continue;
-        enum svt_doubt doubt = svt_plain_doubt(argv[i], part_affinity(s, 0), equality);
+        enum svt_doubt doubt =
+            svt_plain_doubt(argv[i], part_affinity(s, 0), s->encoding, equality);
         most = doubt > most ? doubt : most;
     }
     return most;

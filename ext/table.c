@@ -329,6 +329,18 @@ void svt_table_free(struct svt_table *t)
     sqlite3_free(t);
 }
 
+/* Have the schema in the encoding of the database. */
+static int encode(struct svt_table *t)
+{
+    struct svt_conn *conn = t->conn;
+    int rc = SQLITE_OK;
+    if (!conn->encoding_known)
+        rc = svt_encoding_find(conn->db, &conn->encoding);
+    conn->encoding_known = rc == SQLITE_OK;
+    return rc == SQLITE_OK ? svt_schema_encode(&t->schema, conn->db, conn->encoding)
+                           : rc;
+}
+
 int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
                   struct svt_table **out, char **message)
 {
@@ -349,6 +361,11 @@ int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
         goto out;
     if ((rc = svt_args_parse(argc, argv, &t->schema, message)) != SQLITE_OK)
         goto out;
+    if ((rc = encode(t)) != SQLITE_OK) {
+        svt_fail(message, rc, "%s: the database's encoding cannot be found out: %s",
+                 t->who, sqlite3_errmsg(conn->db));
+        goto out;
+    }
     rc = SQLITE_NOMEM;
     if ((declaration = svt_args_declaration(&t->schema)) == NULL)
         goto out;
@@ -412,6 +429,33 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     if ((rc = keyspace_new(t->conn, store, tree, &t->ks)) != SQLITE_OK)
         seerdb_tree_close(tree);
     return rc;
+}
+
+/* Of keys and rows: 1, and the encoding of their texts. */
+static uint32_t text_format(const struct svt_schema *s)
+{
+    return 1 + (uint32_t)s->encoding;
+}
+
+/* A database never changes its encoding; but a shadow row may have been copied. */
+static int check_format(struct svt_table *t)
+{
+    seerdb_tree_options o = seerdb_tree_describe(t->ks->tree);
+    uint32_t want = text_format(&t->schema);
+    if (o.key_format == want && o.value_format == want)
+        return SQLITE_OK;
+    svt_keyspace_unref(t->ks);
+    t->ks = NULL;
+    if (o.key_format != o.value_format || o.key_format - 1 > SVT_UTF16BE)
+        return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
+                        "%s: its keys have the format %u and its rows %u, which this "
+                        "version of seerdb does not know",
+                        t->who, o.key_format, o.value_format);
+    return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
+                    "%s: its rows were written in a database of the encoding %s, but "
+                    "this one's is %s",
+                    t->who, svt_encoding_name(o.key_format - 1),
+                    svt_encoding_name(t->schema.encoding));
 }
 
 /* Two kinds of connection are refused because what they read of a marker is not the
@@ -499,6 +543,8 @@ static int open_as(struct svt_table *t, bool take_over)
         rc = claim(t, store, &shadow.owner, take_over, &decider);
     if (rc == SQLITE_OK)
         rc = open_tree(t, store, &shadow);
+    if (rc == SQLITE_OK)
+        rc = check_format(t);
     if (rc == SQLITE_OK) {
         t->owner = shadow.owner;
         t->ks->decider = decider;
@@ -529,23 +575,6 @@ void svt_table_note_place(struct svt_table *t)
 }
 
 /* ---- creation -------------------------------------------------------------- */
-
-static int check_encoding(struct svt_table *t)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = svt_prepare(t->conn->db, &stmt, "PRAGMA encoding");
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(stmt, 0);
-        if (name != NULL && strncmp(name, "UTF-16", 6) == 0)
-            rc = svt_fail(
-                &t->base.zErrMsg, SQLITE_ERROR,
-                "%s: the database's encoding is %s, which is not supported yet: "
-                "only UTF-8 is",
-                t->who, name);
-    }
-    sqlite3_finalize(stmt);
-    return rc;
-}
 
 struct search {
     seerdb_uuid store;
@@ -632,8 +661,8 @@ static int create_tree(struct svt_table *t, struct svt_store *store,
     seerdb_tree *tree = NULL;
     seerdb_tree_options options = {.owner = t->owner,
                                    .name = t->who,
-                                   .key_format = 1,
-                                   .value_format = 1,
+                                   .key_format = text_format(&t->schema),
+                                   .value_format = text_format(&t->schema),
                                    .compression = t->schema.options.compression,
                                    .filter_bits = t->schema.options.filter_bits,
                                    .index = t->schema.options.index,
@@ -661,9 +690,7 @@ int svt_table_create(struct svt_table *t)
 {
     struct svt_store *store = NULL, *first = NULL;
     struct svt_decider *decider = NULL;
-    int rc = check_encoding(t);
-    if (rc == SQLITE_OK)
-        rc = forget_stale_memory(t);
+    int rc = forget_stale_memory(t);
     struct svt_place place = svt_table_place(t);
     if (rc == SQLITE_OK)
         rc = svt_shadow_create(&place, &t->base.zErrMsg);
@@ -682,118 +709,4 @@ int svt_table_create(struct svt_table *t)
     svt_handles_close(store);
     svt_handles_close(first);
     return rc;
-}
-
-/* ---- rows ------------------------------------------------------------------ */
-
-int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema)
-{
-    *r = (struct svt_reader){.schema = schema, .whole_key = -1};
-    if (schema->shape == SVT_SHAPE_SINGLE && !schema->parts[0].desc &&
-        schema->parts[0].collation == SVT_BINARY)
-        r->whole_key = schema->key[0];
-    if (schema->nkey > 0 && schema->shape != SVT_SHAPE_IPK) {
-        r->parts = sqlite3_malloc64((size_t)schema->nkey * sizeof(*r->parts));
-        if (r->parts == NULL)
-            return SQLITE_NOMEM;
-    }
-    return SQLITE_OK;
-}
-
-void svt_reader_fini(struct svt_reader *r)
-{
-    sqlite3_free(r->parts);
-    svt_bytes_fini(&r->scratch);
-}
-
-void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value)
-{
-    r->key = key;
-    r->value = value;
-    r->row_open = false;
-    r->nparts = 0;
-    r->next = key.data;
-    svt_bytes_clear(&r->scratch);
-}
-
-bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
-{
-    const struct svt_schema *s = r->schema;
-    if (s->shape == SVT_SHAPE_IPK) {
-        if (r->key.size != 8)
-            return false;
-        *out =
-            (struct svt_value){.type = SQLITE_INTEGER, .i = svt_key_read_rowid(r->key)};
-        return true;
-    }
-    const uint8_t *end = (const uint8_t *)r->key.data + r->key.size;
-    while (r->nparts <= part) {
-        if (!svt_key_get(&r->next, end, &s->parts[r->nparts], &r->parts[r->nparts],
-                         &r->scratch))
-            return false;
-        r->nparts++;
-    }
-    *out = r->parts[part];
-    return true;
-}
-
-/* Rows of a table mostly look alike: note where this one's text or blob was found. They
- * are not looked for all the time where they do not. */
-static void note_spot(struct svt_reader *r, int i, const struct svt_value *v)
-{
-    struct svt_row row;
-    struct svt_spot *p = &r->spots[i];
-    if (p->looks++ % 64 >= 4 || (v->type != SQLITE_TEXT && v->type != SQLITE_BLOB) ||
-        r->value.size < sizeof p->codes || r->value.size > UINT32_MAX ||
-        !svt_row_open(&row, r->value))
-        return;
-    const uint8_t *start = r->value.data;
-    size_t ncodes = (size_t)(row.body - start);
-    if (ncodes > sizeof p->codes)
-        return;
-    uint8_t mask[sizeof p->mask] = {0};
-    memset(mask, 0xff, ncodes);
-    memcpy(&p->mask, mask, sizeof mask);
-    memcpy(&p->codes, start, sizeof p->codes);
-    p->codes &= p->mask;
-    p->size = r->value.size;
-    p->at = (uint32_t)((const uint8_t *)v->bytes.data - start);
-    p->length = (uint32_t)v->bytes.size;
-    p->type = v->type;
-}
-
-bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
-{
-    uint8_t in_key = 0;
-    const uint8_t *key = r->key.data;
-    if (i == r->whole_key && r->key.size > 0 &&
-        (key[0] == SVT_TAG_TEXT || key[0] == SVT_TAG_BLOB)) {
-        *out = (struct svt_value){.type = key[0] == SVT_TAG_TEXT ? SQLITE_TEXT
-                                                                 : SQLITE_BLOB,
-                                  .bytes = {key + 1, r->key.size - 1}};
-        return true;
-    }
-    if (i == r->schema->ncolumns) { /* the hidden _key */
-        *out = (struct svt_value){.type = SQLITE_BLOB, .bytes = r->key};
-        return true;
-    }
-    const struct svt_column *c = &r->schema->columns[i];
-    if (c->key_part >= 0 && r->schema->shape == SVT_SHAPE_IPK)
-        return svt_reader_part(r, 0, out);
-    if (r->row_open || !svt_row_pick(r->value, (unsigned)i, out, &in_key)) {
-        if (!r->row_open && !(r->row_open = svt_row_open(&r->row, r->value)))
-            return false;
-        if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
-            return false;
-    }
-    if (in_key == 0) {
-        if (i < SVT_SPOTS)
-            note_spot(r, i, out);
-        return true;
-    }
-    if (c->key_part < 0 || !svt_reader_part(r, c->key_part, out))
-        return false;
-    if (in_key == SVT_CODE_KEY_REAL && out->type == SQLITE_INTEGER)
-        *out = (struct svt_value){.type = SQLITE_FLOAT, .r = (double)out->i};
-    return true;
 }

@@ -14,10 +14,8 @@
 #include "errmap.h"
 #include "handles.h"
 #include "hold.h"
-#include "rowcodec.h"
+#include "reader.h"
 #include "shadow.h"
-
-#include <string.h>
 
 #define SVT_NO_WRITE UINT64_MAX
 
@@ -36,7 +34,9 @@ struct svt_conn {
     struct svt_link *links;
     struct svt_txn *txns; /* txn.h */
     struct svt_holds holds;
-    uint64_t epoch;  /* changes whenever this connection may have changed a marker */
+    uint64_t epoch; /* changes whenever this connection may have changed a marker */
+    bool encoding_known;
+    enum svt_encoding encoding; /* of all its databases */
     bool connecting; /* svt_table_connect is preparing: planning opens nothing */
 };
 
@@ -160,64 +160,5 @@ struct svt_place svt_table_place(const struct svt_table *t);
 
 void svt_keyspace_ref(struct svt_keyspace *ks);
 void svt_keyspace_unref(struct svt_keyspace *ks); /* accepts NULL */
-
-/* Where a text or blob column lies in rows of one size whose codes, all of them, are
- * the first bytes in `codes`. */
-struct svt_spot {
-    uint64_t codes, mask;
-    size_t size; /* of the row; 0: not known */
-    uint32_t at, length;
-    int type;
-    unsigned looks; /* how often it was looked for */
-};
-
-#define SVT_SPOTS 6 /* the columns whose spots are noted */
-
-/* A row, read column by column.  Borrows key and value. */
-struct svt_reader {
-    const struct svt_schema *schema;
-    int whole_key; /* the column that is all of the key, if that is a text or blob; -1
-                    */
-    seerdb_slice key, value;
-    struct svt_row row;
-    bool row_open;
-    struct svt_value *parts; /* owned: the first nparts parts of the key */
-    int nparts;
-    const uint8_t *next; /* the part after them, in key */
-    struct svt_bytes scratch;
-    struct svt_spot spots[SVT_SPOTS];
-};
-
-int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema);
-void svt_reader_fini(struct svt_reader *r);
-void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value);
-
-/* Part `part` of the key.  False: malformed. */
-bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out);
-
-/* The type of column i of the table, if it is a text or blob that is found without
- * decoding, and its bytes; 0: ask svt_reader_column. */
-static inline int svt_reader_quick(const struct svt_reader *r, int i, seerdb_slice *out)
-{
-    if (i == r->whole_key) {
-        const uint8_t *key = r->key.data;
-        if (r->key.size == 0 || (key[0] != SVT_TAG_TEXT && key[0] != SVT_TAG_BLOB))
-            return 0;
-        *out = (seerdb_slice){key + 1, r->key.size - 1};
-        return key[0] == SVT_TAG_TEXT ? SQLITE_TEXT : SQLITE_BLOB;
-    }
-    if (i >= SVT_SPOTS || r->value.size == 0 || r->spots[i].size != r->value.size)
-        return 0;
-    const struct svt_spot *p = &r->spots[i];
-    uint64_t codes;
-    memcpy(&codes, r->value.data, sizeof codes); /* it has so many */
-    if ((codes & p->mask) != p->codes)
-        return 0;
-    *out = (seerdb_slice){(const uint8_t *)r->value.data + p->at, p->length};
-    return p->type;
-}
-
-/* Column i of the table.  Borrowed until the next svt_reader_set. False: malformed. */
-bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out);
 
 #endif

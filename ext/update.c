@@ -85,11 +85,10 @@ static int read_old_key(struct svt_table *t, struct svt_write *w, sqlite3_value 
         w->old_rowid = sqlite3_value_int64(v);
         svt_key_rowid(&w->old_key, w->old_rowid);
     } else {
-        int rc =
-            svt_value_read(v,
-                           s->shape == SVT_SHAPE_SINGLE ? s->columns[s->key[0]].affinity
-                                                        : SVT_AFFINITY_BLOB,
-                           &value);
+        int rc = s->read(v,
+                         s->shape == SVT_SHAPE_SINGLE ? s->columns[s->key[0]].affinity
+                                                      : SVT_AFFINITY_BLOB,
+                         &value);
         if (rc != SQLITE_OK)
             return rc;
         if (s->shape == SVT_SHAPE_SINGLE)
@@ -202,7 +201,7 @@ static int read_column(struct svt_table *t, struct svt_write *w, int i,
     }
     if (w->update && sqlite3_value_nochange(v))
         return read_old_column(t, w, i);
-    int rc = svt_value_read(v, c->affinity, &w->values[i]);
+    int rc = t->schema.read(v, c->affinity, &w->values[i]);
     if (rc != SQLITE_OK || w->values[i].type != SQLITE_NULL || (!c->not_null && !key))
         return rc;
     if (!c->has_default || (w->update && w->conflict != SQLITE_REPLACE) ||
@@ -290,10 +289,10 @@ static int choose_rowid(struct svt_table *t, struct svt_write *w, sqlite3_value 
     const struct svt_schema *s = &t->schema;
     sqlite3_value *column = s->shape == SVT_SHAPE_IPK ? argv[2 + s->key[0]] : NULL;
     struct svt_value v, c;
-    int rc = svt_value_read(argv[1], SVT_AFFINITY_INTEGER, &v);
+    int rc = s->read(argv[1], SVT_AFFINITY_INTEGER, &v);
     if (rc == SQLITE_OK && column != NULL &&
         !(w->update && sqlite3_value_nochange(column))) {
-        rc = svt_value_read(column, SVT_AFFINITY_INTEGER, &c);
+        rc = s->read(column, SVT_AFFINITY_INTEGER, &c);
         /* An INSERT may leave the column NULL; an UPDATE that leaves it as it was may
          * have set rowid instead. */
         if (w->update ? c.type != SQLITE_INTEGER || c.i != w->old_rowid

@@ -105,6 +105,61 @@ int svt_value_read(sqlite3_value *v, enum svt_affinity affinity, struct svt_valu
     }
 }
 
+static const void *text16(sqlite3_value *v, enum svt_encoding encoding)
+{
+    return encoding == SVT_UTF16LE ? sqlite3_value_text16le(v)
+                                   : sqlite3_value_text16be(v);
+}
+
+/* sqlite3_value_bytes16 of SQLite 3.38 turns a text of the other byte order into the
+ * machine's; it is turned back.  If the first of it fails the text stays as it was, and
+ * its size comes out as 0; sqlite3_value_blob, which converts nothing, tells that. */
+static int read_text16(sqlite3_value *v, enum svt_encoding encoding,
+                       struct svt_value *out)
+{
+    *out = (struct svt_value){.type = SQLITE_TEXT};
+    if (text16(v, encoding) == NULL)
+        return SQLITE_NOMEM;
+    out->bytes.size = (size_t)sqlite3_value_bytes16(v);
+    out->bytes.data = text16(v, encoding);
+    if (out->bytes.size == 0 && sqlite3_value_blob(v) != NULL)
+        return SQLITE_NOMEM;
+    return out->bytes.data == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* Only texts are different. */
+static int read16(sqlite3_value *v, enum svt_affinity affinity,
+                  enum svt_encoding encoding, struct svt_value *out)
+{
+    int type = sqlite3_value_type(v);
+    if (type == SQLITE_TEXT && affinity >= SVT_AFFINITY_NUMERIC)
+        type = sqlite3_value_numeric_type(v);
+    else if (affinity == SVT_AFFINITY_TEXT &&
+             (type == SQLITE_INTEGER || type == SQLITE_FLOAT))
+        type = SQLITE_TEXT;
+    return type == SQLITE_TEXT ? read_text16(v, encoding, out)
+                               : svt_value_read(v, affinity, out);
+}
+
+static int read_utf16le(sqlite3_value *v, enum svt_affinity affinity,
+                        struct svt_value *out)
+{
+    return read16(v, affinity, SVT_UTF16LE, out);
+}
+
+static int read_utf16be(sqlite3_value *v, enum svt_affinity affinity,
+                        struct svt_value *out)
+{
+    return read16(v, affinity, SVT_UTF16BE, out);
+}
+
+svt_value_reader *svt_value_reader_of(enum svt_encoding encoding)
+{
+    static svt_value_reader *const readers[] = {svt_value_read, read_utf16le,
+                                                read_utf16be};
+    return readers[encoding];
+}
+
 bool svt_value_identical(const struct svt_value *a, const struct svt_value *b)
 {
     if (a->type != b->type)
