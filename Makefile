@@ -16,7 +16,7 @@ ENGINE := \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap bytes encoding value keycodec rowcodec args reader plan decider handles shadow hold table foreground marker \
-  txn erase plain ranges cursor update direct funcs inspect module
+  txn erase plain ranges memo cursor update direct funcs inspect module
 
 BUILD ?= build
 CC ?= cc
@@ -48,10 +48,10 @@ BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wild
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
   $(BUILD)/engine/bench/report.o $(BUILD)/engine/bench/chart.o $(BUILD)/engine/bench/runner.o
 BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_bench
-SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential million kill cuts embedded)
+SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts embedded)
 
 .PHONY: all loadable static static-ext deps dev-deps demo test unit sql asan tsan locks layers sizes format \
-  check-format bench bench-micro fuzz soak install clean help
+  check-format bench bench-micro fuzz soak battery install clean help
 all: loadable static static-ext ## build the extension and the libraries
 
 loadable: seerdb.so ## build seerdb.so, the loadable extension
@@ -137,6 +137,7 @@ $(BUILD)/sql-tests/embedded: sql-tests/embedded.c $(BUILD)/libseerdb_sqlite.a ex
 # A second file, so that the loader makes a second copy of it.
 $(BUILD)/copy-of-seerdb.so: $(BUILD)/seerdb.so
 	cp $< $@
+$(BUILD)/sql-tests/battery: sql-tests/battery_generate.c sql-tests/battery.h sql-tests/text.h
 CUTS := $(addprefix sql-tests/,cuts.c cuts_check.c cuts_rig.c cuts_model.c disk_vfs.c)
 $(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a
 	@mkdir -p $(@D)
@@ -181,6 +182,7 @@ BENCH_SMOKE = --rows 2000 --rounds 1 --fresh yes --out $(BUILD)/bench-smoke --di
 sql: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGRAMS) ## only the tests that type SQL
 	$(call tap,sql-scripts,$(SQL_ENV) sql-tests/run)
 	$(call tap,sql-differential,$(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS))
+	$(call tap,sql-battery,$(BUILD)/sql-tests/battery --extension $(EXTENSION) --seeds 1-40 --queries 200)
 	$(call tap,sql-million,$(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS))
 	$(call tap,sql-embedded,$(BUILD)/sql-tests/embedded $(EXTENSION) $(abspath $(BUILD)/copy-of-seerdb.so))
 	$(call tap,sql-names,sql-tests/names $(BUILD))
@@ -189,6 +191,10 @@ sql: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGR
 	$(call tap,engine-bench,$(BUILD)/engine/bench/engine_bench $(BENCH_SMOKE) && echo "ok - all engines give right answers under the bench")
 	$(call tap,bench-resumes,$(BUILD)/engine/bench/engine_bench $(subst --fresh yes,,$(BENCH_SMOKE)) 2>&1 | grep '^#' || echo "ok - what the bench has measured it does not measure again")
 	$(call tap,sql-kill,$(SQL_ENV) $(BUILD)/sql-tests/kill $(KILLS))
+
+BATTERY_SEEDS ?= 1-3000
+battery: $(BUILD)/seerdb.so $(BUILD)/sql-tests/battery ## query shapes of public suites, a million and a half of them
+	$(BUILD)/sql-tests/battery --extension $(EXTENSION) --seeds $(BATTERY_SEEDS) --queries 500
 
 # The shell itself is not instrumented: the sanitizer's runtime must come first.
 asan: ## unit and SQL tests under the address and undefined-behaviour sanitizers

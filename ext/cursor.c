@@ -3,11 +3,15 @@
  * SQL opens a cursor per statement and table, often to read one row.  So cursors are
  * not freed but wait at their table for the next statement, with the memory of their
  * ranges and of their iterator; they pin nothing then.  A lookup of one key opens no
- * iterator. */
+ * iterator.
+ *
+ * A cursor that walks all of a small table for the third time within one state has
+ * learnt its rows by heart and reads them from its memo from then on. */
 #include "cursor.h"
 
 #include "hold.h"
 #include "marker.h"
+#include "memo.h"
 #include "ranges.h"
 #include "txn.h"
 
@@ -20,13 +24,17 @@
 
 #define SPARES_MAX 8 /* cursors waiting at a table */
 
+#define MEMO_WALKS 2 /* over all of the table, before its rows are worth keeping */
+
 struct svt_cursor {
     sqlite3_vtab_cursor base;
     struct svt_cursor *next_spare;
     struct svt_table *table; /* borrowed: outlives its cursors */
     struct svt_reader row;
     struct svt_ranges ranges;
-    int at; /* the range being walked */
+    int ranges_plan; /* what they were made for, if that is all that they depend on; -1
+                      */
+    int at;          /* the range being walked */
     bool eof;
     bool fresh; /* `row` is not yet the one that `iter` stands on */
 
@@ -43,9 +51,25 @@ struct svt_cursor {
     struct svt_view *iter_view; /* NULL: the iterator is at rest, or there is none */
     seerdb_batch *iter_batch;
     uint64_t iter_mark, iter_epoch;
+
+    /* What the iterator shows on walks with the plan memo_plan. */
+    int memo_plan;
+    unsigned walks; /* from the start of the table, since the iterator was opened */
+    bool by_heart;  /* this walk goes over the memo */
+    bool memo_made; /* or cannot be: it has no schema then */
+    struct svt_memo memo;
+    struct svt_memo_walk memo_walk;
 };
 
 /* ---- views and rows -------------------------------------------------------- */
+
+static void forget(struct svt_cursor *c)
+{
+    c->walks = 0;
+    c->memo_made = c->by_heart = false;
+    if (c->memo.schema != NULL)
+        svt_memo_clear(&c->memo);
+}
 
 /* Between statements no view is held, not even inside BEGIN, where nobody would tell of
  * the end: an idle connection pins nothing.  The engine keeps superseded states for a
@@ -57,6 +81,7 @@ static void leave_view(struct svt_cursor *c)
     if (c->iter != NULL)
         seerdb_iter_rest(c->iter); /* it counts the view */
     c->iter_view = NULL;
+    forget(c);
     svt_marker_leave(c->table, c->view);
     c->view = NULL;
 }
@@ -128,7 +153,12 @@ static int show_iter(struct svt_cursor *c)
 static void read_row(struct svt_cursor *c)
 {
     seerdb_value v;
-    seerdb_iter_show(c->iter, &v);
+    if (c->by_heart) {
+        const struct svt_memo_row *row = &c->memo.rows[c->memo_walk.at];
+        v = (seerdb_value){.key = row->key, .bytes = row->value, .pin = row->pin};
+    } else {
+        seerdb_iter_show(c->iter, &v);
+    }
     svt_reader_set(&c->row, v.key, v.bytes);
     c->row_pin = v.pin;
     c->fresh = false;
@@ -187,6 +217,7 @@ static int aim_iter(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
     if (c->iter_view != c->view || c->iter_batch != batch || c->iter_mark != mark ||
         c->iter_epoch != epoch) {
         c->iter_view = NULL;
+        forget(c);
         int rc = c->iter != NULL
                      ? seerdb_iter_reopen(c->iter, c->view->view, batch, mark, &err)
                      : seerdb_iter_open(c->view->view, batch, mark, &c->iter, &err);
@@ -206,6 +237,58 @@ static int start_walk(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
     return rc == SQLITE_OK ? enter_range(c) : rc;
 }
 
+/* Learn the rows by heart; a table that is not small is left alone. */
+static int make_memo(struct svt_cursor *c)
+{
+    seerdb_err err;
+    bool reverse = c->ranges.reverse;
+    err.code = SEERDB_OK; /* the rest is set with it */
+    c->memo_made = true;
+    svt_memo_begin(&c->memo, &c->table->schema, svt_plan_compared_column(c->memo_plan));
+    int full = SQLITE_OK;
+    int rc = seerdb_iter_bound(c->iter, (seerdb_slice){NULL, 0},
+                               (seerdb_slice){NULL, 0}, &err);
+    if (rc == SEERDB_OK)
+        rc = reverse ? seerdb_iter_last(c->iter, &err)
+                     : seerdb_iter_first(c->iter, &err);
+    while (rc == SEERDB_OK) {
+        read_row(c);
+        full = svt_memo_add(&c->memo, &c->row, c->row_pin);
+        if (full != SQLITE_OK)
+            break;
+        rc =
+            reverse ? seerdb_iter_prev(c->iter, &err) : seerdb_iter_next(c->iter, &err);
+    }
+    if (rc == SEERDB_NOTFOUND)
+        full = svt_memo_finish(&c->memo);
+    if (full != SQLITE_OK)
+        svt_memo_clear(&c->memo);
+    if (rc != SEERDB_OK && rc != SEERDB_NOTFOUND)
+        return svt_table_fail(c->table, rc, &err);
+    /* What is malformed is told of when it is asked for. */
+    return full == SQLITE_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* Walk over all of the table; v: what SQLite will compare a column with, or NULL. */
+static int start_scan(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch,
+                      int idx_num, sqlite3_value *v)
+{
+    int rc = aim_iter(c, batch, epoch);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (c->walks > 0 && c->memo_plan != idx_num)
+        forget(c);
+    c->memo_plan = idx_num;
+    if (c->walks++ == MEMO_WALKS && (rc = make_memo(c)) != SQLITE_OK)
+        return rc;
+    if (!c->memo_made || c->memo.schema == NULL)
+        return enter_range(c);
+    c->by_heart = true;
+    c->eof = !svt_memo_find(&c->memo, v, &c->memo_walk);
+    c->fresh = true;
+    return SQLITE_OK;
+}
+
 /* The plan may rest on keys that are plain no more. */
 static int resolve_doubt(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
 {
@@ -219,6 +302,7 @@ static void cursor_free(struct svt_cursor *c)
 {
     svt_reader_fini(&c->row);
     svt_ranges_fini(&c->ranges);
+    svt_memo_clear(&c->memo);
     seerdb_iter_close(c->iter);
     sqlite3_free(c);
 }
@@ -239,7 +323,8 @@ int svt_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
     c = sqlite3_malloc64(sizeof(*c));
     if (c == NULL)
         return SQLITE_NOMEM;
-    *c = (struct svt_cursor){.table = t, .eof = true, .ranges = {.schema = &t->schema}};
+    *c = (struct svt_cursor){
+        .table = t, .eof = true, .ranges = {.schema = &t->schema}, .ranges_plan = -1};
     if ((rc = svt_reader_init(&c->row, &t->schema)) != SQLITE_OK) {
         sqlite3_free(c);
         return rc;
@@ -288,6 +373,18 @@ static bool breaks_promise(struct svt_cursor *c, int idx_num)
     return true;
 }
 
+static int make_ranges(struct svt_cursor *c, int idx_num, int argc,
+                       sqlite3_value **argv)
+{
+    if (idx_num == c->ranges_plan)
+        return SQLITE_OK;
+    c->ranges_plan = -1;
+    int rc = svt_ranges_make(&c->ranges, idx_num, argc, argv);
+    if (rc == SQLITE_OK && svt_plan_is_scan(idx_num))
+        c->ranges_plan = idx_num;
+    return rc;
+}
+
 int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_str,
                       int argc, sqlite3_value **argv)
 {
@@ -296,8 +393,9 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
     (void)idx_str;
     release_row(c);
     c->eof = true;
+    c->by_heart = false;
     c->at = 0;
-    int rc = svt_ranges_make(&c->ranges, idx_num, argc, argv);
+    int rc = make_ranges(c, idx_num, argc, argv);
     if (rc == SQLITE_OK && breaks_promise(c, idx_num))
         rc = SQLITE_SCHEMA;
     if (rc == SQLITE_OK)
@@ -310,6 +408,8 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
         return rc;
     if (c->ranges.n == 1 && c->ranges.list[0].point)
         return start_point(c, batch);
+    if (svt_plan_is_scan(idx_num))
+        return start_scan(c, batch, epoch, idx_num, argc > 0 ? argv[0] : NULL);
     return start_walk(c, batch, epoch);
 }
 
@@ -327,12 +427,16 @@ int svt_cursor_next(sqlite3_vtab_cursor *cursor)
     struct svt_cursor *c = (struct svt_cursor *)cursor;
     seerdb_err err;
     int rc = SEERDB_NOTFOUND;
-    err.code = SEERDB_OK; /* the rest is set with it */
+    c->fresh = true;
+    if (c->by_heart) {
+        c->eof = !svt_memo_next(&c->memo, &c->memo_walk);
+        return SQLITE_OK;
+    }
     if (c->point) {
         c->eof = true;
         return SQLITE_OK;
     }
-    c->fresh = true;
+    err.code = SEERDB_OK; /* the rest is set with it */
     if (!c->ranges.list[c->at].point)
         rc = c->ranges.reverse ? seerdb_iter_prev(c->iter, &err)
                                : seerdb_iter_next(c->iter, &err);
@@ -374,11 +478,35 @@ static int fail_column(const struct svt_cursor *c, int i)
                     (int)c->row.value.size);
 }
 
+/* False: the row must be read. */
+static bool show_memo(struct svt_cursor *c, sqlite3_context *ctx, int i)
+{
+    const struct svt_memo *m = &c->memo;
+    if (i >= m->schema->ncolumns)
+        return false;
+    const struct svt_value *v = &m->values[c->memo_walk.at * m->schema->ncolumns + i];
+    if (v->type == SQLITE_INTEGER) {
+        sqlite3_result_int64(ctx, v->i);
+        return true;
+    }
+    if (v->type == 0 || v->bytes.size >= NOCHANGE_SIZE)
+        return false;
+    struct svt_hold *hold = NULL;
+    if (v->bytes.size > 0) {
+        c->row_pin = m->rows[c->memo_walk.at].pin;
+        hold = hold_row(c);
+    }
+    svt_hold_result(hold, ctx, v, m->schema->encoding);
+    return true;
+}
+
 int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
 {
     struct svt_cursor *c = (struct svt_cursor *)cursor;
     struct svt_value v;
     seerdb_slice bytes;
+    if (c->by_heart && show_memo(c, ctx, i))
+        return SQLITE_OK;
     if (c->fresh)
         read_row(c);
     int type = svt_reader_quick(&c->row, i, &bytes);

@@ -18,6 +18,8 @@ SQLITE_EXTENSION_INIT1
 /* Rows of a table that cannot be asked: its store is out of reach. */
 #define UNKNOWN_ROWS  1000000
 #define OLDEST_SQLITE 3038000
+/* From here on GROUP BY is told apart from GROUP BY with ORDER BY (plan.c). */
+#define SQLITE_TELLS_GROUPS 3054000
 
 /* ---- tables ---------------------------------------------------------------- */
 
@@ -137,19 +139,23 @@ static int is_shadow_name(const char *name)
 
 /* ---- planning -------------------------------------------------------------- */
 
-static bool collation_matches(const struct svt_schema *s, sqlite3_index_info *info,
-                              int i)
+static void read_collation(const struct svt_schema *s, sqlite3_index_info *info, int i,
+                           struct svt_plan_constraint *out)
 {
     static const char *const names[] = {"BINARY", "NOCASE", "RTRIM"};
-    int column = info->aConstraint[i].iColumn;
-    if (column < 0 || column >= s->ncolumns)
-        return true;
+    out->collation_matches = out->collation_builtin = true;
+    if (out->column < 0 || out->column >= s->ncolumns)
+        return;
     const char *used = sqlite3_vtab_collation(info, i);
-    const struct svt_column *c = &s->columns[column];
+    const struct svt_column *c = &s->columns[out->column];
     enum svt_collation own = c->collation;
     if (c->key_part >= 0 && s->parts != NULL)
         own = s->parts[c->key_part].collation;
-    return used != NULL && sqlite3_stricmp(used, names[own]) == 0;
+    out->collation_matches = used != NULL && sqlite3_stricmp(used, names[own]) == 0;
+    out->collation_builtin = false;
+    for (int j = 0; used != NULL && j < 3; j++)
+        if (sqlite3_stricmp(used, names[j]) == 0)
+            out->collation_builtin = true;
 }
 
 static bool beyond_ascii(const struct svt_schema *s, sqlite3_value *value)
@@ -179,7 +185,7 @@ static void read_constraint(const struct svt_schema *s, sqlite3_index_info *info
         out->usable = false; /* they have no column */
     if (!out->usable)
         return;
-    out->collation_matches = collation_matches(s, info, i);
+    read_collation(s, info, i, out);
     out->in = sqlite3_vtab_in(info, i, -1) != 0;
     if (sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value != NULL) {
         out->literal = true;
@@ -242,7 +248,7 @@ static int refine(struct svt_table *t, const struct svt_plan_request *r,
     sqlite3_value *argv[SVT_PLAN_LITERAL_MAX] = {NULL};
     int argc = 0, rc = SQLITE_OK;
     uint64_t rows = 0;
-    if (t->ks == NULL || plan->unique)
+    if (t->ks == NULL || plan->unique || svt_plan_is_scan(plan->idx_num))
         return SQLITE_OK;
     for (int i = 0; i < r->nconstraints; i++) {
         int at = plan->argv_index[i] - 1;
@@ -298,6 +304,8 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         .rows = rows,
         .plain = nc > 0 && svt_plain_hint(t, rows),
         .in_at_once = true,
+        .grouped = sqlite3_libversion_number() >= SQLITE_TELLS_GROUPS &&
+                   sqlite3_vtab_distinct(info) == 1,
         .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS"),
         .begins_anew = !t->wide && is_update(t, info) && is_outermost(t->conn->db)};
     if ((rc = svt_plan_choose(&request, &plan)) != SQLITE_OK)

@@ -33,6 +33,18 @@
  * ORDER BY k COLLATE c is offered only when c is the collation the column was declared
  * with, and so is ORDER BY k NULLS FIRST/LAST only where that says what happens anyway.
  *
+ * sqlite3_vtab_distinct answers 1 for a GROUP BY, whose groups may come in any order.
+ * Up to 3.45 and beyond it also answers so where an ORDER BY like the GROUP BY is
+ * dropped if the order is consumed: there rows in any other order come out wrong.  For
+ * DISTINCT (2, 3) the duplicates would have to be left out, and SQLite looks for them
+ * all the same: the order is consumed where it is the one asked for, no more.
+ *
+ * LIMIT and OFFSET are left to SQLite.  It asks for no row beyond the LIMIT, and none
+ * is read before it is asked for, so that LIMIT buys nothing.  Skipping rows of an
+ * OFFSET here would save it some 10 ns each, and would be right only where nothing is
+ * checked after us: but of (a, b) > (x, y) only a >= x is sent, LIMIT and OFFSET beside
+ * it, and that looks like a bound that is exact (sqlite-facts 11).
+ *
  * LIKE and GLOB add k >= 'abc' and k < 'abd', never checked themselves.  If both are
  * taken as exact SQLite drops the LIKE as well.  Where LIKE sees blobs, those are
  * outside of the range: then the cursor must add them and SQLite check the LIKE.
@@ -46,9 +58,14 @@
 #define IN_VALUES   8 /* assumed length of a list */
 #define SEEK_COST   10.0
 #define PREFIX_ROWS 11
-/* A statement prepared while the table is empty also runs when it is not. */
+/* A statement prepared while the table is empty also runs when it is not: it must look
+ * keys up.  But of two small tables the smaller one comes first in a join. */
 #define MIN_ROWS 256.0
+#define FEW_ROWS 32.0
 #define MAX_ROWS 1e18
+/* What a check leaves of the rows, and one for equality at most. */
+#define CHECK_LEAVES    0.933
+#define EQUALITY_LEAVES 0.25
 
 #define MAX_PARTS 64
 
@@ -59,7 +76,8 @@ struct choice {
     bool hopeful[MAX_PARTS]; /* it may; the cursor will see */
     int neq;
     int lower, upper;
-    int in; /* handled as a list */
+    int in;       /* handled as a list */
+    int compared; /* of a walk over all keys: passed on, no more */
     bool blobs;
     bool like16; /* the bounds may be those of LIKE, and give too much */
 };
@@ -184,11 +202,28 @@ static int choose_bound(const struct svt_plan_request *r, int part, int op, int 
     return best;
 }
 
+/* The equality to pass on where there is no use of the key.  A join's is better than
+ * that with a literal; even where the cursor makes nothing of it, it tells SQLite that
+ * the estimate of rows holds only after the tables on its other side. */
+static int choose_compared(const struct svt_plan_request *r)
+{
+    int best = -1;
+    for (int i = 0; i < r->nconstraints; i++) {
+        const struct svt_plan_constraint *c = &r->constraints[i];
+        if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->in ||
+            !c->collation_builtin || c->column < 0 || c->column >= r->schema->ncolumns)
+            continue;
+        if (best < 0 || (!c->literal && r->constraints[best].literal))
+            best = i;
+    }
+    return best;
+}
+
 static void choose_constraints(const struct svt_plan_request *r, struct choice *ch)
 {
     const struct svt_schema *s = r->schema;
     int nparts = count_parts(s);
-    *ch = (struct choice){.lower = -1, .upper = -1, .in = -1};
+    *ch = (struct choice){.lower = -1, .upper = -1, .in = -1, .compared = -1};
     while (ch->neq < nparts && ch->in < 0) {
         int i = choose_equality(r, ch->neq);
         if (i < 0)
@@ -208,6 +243,8 @@ static void choose_constraints(const struct svt_plan_request *r, struct choice *
                              SQLITE_INDEX_CONSTRAINT_LT);
     ch->blobs = ch->upper >= 0 && !r->like_skips_blobs && has_like(r, ch->neq);
     ch->like16 = s->encoding != SVT_UTF8 && has_like(r, ch->neq);
+    if (ch->neq == 0 && ch->lower < 0 && ch->upper < 0)
+        ch->compared = choose_compared(r);
 }
 
 /* Whether walking the keys gives the order asked for, and in which direction. */
@@ -235,6 +272,25 @@ static bool gives_order(const struct svt_plan_request *r, const struct choice *c
         at++;
     }
     return true;
+}
+
+/* Whether walking the keys keeps equal rows together. */
+static bool gives_groups(const struct svt_plan_request *r, const struct choice *ch)
+{
+    uint64_t wanted = 0;
+    bool other = false;
+    int nparts = count_parts(r->schema), at = 0;
+    for (int i = 0; i < r->norder; i++) {
+        int part = part_of(r->schema, r->order[i].column);
+        if (part < 0)
+            other = true;
+        else if (!ch->single[part])
+            wanted |= (uint64_t)1 << part;
+    }
+    while (at < nparts && (ch->single[at] || (wanted >> at & 1) != 0))
+        wanted &= ~((uint64_t)1 << at++);
+    /* A complete key: each row is a group. */
+    return at == nparts || (!other && wanted == 0);
 }
 
 /* ---- writing the plan down ------------------------------------------------ */
@@ -285,6 +341,11 @@ static void take_all(const struct svt_plan_request *r, const struct choice *ch,
         if (r->constraints[ch->upper].op == SQLITE_INDEX_CONSTRAINT_LT)
             out->idx_num |= SVT_PLAN_UPPER_STRICT;
     }
+    if (ch->compared >= 0) {
+        out->argv_index[ch->compared] = 1;
+        out->idx_num |= (r->constraints[ch->compared].column + 1)
+                        << SVT_PLAN_LITERAL_SHIFT;
+    }
     if (ch->blobs)
         out->idx_num |= SVT_PLAN_BLOBS;
     /* What a bound on an untyped part lets in besides its own side is not cut by the
@@ -300,12 +361,37 @@ static void take_all(const struct svt_plan_request *r, const struct choice *ch,
     }
 }
 
+/* What is left of `rows` that the keys give after the checks that SQLite makes itself.
+ * For its own tables it reckons like this, for virtual ones not at all; who does not
+ * tell puts a join that leaves little behind one that leaves everything.  Only what is
+ * known wherever the table stands in a join counts: literals, lists, and what is passed
+ * on. */
+static double left_of(const struct svt_plan_request *r, const struct svt_plan *p,
+                      double rows)
+{
+    bool equality = false, scan = svt_plan_is_scan(p->idx_num);
+    double left = rows;
+    for (int i = 0; i < r->nconstraints; i++) {
+        const struct svt_plan_constraint *c = &r->constraints[i];
+        bool passed = p->argv_index[i] != 0;
+        if (!c->usable || (passed ? !scan : !c->literal && !c->in))
+            continue;
+        left *= CHECK_LEAVES;
+        equality = equality || is_equality(c);
+    }
+    if (equality && left > rows * EQUALITY_LEAVES)
+        left = rows * EQUALITY_LEAVES;
+    return left < 1 ? 1 : left;
+}
+
 /* An equality on part of the key is taken for selective, as SQLite takes it for its own
  * indexes without statistics: some ten rows, one less for each further column. */
 static void estimate(const struct svt_plan_request *r, const struct choice *ch,
                      struct svt_plan *out)
 {
     double n = (double)r->rows;
+    bool scan = ch->neq == 0 && ch->lower < 0 && ch->upper < 0;
+    double few = n + FEW_ROWS;
     n = n < MIN_ROWS ? MIN_ROWS : n > MAX_ROWS ? MAX_ROWS : n;
     double rows = n, seeks = 1;
     if (ch->neq > 0)
@@ -318,10 +404,10 @@ static void estimate(const struct svt_plan_request *r, const struct choice *ch,
     }
     rows = rows < 1 ? 1 : rows;
     rows = rows * seeks < n ? rows * seeks : n;
-    out->rows = (int64_t)rows;
     out->cost = seeks * SEEK_COST + (out->unique ? 0 : rows);
-    if (ch->neq == 0 && ch->lower < 0 && ch->upper < 0)
-        out->cost += SEEK_COST; /* a scan is dearer than any range */
+    if (scan)
+        out->cost += SEEK_COST; /* it is dearer than any range */
+    out->rows = (int64_t)left_of(r, out, rows < few ? rows : few);
 }
 
 static void describe_term(sqlite3_str *str, const struct svt_plan_request *r, int i,
@@ -343,13 +429,16 @@ static char *describe(const struct svt_plan_request *r, const struct choice *ch,
     if (ch->upper >= 0)
         describe_term(str, r, ch->upper,
                       p->idx_num & SVT_PLAN_UPPER_STRICT ? "<?" : "<=?");
+    if (ch->compared >= 0)
+        sqlite3_str_appendf(
+            str, "(%s=?)", column_name(r->schema, r->constraints[ch->compared].column));
     for (int i = 0; p->order_consumed && !p->unique && i < r->norder; i++) {
-        const char *lead = i > 0                         ? ", "
-                           : sqlite3_str_length(str) > 0 ? " ORDER BY "
-                                                         : "ORDER BY ";
-        sqlite3_str_appendf(str, "%s%s%s", lead,
-                            column_name(r->schema, r->order[i].column),
-                            r->order[i].desc ? " DESC" : "");
+        const char *space = sqlite3_str_length(str) > 0 ? " " : "";
+        const char *by = r->grouped ? "GROUP BY " : "ORDER BY ";
+        sqlite3_str_appendf(str, "%s%s%s%s", i > 0 ? "," : "", space, i > 0 ? "" : by,
+                            column_name(r->schema, r->order[i].column));
+        if (r->order[i].desc && !r->grouped)
+            sqlite3_str_appendall(str, " DESC");
     }
     if (sqlite3_str_length(str) == 0 && sqlite3_str_errcode(str) == SQLITE_OK) {
         sqlite3_free(sqlite3_str_finish(str));
@@ -388,8 +477,12 @@ int svt_plan_choose(const struct svt_plan_request *r, struct svt_plan *out)
     }
     int hidden = find_hidden_key(r);
     if (hidden >= 0) {
-        ch = (struct choice){
-            .eq = {hidden}, .neq = 1, .lower = -1, .upper = -1, .in = -1};
+        ch = (struct choice){.eq = {hidden},
+                             .neq = 1,
+                             .lower = -1,
+                             .upper = -1,
+                             .in = -1,
+                             .compared = -1};
         out->argv_index[hidden] = 1;
         out->omit[hidden] = true;
         out->idx_num = 1 | SVT_PLAN_HIDDEN_KEY;
@@ -406,6 +499,8 @@ int svt_plan_choose(const struct svt_plan_request *r, struct svt_plan *out)
     }
     out->order_consumed =
         r->norder > 0 && (out->unique || gives_order(r, &ch, &reverse));
+    if (r->norder > 0 && r->grouped && !out->order_consumed)
+        out->order_consumed = gives_groups(r, &ch);
     if (out->unique)
         out->idx_num |= SVT_PLAN_UNIQUE;
     else if (out->order_consumed && reverse)
@@ -425,7 +520,7 @@ void svt_plan_refine(struct svt_plan *p, const struct svt_plan_request *r,
     if (p->unique || (double)r->rows < MIN_ROWS)
         return;
     rows = rows > r->rows ? r->rows : rows < 1 ? 1 : rows;
-    p->rows = (int64_t)rows;
+    p->rows = (int64_t)left_of(r, p, (double)rows);
     p->cost = seeks * SEEK_COST + (double)rows;
 }
 

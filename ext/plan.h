@@ -27,6 +27,10 @@
  *   BLOB part, text or blob   the value as it is; bounds as for TEXT
  *   NULL                      nothing is equal to it, above or below
  *
+ * A plan without equalities and bounds walks all keys.  It may have one argv
+ * nevertheless: what SQLite will compare a column with, for a cursor that knows its
+ * rows by heart (memo.h).  Others ignore it.
+ *
  * The keys that an equality gives beyond its value may come whatever their later parts
  * are: nothing after an equality that is not exact is left unchecked. */
 #ifndef SVT_PLAN_H
@@ -61,11 +65,25 @@
  * (plain.h): the cursor makes sure. */
 #define SVT_PLAN_PLAIN 0x40000000
 
+/* It walks all keys. */
+static inline bool svt_plan_is_scan(int idx_num)
+{
+    return (idx_num & (SVT_PLAN_NEQ | SVT_PLAN_LOWER | SVT_PLAN_UPPER)) == 0;
+}
+
+/* Of such a plan: the column that its argv is compared with; -1: it has none.  The
+ * number lies where other plans have their literal bits. */
+static inline int svt_plan_compared_column(int idx_num)
+{
+    return ((idx_num >> SVT_PLAN_LITERAL_SHIFT) & 0x3fff) - 1;
+}
+
 struct svt_plan_constraint {
     int column; /* -1: rowid; ncolumns: the hidden _key */
     int op;     /* SQLITE_INDEX_CONSTRAINT_... */
     bool usable;
     bool collation_matches; /* sqlite3_vtab_collation equals the key column's */
+    bool collation_builtin; /* it is one of SQLite's own three */
     bool in;                /* an EQ that stands for IN: sqlite3_vtab_in(info, i, -1) */
     bool literal;           /* sqlite3_vtab_rhs_value knows the value ... */
     int literal_type;       /* ... and its type */
@@ -93,6 +111,9 @@ struct svt_plan_request {
      * without this, when a value turns out to be equal to several keys. */
     bool begins_anew;
     bool plain; /* the first key part is (plain.h) */
+    /* The order is of a GROUP BY: rows of a group must stand together, the groups in
+     * any order. */
+    bool grouped;
 };
 
 struct svt_plan {

@@ -117,11 +117,116 @@ static void a_count_of_the_rows_corrects_the_estimate(void **state)
     svt_schema_fini(&s);
 }
 
+static void a_walk_passes_one_equality_on(void **state)
+{
+    static const char *const args[] = {"k INT", "b", "c TEXT", "PRIMARY KEY (k)", NULL};
+    enum { IN = 1, LITERAL = 2, FOREIGN = 4, UNUSABLE = 8 };
+    static const struct {
+        struct {
+            int column, op, how;
+        } c[3];
+        int n, passed; /* which one; -1: none */
+        int64_t rows;  /* of 1000 */
+    } cases[] = {
+        {{{1, EQ, 0}}, 1, 0, 250},
+        {{{1, EQ, LITERAL}}, 1, 0, 250},
+        {{{1, EQ, LITERAL}, {2, EQ, 0}}, 2, 1, 250},
+        {{{1, EQ, IN}}, 1, -1, 250},
+        {{{1, SQLITE_INDEX_CONSTRAINT_IS, 0}}, 1, -1, 1000},
+        {{{2, EQ, FOREIGN}}, 1, -1, 1000},
+        {{{2, EQ, UNUSABLE}}, 1, -1, 1000},
+        {{{2, GT, 0}}, 1, -1, 1000},
+        {{{2, GT, LITERAL}}, 1, -1, 933},
+        {{{3, EQ, 0}}, 1, -1, 1000},         /* no column of the table */
+        {{{0, EQ, 0}, {1, EQ, 0}}, 2, 0, 1}, /* the key is better */
+    };
+    struct svt_schema s;
+    (void)state;
+    table(&s, args);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct svt_plan_constraint c[3];
+        struct svt_plan p;
+        for (int j = 0; j < cases[i].n; j++) {
+            int how = cases[i].c[j].how;
+            c[j] = (struct svt_plan_constraint){
+                .column = cases[i].c[j].column,
+                .op = cases[i].c[j].op,
+                .usable = (how & UNUSABLE) == 0,
+                .collation_matches = (how & FOREIGN) == 0,
+                .collation_builtin = (how & FOREIGN) == 0,
+                .in = (how & IN) != 0,
+                .literal = (how & LITERAL) != 0,
+                .literal_type = (how & LITERAL) != 0 ? SQLITE_TEXT : 0};
+        }
+        struct svt_plan_request r = {.schema = &s,
+                                     .constraints = c,
+                                     .nconstraints = cases[i].n,
+                                     .rows = 1000,
+                                     .in_at_once = true};
+        assert_int_equal(svt_plan_choose(&r, &p), SQLITE_OK);
+        for (int j = 0; j < cases[i].n; j++) {
+            assert_int_equal(p.argv_index[j], j == cases[i].passed ? 1 : 0);
+            if (svt_plan_is_scan(p.idx_num))
+                assert_false(p.omit[j]); /* SQLite checks it */
+        }
+        if (svt_plan_is_scan(p.idx_num))
+            assert_int_equal(svt_plan_compared_column(p.idx_num),
+                             cases[i].passed < 0 ? -1
+                                                 : cases[i].c[cases[i].passed].column);
+        assert_int_equal(p.rows, cases[i].rows);
+        svt_plan_fini(&p);
+    }
+    svt_schema_fini(&s);
+}
+
+static void groups_stand_together_on_any_order_of_the_first_parts(void **state)
+{
+    static const char *const args[] = {
+        "a INT", "b INT", "c INT", "d", "PRIMARY KEY (a, b DESC, c)", NULL};
+    static const struct {
+        int by[4], n, eq; /* eq: a column with an equality; -1: none */
+        bool consumed;
+    } cases[] = {
+        {{0}, 1, -1, true},          {{1, 0}, 2, -1, true}, {{0, 1}, 2, -1, true},
+        {{2, 0, 1}, 3, -1, true},    {{1}, 1, -1, false},   {{1}, 1, 0, true},
+        {{0, 2}, 2, -1, false},      {{2, 1}, 2, 0, true},  {{0, 3}, 2, -1, false},
+        {{3, 2, 1, 0}, 4, -1, true}, /* rows are groups */
+        {{3, 1}, 2, 0, false},
+    };
+    struct svt_schema s;
+    (void)state;
+    table(&s, args);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int grouped = 0; grouped < 2; grouped++) {
+            struct svt_plan_order order[4];
+            struct svt_plan_constraint eq = C(cases[i].eq, EQ);
+            struct svt_plan p;
+            for (int j = 0; j < cases[i].n; j++)
+                order[j] = (struct svt_plan_order){.column = cases[i].by[j]};
+            struct svt_plan_request r = {.schema = &s,
+                                         .constraints = &eq,
+                                         .nconstraints = cases[i].eq >= 0,
+                                         .order = order,
+                                         .norder = cases[i].n,
+                                         .rows = 1000,
+                                         .grouped = grouped == 1};
+            assert_int_equal(svt_plan_choose(&r, &p), SQLITE_OK);
+            if (grouped == 1)
+                assert_int_equal(p.order_consumed, cases[i].consumed);
+            else if (cases[i].n > 1) /* ascending, which b is not */
+                assert_false(p.order_consumed);
+            svt_plan_fini(&p);
+        }
+    svt_schema_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tighter_plans_are_cheaper_whatever_the_size),
         cmocka_unit_test(a_count_of_the_rows_corrects_the_estimate),
+        cmocka_unit_test(a_walk_passes_one_equality_on),
+        cmocka_unit_test(groups_stand_together_on_any_order_of_the_first_parts),
     };
     return cmocka_run_group_tests(tests, test_mem_install, NULL);
 }
