@@ -12,10 +12,10 @@ ENGINE := \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold tree/range_fold \
-  db/chain db/pending db/state db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/read db/estimate db/flush db/land \
+  db/chain db/pending db/state db/hold db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap bytes encoding value keycodec rowcodec args reader plan decider handles shadow hold table foreground marker \
+EXT := sqlite errmap bytes encoding value keycodec rowcodec args reader plan decider access handles shadow hold table foreground marker \
   txn erase plain ranges memo cursor update direct funcs inspect module
 
 BUILD ?= build

@@ -97,6 +97,7 @@ enum seerdb_sync {
 
 typedef struct seerdb_options {
     bool create;    /* make the directory and the store if they are missing */
+    bool read_only; /* change nothing in the directory; see below */
     bool in_memory; /* a private store in memory; dir is only a name for messages */
     size_t memory_limit;  /* bytes; 0: 256 MiB; at least 1 MiB */
     size_t log_file_size; /* bytes of one log file; 0: chosen from memory_limit */
@@ -116,6 +117,20 @@ typedef struct seerdb_options {
  * holds it.  NEWER, CORRUPT, READONLY, IOERR, FULL, NOMEM as named. */
 int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
                 seerdb_err *err);
+
+/* A store opened read_only shows what recovery would find, and leaves every file as it
+ * is; what would change it answers READONLY.  Several processes may read so at a time,
+ * none while another one writes.  What the log holds stays in memory, over the limit if
+ * need be: about as much as an open for writing takes for a moment.  Needs the right to
+ * read the files and no more.
+ *
+ * make_writable: go on as if it had been opened for writing; what reads it goes on.
+ * Nothing to do for one that is.  BUSY: other processes read it (named in the message).
+ * READONLY: it may not be written.  CANTOPEN: another process got in between and wrote:
+ * the store is of no use any more, reads answer CANTOPEN too.  After other failures it
+ * is read_only as before, and this may be tried again. */
+int seerdb_make_writable(seerdb *db, seerdb_err *err);
+bool seerdb_is_read_only(const seerdb *db);
 
 /* Close the store.  Requires: no batch, view, iterator or tree handle of it is
  * left.  Syncs the log; memtables stay in the log and are replayed by the next

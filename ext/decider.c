@@ -213,6 +213,17 @@ bool svt_decider_place(const struct svt_database *file, const char *store_dir,
     return true;
 }
 
+static bool is_empty(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_size == 0 : errno == ENOENT;
+}
+
+bool svt_decider_is_settled(const struct svt_database *file)
+{
+    return file->vfs == NULL && is_empty(file->wal) && is_empty(file->journal);
+}
+
 bool svt_decider_is_copy(const seerdb_owner_place *last, const seerdb_owner_place *now)
 {
     struct stat st;

@@ -52,6 +52,10 @@ seerdb_uuid svt_decider_owner(const struct svt_decider *d);
 bool svt_decider_place(const struct svt_database *file, const char *store_dir,
                        seerdb_owner_place *out);
 
+/* Does the database file alone say what is committed?  False if there may be something
+ * in its -wal or -journal. */
+bool svt_decider_is_settled(const struct svt_database *file);
+
 /* `now` claims trees whose owner was last at `last`.  Is `last` still there, and
  * another file?  Then `now` is a copy: unless the store was copied or moved too, which
  * takes its owner along. */

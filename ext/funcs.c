@@ -332,6 +332,8 @@ static int run_on(struct svt_table *t, command *run, sqlite3_value **argv, char 
 {
     seerdb_err err = {0};
     int rc = run == accept ? svt_table_take_over(t) : svt_table_open(t);
+    if (rc == SQLITE_OK && run != verify)
+        rc = svt_table_want_writing(t);
     if (rc == SQLITE_OK)
         rc = run(t, argv, text, &err);
     if (rc > 0) {

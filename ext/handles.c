@@ -167,6 +167,7 @@ static int open_new(const struct svt_store_request *request, char *dir,
 {
     seerdb_err err = {0};
     seerdb_options options = {.create = request->create,
+                              .read_only = request->read_only && !request->in_memory,
                               .in_memory = request->in_memory,
                               .memory_limit = (size_t)request->options->memory_limit,
                               .history_ms = (unsigned)request->options->history_ms,
@@ -188,6 +189,11 @@ static int open_new(const struct svt_store_request *request, char *dir,
     if (registry.watcher != NULL)
         registry.watcher->opening(registry.watcher->ctx, &options);
     rc = seerdb_open(dir, &options, &s->db, &err);
+    if (rc == SEERDB_READONLY && !options.read_only && !options.create) {
+        options.read_only = true;
+        err = (seerdb_err){0};
+        rc = seerdb_open(dir, &options, &s->db, &err);
+    }
     if (rc == 0 && registry.watcher != NULL)
         registry.watcher->opened(registry.watcher->ctx, s->db);
     rc = svt_errmap_message(message, request->table, rc, &err);
@@ -247,6 +253,12 @@ int svt_handles_share(const struct svt_store_request *request, struct svt_store 
         store->refs++;
     unlock();
     return rc;
+}
+
+int svt_handles_write(struct svt_store *store, seerdb_err *err)
+{
+    return seerdb_is_read_only(store->db) ? seerdb_make_writable(store->db, err)
+                                          : SEERDB_OK;
 }
 
 struct svt_store *svt_handles_ref(struct svt_store *store)

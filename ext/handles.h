@@ -37,18 +37,26 @@ struct svt_store_request {
     const char *dir;
     bool in_memory;    /* dir is then only a name; the store is a new one */
     bool create;       /* make it if it is missing */
+    bool read_only;    /* reading is all that the database allows */
     const char *table; /* who asks: "main.t" */
     const struct svt_options *options;
 };
 
 /* Open a store or share the open one.  Options that belong to the store must agree with
- * those that other tables gave.  SQLITE_OK or a failure with *message. */
+ * those that other tables gave.  SQLITE_OK or a failure with *message.
+ *
+ * It is opened for reading only if that is all that is asked for, or all that may be
+ * done with its files.  Who shares it and is going to write calls svt_handles_write. */
 int svt_handles_open(const struct svt_store_request *request, struct svt_store **out,
                      char **message);
 
 /* As if the request had found this open store. */
 int svt_handles_share(const struct svt_store_request *request, struct svt_store *store,
                       char **message);
+
+/* Have the store be open for writing.  As seerdb_make_writable. */
+int svt_handles_write(struct svt_store *store, seerdb_err *err);
+
 struct svt_store *svt_handles_ref(struct svt_store *store); /* one more count */
 void svt_handles_close(struct svt_store *store); /* one count less; accepts NULL */
 

@@ -196,8 +196,7 @@ bool svt_memo_find(const struct svt_memo *m, sqlite3_value *v, struct svt_memo_w
     else if (type == SQLITE_FLOAT)
         value = (struct svt_value){.type = type, .r = sqlite3_value_double(v)};
     else if (type == SQLITE_BLOB ||
-             svt_value_read(v, SVT_AFFINITY_BLOB, m->schema->encoding, &value) !=
-                 SQLITE_OK)
+             m->schema->read(v, SVT_AFFINITY_BLOB, &value) != SQLITE_OK)
         return true; /* it finds every row: SQLite will see */
     switch (heap_of(&value, &hash)) {
     case HEAP_NONE:

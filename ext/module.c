@@ -110,7 +110,9 @@ static int table_destroy(sqlite3_vtab *base)
     if (rc != SQLITE_OK)
         return rc;
     if (open) {
-        rc = seerdb_tree_intend_drop(t->ks->tree, &err);
+        rc = svt_handles_write(t->ks->store, &err);
+        if (rc == SEERDB_OK)
+            rc = seerdb_tree_intend_drop(t->ks->tree, &err);
         if (rc == SEERDB_OK)
             svt_handles_note_intent(t->ks->store);
         else

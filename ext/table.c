@@ -6,6 +6,8 @@
  * disconnects and connects tables whenever the schema changes. */
 #include "table.h"
 
+#include "access.h"
+
 #include <string.h>
 
 /* ---- connections ----------------------------------------------------------- */
@@ -201,11 +203,13 @@ static int store_open(struct svt_table *t, bool create, struct svt_store **out)
     int rc = locate(t, &file, &path);
     if (rc != SQLITE_OK)
         return rc;
-    struct svt_store_request request = {.dir = path != NULL ? path : t->schema_name,
-                                        .in_memory = path == NULL,
-                                        .create = create,
-                                        .table = t->who,
-                                        .options = &t->schema.options};
+    struct svt_store_request request = {
+        .dir = path != NULL ? path : t->schema_name,
+        .in_memory = path == NULL,
+        .create = create,
+        .read_only = svt_access_is_read_only(t->conn->db, t->schema_name),
+        .table = t->who,
+        .options = &t->schema.options};
     struct svt_link *l = path == NULL ? link_find(t->conn, t->schema_name, NULL) : NULL;
     if (l != NULL) {
         if ((rc = svt_handles_share(&request, l->store, &t->base.zErrMsg)) == SQLITE_OK)
@@ -458,33 +462,6 @@ static int check_format(struct svt_table *t)
                     svt_encoding_name(t->schema.encoding));
 }
 
-/* Two kinds of connection are refused because what they read of a marker is not the
- * truth: one that ignores locks and journals, and one that shares its cache, in which
- * others see markers before they are committed. */
-static int check_connection(struct svt_table *t, const char *file)
-{
-    int used = 0, shared = 0, high = 0;
-    const char *cache = sqlite3_uri_parameter(file, "cache");
-    if (sqlite3_uri_boolean(file, "immutable", 0))
-        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
-                        "%s: the database is open with immutable=1, which skips the "
-                        "journal that says what is committed: open it with mode=ro",
-                        t->who);
-    bool sharing = cache != NULL && strcmp(cache, "shared") == 0;
-    if (!sharing &&
-        sqlite3_db_status(t->conn->db, SQLITE_DBSTATUS_CACHE_USED, &used, &high, 0) ==
-            SQLITE_OK &&
-        sqlite3_db_status(t->conn->db, SQLITE_DBSTATUS_CACHE_USED_SHARED, &shared,
-                          &high, 0) == SQLITE_OK)
-        sharing = used != shared;
-    if (sharing)
-        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
-                        "%s: the connection shares its cache with others, which seerdb "
-                        "does not support: open the database without cache=shared",
-                        t->who);
-    return SQLITE_OK;
-}
-
 /* Are the database's files what their names say to the system? */
 static bool is_foreign(const sqlite3_vfs *vfs)
 {
@@ -521,7 +498,7 @@ static int claim(struct svt_table *t, struct svt_store *store, const seerdb_uuid
     *out = NULL;
     if (!claim_of(t, store, owner, &c))
         return SQLITE_OK;
-    int rc = check_connection(t, c.file.path);
+    int rc = svt_access_check(t->conn->db, t->who, &c.file, &t->base.zErrMsg);
     c.take_over = take_over;
     return rc == SQLITE_OK ? svt_handles_own(store, &c, out, &t->base.zErrMsg) : rc;
 }
@@ -562,6 +539,15 @@ int svt_table_open(struct svt_table *t)
 int svt_table_take_over(struct svt_table *t)
 {
     return open_as(t, true);
+}
+
+int svt_table_want_writing(struct svt_table *t)
+{
+    seerdb_err err = {0};
+    if (svt_access_is_read_only(t->conn->db, t->schema_name))
+        return svt_fail(&t->base.zErrMsg, SQLITE_READONLY,
+                        "%s: the database is open for reading only", t->who);
+    return svt_table_fail(t, svt_handles_write(t->ks->store, &err), &err);
 }
 
 void svt_table_note_place(struct svt_table *t)
@@ -690,6 +676,7 @@ int svt_table_create(struct svt_table *t)
 {
     struct svt_store *store = NULL, *first = NULL;
     struct svt_decider *decider = NULL;
+    seerdb_err err = {0};
     int rc = forget_stale_memory(t);
     struct svt_place place = svt_table_place(t);
     if (rc == SQLITE_OK)
@@ -698,6 +685,8 @@ int svt_table_create(struct svt_table *t)
         rc = open_for_siblings(t, &first);
     if (rc == SQLITE_OK)
         rc = store_open(t, true, &store);
+    if (rc == SQLITE_OK)
+        rc = svt_table_fail(t, svt_handles_write(store, &err), &err);
     if (rc == SQLITE_OK)
         rc = owner_of_schema(t, store);
     if (rc == SQLITE_OK)

@@ -136,6 +136,11 @@ int svt_table_open(struct svt_table *t);
  * rows: on the user's word. */
 int svt_table_take_over(struct svt_table *t);
 
+/* Before anything of the store is changed that no transaction of SQLite's changes: may
+ * it be?  Has it opened for writing.  A failure's sentence is in t->base.zErrMsg.
+ * Requires: t is open. */
+int svt_table_want_writing(struct svt_table *t);
+
 /* Have the store remember the database's place.  Requires: SQLite's write lock. */
 void svt_table_note_place(struct svt_table *t);
 

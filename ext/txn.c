@@ -65,7 +65,9 @@ static int join(struct svt_table *t, struct svt_txn **out)
         if ((x = sqlite3_malloc64(sizeof(*x))) == NULL)
             return SQLITE_NOMEM;
         *x = (struct svt_txn){.conn = t->conn, .store = svt_handles_ref(t->ks->store)};
-        int rc = seerdb_batch_new(x->store->db, &x->batch, &err);
+        int rc = svt_handles_write(x->store, &err);
+        if (rc == SEERDB_OK)
+            rc = seerdb_batch_new(x->store->db, &x->batch, &err);
         if (rc != SEERDB_OK) {
             txn_free(x);
             return svt_table_fail(t, rc, &err);

@@ -29,6 +29,8 @@ int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err)
     int rc = sdb_check_process(db, err);
     if (rc != 0)
         return rc;
+    if (seerdb_is_read_only(db))
+        return sdb_check_writable(db, err);
     seerdb_batch *b = sdb_mem_zalloc(sizeof *b);
     if (b == NULL)
         return sdb_fail_nomem(err, sizeof *b);

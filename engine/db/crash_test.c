@@ -288,7 +288,7 @@ static void recover(struct crash *c)
         cut(c);
     }
     c->bed.o.log_file_size = (uint64_t)16384 << below(c, 3);
-    if (bed_open(&c->bed, &c->err) != 0)
+    if (bed_open_compared(&c->bed, &c->err) != 0)
         fail_cut(c, "the store does not open: %s", c->err.msg);
     open_trees(c);
 }
@@ -366,7 +366,7 @@ after_a_crash_of_the_process_every_acknowledged_commit_is_there(void **state)
                     c->certain = n;
             close_all(c);
             fault(&c->bed, (struct sdb_fault){0});
-            if (bed_open(&c->bed, &c->err) != 0)
+            if (bed_open_compared(&c->bed, &c->err) != 0)
                 fail_cut(c, "the store does not open: %s", c->err.msg);
             open_trees(c);
             check_prefix(c);
@@ -538,7 +538,7 @@ static bool stop_the_story(uint64_t n, unsigned ops, enum sdb_cut_mode mode)
     sdb_memfs_cut(s.bed.mem, mode, n);
     fault(&s.bed, (struct sdb_fault){0});
     s.bed.o.create = !s.opened;
-    if (bed_open(&s.bed, &s.err) != 0)
+    if (bed_open_compared(&s.bed, &s.err) != 0)
         fail_msg("stopped after %" PRIu64 ": the store does not open: %s", n,
                  s.err.msg);
     verify(s.bed.db);

@@ -3,6 +3,7 @@
 #include "db/compact.h"
 #include "db/events.h"
 #include "db/flush.h"
+#include "db/hold.h"
 #include "db/marked.h"
 #include "db/recover.h"
 #include "log/side.h"
@@ -25,64 +26,6 @@
 #define LOG_FILE_MOST ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
 
 /* ---- opening and closing ----------------------------------------------------- */
-
-static int describe_holder(seerdb *db, const char *path, seerdb_err *err)
-{
-    struct sdb_buf text = {0};
-    struct sdb_file *f = NULL;
-    uint64_t pid = 0;
-    if (sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_OTHER, &f, NULL) == 0 &&
-        sdb_file_read_all(f, &text, NULL) == 0) {
-        sdb_put_u8(&text, 0);
-        if (sdb_buf_check(&text, NULL) == 0)
-            pid = strtoull((const char *)text.data, NULL, 10);
-    }
-    sdb_file_close(f);
-    sdb_buf_fini(&text);
-    if (pid == sdb_process_id())
-        return sdb_fail(
-            err, SEERDB_BUSY,
-            "%s is open in this process already, perhaps through another copy of "
-            "seerdb",
-            db->dir);
-    if (pid == 0)
-        return sdb_fail(err, SEERDB_BUSY, "%s is held by another process", db->dir);
-    return sdb_fail(err, SEERDB_BUSY, "%s is held by process %" PRIu64, db->dir, pid);
-}
-
-static int take_lock(seerdb *db, seerdb_err *err)
-{
-    char text[32];
-    size_t size = strlen(db->dir) + sizeof "/LOCK";
-    char *path = sdb_mem_alloc(size);
-    if (path == NULL)
-        return sdb_fail_nomem(err, size);
-    snprintf(path, size, "%s/LOCK", db->dir);
-    int rc = sdb_fs_stat(db->fs, path, NULL, NULL, err);
-    if (rc == SEERDB_NOTFOUND)
-        rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_OTHER, &db->lock_file, NULL);
-    /* Another process may have made it in between: then it exists. */
-    if (db->lock_file == NULL && (rc == 0 || rc == SEERDB_IOERR))
-        rc = sdb_fs_open(db->fs, path, SDB_READWRITE, SDB_FOR_OTHER, &db->lock_file,
-                         err);
-    else if (rc != 0)
-        rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_OTHER, &db->lock_file, err);
-    if (rc != 0)
-        goto out;
-    rc = sdb_file_lock(db->lock_file, err);
-    if (rc == SEERDB_BUSY)
-        rc = describe_holder(db, path, err);
-    if (rc != 0)
-        goto out;
-    /* For messages only: a disk without room for it is no reason not to open. */
-    int n = snprintf(text, sizeof text, "%" PRIu64 "\n", sdb_process_id());
-    if (sdb_file_truncate(db->lock_file, 0, NULL) == 0)
-        (void)!sdb_file_write_at(db->lock_file, 0, (seerdb_slice){text, (size_t)n},
-                                 NULL);
-out:
-    sdb_mem_free(path);
-    return rc;
-}
 
 /* The new directory's name must survive a power cut too. */
 static int sync_parent(seerdb *db, seerdb_err *err)
@@ -143,6 +86,23 @@ static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_s
         db->log_cap = 4 * *log_file_size;
 }
 
+static int check_options(const char *dir, const seerdb_options *o, seerdb_err *err)
+{
+    if (dir == NULL && (o->fs != NULL || !o->in_memory))
+        return sdb_fail(err, SEERDB_MISUSE, "no directory is given");
+    if (o->memory_limit != 0 && o->memory_limit < MEMORY_MIN)
+        return sdb_fail(err, SEERDB_MISUSE, "a memory limit of %zu bytes is below %zu",
+                        o->memory_limit, MEMORY_MIN);
+    if (o->log_file_size > LOG_FILE_MOST)
+        return sdb_fail(err, SEERDB_MISUSE,
+                        "a log file size of %" PRIu64 " bytes is above %" PRIu64,
+                        (uint64_t)o->log_file_size, LOG_FILE_MOST);
+    if (o->read_only && (o->create || (o->in_memory && o->fs == NULL)))
+        return sdb_fail(err, SEERDB_MISUSE,
+                        "a store that is made cannot be for reading only");
+    return 0;
+}
+
 /* Free the store's memory; it is shared with nobody. */
 static void release(seerdb *db) NO_TSA
 {
@@ -156,6 +116,7 @@ static void release(seerdb *db) NO_TSA
     sdb_events_free(db);
     sdb_cache_free(db->cache);
     sdb_pages_unref(db->pages); /* pins that callers still hold keep it */
+    sdb_recovered_free(db->recovered);
     sdb_manifest_close(db->manifest);
     sdb_file_close(db->lock_file);
     sdb_cond_fini(&db->slot_free);
@@ -173,22 +134,28 @@ static void release(seerdb *db) NO_TSA
     sdb_mem_free(db);
 }
 
+/* What only a store that may be written to does. */
+static int begin_writing(seerdb *db, seerdb_err *err)
+{
+    size_t logs = 0;
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_recover_begin(db, &logs, err);
+    sdb_unlock_write(&db->write_lock);
+    if (rc != 0)
+        return rc;
+    sdb_recover_flush(db, logs);
+    return sdb_compact_begin(db, err);
+}
+
 int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
                 seerdb_err *err)
 {
     static const seerdb_options none;
     const seerdb_options *o = options != NULL ? options : &none;
     uint64_t log_file_size;
-    int rc = 0;
-    if (dir == NULL && (o->fs != NULL || !o->in_memory))
-        return sdb_fail(err, SEERDB_MISUSE, "no directory is given");
-    if (o->memory_limit != 0 && o->memory_limit < MEMORY_MIN)
-        return sdb_fail(err, SEERDB_MISUSE, "a memory limit of %zu bytes is below %zu",
-                        o->memory_limit, MEMORY_MIN);
-    if (o->log_file_size > LOG_FILE_MOST)
-        return sdb_fail(err, SEERDB_MISUSE,
-                        "a log file size of %" PRIu64 " bytes is above %" PRIu64,
-                        (uint64_t)o->log_file_size, LOG_FILE_MOST);
+    int rc = check_options(dir, o, err);
+    if (rc != 0)
+        return rc;
     seerdb *db = sdb_mem_zalloc(sizeof *db);
     if (db == NULL)
         return sdb_fail_nomem(err, sizeof *db);
@@ -200,6 +167,7 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     sdb_cond_init(&db->progress);
     sdb_cond_init(&db->debt);
     sdb_cond_init(&db->slow);
+    atomic_init(&db->read_only, true); /* as long as it is being recovered */
     db->fork_generation = sdb_fork_generation();
     db->compactor_main = sdb_compactor_main;
     db->fs = o->fs != NULL  ? o->fs
@@ -220,9 +188,9 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     bool create = o->create || db->owns_fs;
     if (rc == 0 && (rc = enter_directory(db, create, err)) == 0 &&
         (rc = sdb_recover_look(db, create, err)) == 0 &&
-        (rc = take_lock(db, err)) == 0 &&
+        (rc = o->read_only ? sdb_hold_shared(db, err) : sdb_hold_alone(db, err)) == 0 &&
         (rc = sdb_recover(db, create, log_file_size, err)) == 0 &&
-        (rc = sdb_compact_begin(db, err)) == 0) {
+        (o->read_only || (rc = begin_writing(db, err)) == 0)) {
         *out = db;
         return 0;
     }
@@ -253,6 +221,33 @@ int seerdb_close(seerdb *db, seerdb_err *err)
     int rc = sdb_wal_close(db->wal, err);
     release(db);
     return rc;
+}
+
+int seerdb_make_writable(seerdb *db, seerdb_err *err)
+{
+    int rc = sdb_check_process(db, err);
+    if (rc != 0 || !seerdb_is_read_only(db))
+        return rc;
+    size_t logs = 0;
+    sdb_lock_write(&db->write_lock);
+    bool still = seerdb_is_read_only(db);
+    if (still && (rc = sdb_check_lost(db, err)) == 0 && !db->alone) {
+        rc = sdb_hold_change(db, err);
+        db->alone = rc == 0;
+    }
+    if (still && rc == 0)
+        rc = sdb_recover_begin(db, &logs, err);
+    sdb_unlock_write(&db->write_lock);
+    if (!still || rc != 0)
+        return rc;
+    sdb_recover_flush(db, logs);
+    return sdb_compact_begin(db, err);
+}
+
+bool seerdb_is_read_only(const seerdb *db)
+{
+    /* acquire: pairs with the release in sdb_recover_begin */
+    return atomic_load_explicit(&db->read_only, memory_order_acquire);
 }
 
 const char *seerdb_dir(const seerdb *db)

@@ -441,6 +441,42 @@ static void cut(struct crash *c)
     fault(&c->bed, (struct sdb_fault){0});
 }
 
+/* Open the store for reading, and go on from there to writing, or open it again. */
+static void read_first(struct crash *c)
+{
+    uint32_t held[NTREES];
+    bool go_on = below(c, 2) == 0;
+    struct sdb_fault any_change = {
+        .ops = SDB_FAULT_CHANGE, .times = UINT64_MAX, .error = EROFS};
+    fault(&c->bed, any_change);
+    c->bed.o.create = false;
+    c->bed.o.read_only = true;
+    int rc = bed_open(&c->bed, &c->err);
+    c->bed.o.create = true;
+    c->bed.o.read_only = false;
+    if (rc != 0)
+        fail_cut(c, "the store does not open for reading: %s", c->err.msg);
+    open_trees(c);
+    for (unsigned i = 0; i < NTREES; i++)
+        held[i] = look(c, i);
+    if (sdb_faultfs_seen(c->bed.fs) > 0)
+        fail_cut(c, "reading changes something");
+    fault(&c->bed, (struct sdb_fault){0});
+    if (go_on) {
+        rc = seerdb_make_writable(c->bed.db, &c->err);
+    } else {
+        close_all(c);
+        rc = bed_open(&c->bed, &c->err);
+        if (rc == 0)
+            open_trees(c);
+    }
+    if (rc != 0)
+        fail_cut(c, "it does not go on to writing: %s", c->err.msg);
+    for (unsigned i = 0; i < NTREES; i++)
+        if (look(c, i) != held[i])
+            fail_cut(c, "tree %u shows other rows to who may write", i);
+}
+
 /* Open the store again; sometimes the power goes away in the middle of that. */
 static void recover(struct crash *c)
 {
@@ -457,11 +493,15 @@ static void recover(struct crash *c)
     }
     c->bed.o.log_file_size = (uint64_t)16384 << below(c, 3);
     c->bed.o.history_ms = below(c, 2) == 0 ? 1 : 0;
-    if (bed_open(&c->bed, &c->err) != 0)
-        fail_cut(c, "the store does not open: %s", c->err.msg);
     for (unsigned i = 0; i < NTREES; i++)
         owner_read(c, &c->owners[i], paths[i]);
-    open_trees(c);
+    if (below(c, 2) == 0) {
+        read_first(c);
+    } else {
+        if (bed_open_compared(&c->bed, &c->err) != 0)
+            fail_cut(c, "the store does not open: %s", c->err.msg);
+        open_trees(c);
+    }
     if (below(c, 2) == 0) /* every file of log is one too many */
         c->bed.db->log_cap = c->bed.o.log_file_size;
     if (below(c, 4) == 0)

@@ -77,6 +77,8 @@ static void say_store(seerdb *db, struct lister *l)
         memtables += sdb_memtable_bytes(t->state->memtables[0]);
     }
     bool paused = db->compaction_paused;
+    bool read_only = seerdb_is_read_only(db);
+    uint64_t log_bytes = db->wal != NULL ? sdb_wal_live_bytes(db->wal) : db->log_bytes;
     int failure = db->bg_err.code != 0 ? db->bg_err.code : db->job_err.code;
     sdb_unlock_db(&db->lock);
     say(l, "commits", counted(&c->commits), "count",
@@ -99,10 +101,12 @@ static void say_store(seerdb *db, struct lister *l)
     say(l, "spills", counted(&c->spills), "count",
         "tables written by transactions that outgrew their share of memory");
     say_stalls(c, l);
-    say(l, "background_busy", jobs > 0 ? 1 : 0, "",
+    say(l, "background_busy", jobs > 0 && !read_only ? 1 : 0, "",
         "1 while background work is queued");
     say(l, "background_failure", (double)failure, "",
         "result code of the failure that holds back background work; 0: none");
+    say(l, "read_only", read_only ? 1 : 0, "",
+        "1 while the store is open for reading only");
     say(l, "trees", (double)trees, "count", "tables of the store, in the sense of SQL");
     say(l, "memory_limit", (double)db->memory_limit, "bytes",
         "the store's memory budget");
@@ -124,7 +128,7 @@ static void say_store(seerdb *db, struct lister *l)
         "what memtables leave to the cache now");
     say(l, "cache_hits", (double)cache.hits, "count", "blocks found in memory");
     say(l, "cache_misses", (double)cache.misses, "count", "blocks read from files");
-    say(l, "log_bytes", (double)sdb_wal_live_bytes(db->wal), "bytes",
+    say(l, "log_bytes", (double)log_bytes, "bytes",
         "log files that hold something not yet in tables");
     say_io(db, l);
 }

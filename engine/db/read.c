@@ -69,6 +69,8 @@ static int new_view(seerdb_view **out, seerdb_err *err)
 static int check_tree(const seerdb_tree *tree, seerdb_err *err)
 {
     int rc = sdb_check_process(tree->db, err);
+    if (rc == 0)
+        rc = sdb_check_lost(tree->db, err);
     return rc == 0 && tree->damage != NULL ? sdb_fail_as(err, tree->damage) : rc;
 }
 

@@ -407,26 +407,109 @@ static int replay_log(seerdb *db, const struct sdb_wal_options *o,
     return rc;
 }
 
+/* ---- reading ------------------------------------------------------------------ */
+
+/* What the second half needs of the first. */
+struct sdb_recovered {
+    struct listing files;
+    struct sdb_wal_options wal;
+    struct sdb_wal_recovery seen;
+};
+
+void sdb_recovered_free(struct sdb_recovered *r)
+{
+    if (r == NULL)
+        return;
+    sdb_wal_recovery_fini(&r->seen);
+    sdb_buf_fini(&r->files.doomed);
+    sdb_mem_free(r);
+}
+
+/* The store is not shared yet. */
+int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err) NO_TSA
+{
+    int rc = load_manifest(db, create, err);
+    if (rc != 0)
+        return rc;
+    struct sdb_recovered *r = sdb_mem_zalloc(sizeof *r);
+    if (r == NULL)
+        return sdb_fail_nomem(err, sizeof *r);
+    db->recovered = r;
+    const struct sdb_catalog *c = sdb_manifest_catalog(db->manifest);
+    struct listing *l = &r->files;
+    r->wal = (struct sdb_wal_options){.fs = db->fs,
+                                      .dir = db->dir,
+                                      .store = c->store,
+                                      .file_size = log_file_size,
+                                      .next_file = &db->next_file,
+                                      .keep = LOG_FILES_KEPT};
+    db->id = c->store;
+    l->db = db;
+    l->catalog = c;
+    l->manifest = sdb_manifest_file(db->manifest);
+    if ((rc = sdb_fs_list(db->fs, db->dir, look_at, l, err)) != 0 ||
+        (rc = sdb_buf_check(&l->doomed, err)) != 0 ||
+        (rc = open_trees(db, c, err)) != 0 || (rc = sdb_aside_load(db, c, err)) != 0 ||
+        (rc = replay_log(db, &r->wal, c, &r->seen, err)) != 0)
+        return rc;
+    for (size_t i = 0; i < r->seen.nfiles; i++)
+        db->log_bytes += r->seen.ends[i];
+    db->next_number = db->number_limit = c->number_ceiling > 0 ? c->number_ceiling : 1;
+    db->file_limit = c->file_ceiling;
+    uint64_t next_file =
+        l->highest + 1 > c->file_ceiling ? l->highest + 1 : c->file_ceiling;
+    atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
+    sdb_lock_write(&db->write_lock);
+    sdb_share_memory(db);
+    sdb_unlock_write(&db->write_lock);
+    return 0;
+}
+
+/* ---- writing ------------------------------------------------------------------ */
+
+int sdb_recover_begin(seerdb *db, size_t *logs, seerdb_err *err)
+{
+    struct sdb_recovered *r = db->recovered;
+    struct sdb_wal *wal = NULL;
+    sdb_lock_install(&db->install_lock);
+    int rc = sdb_manifest_begin(db->manifest, err);
+    sdb_unlock_install(&db->install_lock);
+    if (rc != 0 || (rc = remove_orphans(db, &r->files, err)) != 0 ||
+        (rc = sdb_land_sweep(db, err)) != 0 ||
+        (rc = sdb_wal_open(&r->wal, &r->seen, &wal, err)) != 0)
+        return rc;
+    *logs = r->seen.nfiles;
+    db->recovered = NULL;
+    sdb_recovered_free(r);
+    sdb_history_note(db);
+    sdb_lock_db(&db->lock);
+    db->wal = wal; /* under both locks: either is enough to look */
+    /* release: pairs with the acquire of who goes on to write */
+    atomic_store_explicit(&db->read_only, false, memory_order_release);
+    sdb_job_start(db); /* for what the replay has queued */
+    sdb_unlock_db(&db->lock);
+    return 0;
+}
+
 /* Queue the flush of every memtable that replay has filled; of all, when the log
  * consists of many files.  A failure is none to open: the first commits try again. */
-static void freeze_full(seerdb *db, bool all) NO_TSA
+static void freeze_full(seerdb *db, bool all)
 {
     int rc = 0;
     sdb_lock_write(&db->write_lock);
-    for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next)
+    sdb_lock_db(&db->lock);
+    seerdb_tree *t = db->trees; /* the list only grows */
+    sdb_unlock_db(&db->lock);
+    while (t != NULL && rc == 0) {
         if (all || sdb_memtable_bytes(t->active) >= db->memtable_size)
             rc = sdb_freeze(t, NULL);
+        sdb_lock_db(&db->lock);
+        t = t->next;
+        sdb_unlock_db(&db->lock);
+    }
     if (rc == 0 && all)
         (void)!sdb_log_trim(db, NULL);
     sdb_unlock_write(&db->write_lock);
-}
-
-static int drop_unnamed(seerdb *db, seerdb_err *err) NO_TSA
-{
-    sdb_lock_write(&db->write_lock);
-    int rc = sdb_land_sweep(db, err);
-    sdb_unlock_write(&db->write_lock);
-    return rc;
 }
 
 /* Sessions too short for a flush must not pile up log files. */
@@ -439,48 +522,11 @@ static void wait_for_jobs(seerdb *db)
     sdb_unlock_db(&db->lock);
 }
 
-/* The store is not shared yet. */
-int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err) NO_TSA
+void sdb_recover_flush(seerdb *db, size_t logs)
 {
-    struct sdb_wal_recovery seen = {0};
-    struct listing l = {.db = db};
-    int rc = load_manifest(db, create, err);
-    if (rc != 0)
-        return rc;
-    const struct sdb_catalog *c = sdb_manifest_catalog(db->manifest);
-    struct sdb_wal_options o = {.fs = db->fs,
-                                .dir = db->dir,
-                                .store = c->store,
-                                .file_size = log_file_size,
-                                .next_file = &db->next_file,
-                                .keep = LOG_FILES_KEPT};
-    db->id = c->store;
-    l.catalog = c;
-    l.manifest = sdb_manifest_file(db->manifest);
-    if ((rc = sdb_fs_list(db->fs, db->dir, look_at, &l, err)) != 0 ||
-        (rc = open_trees(db, c, err)) != 0 || (rc = sdb_aside_load(db, c, err)) != 0 ||
-        (rc = replay_log(db, &o, c, &seen, err)) != 0 ||
-        (rc = remove_orphans(db, &l, err)) != 0)
-        goto out;
-    db->next_number = db->number_limit = c->number_ceiling > 0 ? c->number_ceiling : 1;
-    db->file_limit = c->file_ceiling;
-    uint64_t next_file =
-        l.highest + 1 > c->file_ceiling ? l.highest + 1 : c->file_ceiling;
-    atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
-    if ((rc = drop_unnamed(db, err)) != 0 ||
-        (rc = sdb_wal_open(&o, &seen, &db->wal, err)) != 0)
-        goto out;
-    sdb_history_note(db);
-    sdb_lock_db(&db->lock);
-    sdb_job_start(db); /* for what the replay has queued */
-    sdb_unlock_db(&db->lock);
-    freeze_full(db, seen.nfiles > LOG_FILES_MANY);
-    if (seen.nfiles > LOG_FILES_MOST) {
+    freeze_full(db, logs > LOG_FILES_MANY);
+    if (logs > LOG_FILES_MOST) {
         sdb_aside_all(db);
         wait_for_jobs(db);
     }
-out:
-    sdb_wal_recovery_fini(&seen);
-    sdb_buf_fini(&l.doomed);
-    return rc;
 }

@@ -305,6 +305,44 @@ static void a_failed_spill_leaves_the_batch_as_it_was(void **state)
     bed_fini(&r.bed);
 }
 
+/* Whoever is not open yet has nothing to tidy up. */
+static void an_open_that_fails_keeps_the_tables_of_a_commit(void **state)
+{
+    struct run r;
+    int rc = SEERDB_IOERR;
+    (void)state;
+    begin(&r, true);
+    seerdb_tree *t = open_tree(r.bed.db, 1);
+    seerdb_batch *b = new_batch(r.bed.db);
+    test_ok(show_marker(&r, b, t, r.marker), &r.err);
+    add(b, t, "a=2 b=2 -c d=2");
+    test_ok(seerdb_batch_spill(b, &r.err), &r.err);
+    add(b, t, "e=3 a=4");
+    test_ok(seerdb_batch_spill(b, &r.err), &r.err);
+    test_ok(seerdb_prepare(b, SEERDB_SYNC_FULL, &r.number, &r.err), &r.err);
+    fault(&r.bed,
+          (struct sdb_fault){.ops = SDB_FAULT_ALL, .times = UINT64_MAX, .error = EIO});
+    seerdb_batch_free(b);
+    seerdb_tree_close(t);
+    die(&r, DEATH_OF_THE_PROCESS, 1);
+    for (uint64_t n = 0; rc != 0; n++) {
+        fault(&r.bed, (struct sdb_fault){.ops = SDB_FAULT_OPEN | SDB_FAULT_READ,
+                                         .match = ".tbl",
+                                         .after = n,
+                                         .times = 1,
+                                         .error = EIO});
+        rc = bed_open(&r.bed, &r.err);
+        fault(&r.bed, (struct sdb_fault){0});
+        if (rc == 0)
+            break;
+        test_fails(rc, SEERDB_IOERR, &r.err);
+        assert_int_equal(files_of(&r.bed, ".tbl").n, 2);
+        assert_true(n < 1000);
+    }
+    bed_close(&r.bed);
+    check(&r, 0, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_marked_commit_stopped_anywhere_is_what_its_owner_says),
         cmocka_unit_test(an_abort_is_on_the_disk_before_the_tables_go),
         cmocka_unit_test(a_full_disk_fails_the_statement_and_gives_the_space_back),
+        cmocka_unit_test(an_open_that_fails_keeps_the_tables_of_a_commit),
         cmocka_unit_test(a_failed_spill_leaves_the_batch_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

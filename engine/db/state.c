@@ -81,8 +81,20 @@ int sdb_check_process(const seerdb *db, seerdb_err *err)
                     db->dir);
 }
 
+int sdb_check_lost(const seerdb *db, seerdb_err *err)
+{
+    if (!atomic_load_explicit(&db->lost, memory_order_relaxed))
+        return 0;
+    return sdb_fail(err, SEERDB_CANTOPEN,
+                    "%s was open for reading when another process wrote to it: close "
+                    "it and open it again",
+                    db->dir);
+}
+
 int sdb_check_writable(seerdb *db, seerdb_err *err)
 {
+    if (atomic_load_explicit(&db->read_only, memory_order_acquire))
+        return sdb_fail(err, SEERDB_READONLY, "%s is open for reading only", db->dir);
     if (!atomic_load_explicit(&db->broken, memory_order_acquire))
         return 0;
     sdb_lock_db(&db->lock);
@@ -420,14 +432,18 @@ void sdb_empty_graveyard(seerdb *db)
         return; /* the files are the parent's */
     struct sdb_member *member =
         atomic_exchange_explicit(&db->graveyard, NULL, memory_order_acquire);
+    /* Of a store that is not (yet) open for writing nothing is dead: an open that
+     * failed has let go of it. */
+    bool keep = atomic_load_explicit(&db->read_only, memory_order_acquire);
     bool forgotten = false;
-    for (const struct sdb_member *m = member; m != NULL && !forgotten; m = m->next_dead)
+    for (const struct sdb_member *m = keep ? NULL : member; m != NULL && !forgotten;
+         m = m->next_dead)
         if (m->pending && !(forgotten = forget_pending(db, member)))
             break;
     while (member != NULL) {
         struct sdb_member *next = member->next_dead;
         uint64_t number = member->desc.file;
-        bool gone = !member->pending || forgotten;
+        bool gone = !keep && (!member->pending || forgotten);
         if (gone)
             sdb_table_forget(member->table);
         sdb_member_free(member);

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 struct sdb_job;
+struct sdb_recovered;
 struct sdb_events;
 
 /* In the place of a log file: the log may go, a side file has the commits. */
@@ -218,6 +219,14 @@ struct seerdb {
     seerdb_err job_err GUARDED_BY(
         LK_DB); /* why the job that failed last waits to be retried */
     seerdb_err bg_err GUARDED_BY(LK_DB); /* first failure that retrying can't cure */
+    /* True until everything is there that writing needs; reading needs less.  release:
+     * sdb_recover_begin; acquire: who goes on to write. */
+    _Atomic bool read_only;
+    _Atomic bool lost; /* while it was read, another process may have written; relaxed
+                        */
+    bool alone GUARDED_BY(LK_WRITE); /* the directory is held for writing */
+    struct sdb_recovered *recovered GUARDED_BY(LK_WRITE); /* owned; while read_only */
+    uint64_t log_bytes;    /* immutable after open: that recovery read */
     _Atomic bool broken;   /* bg_err is set; release there, acquire before reading it */
     _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
 
@@ -229,7 +238,10 @@ struct seerdb {
 /* FORKED in a child of the process that opened the store. */
 int sdb_check_process(const seerdb *db, seerdb_err *err) SDB_MUST_CHECK;
 
-/* The failure that made the store refuse writes, or 0. */
+/* CANTOPEN when what was read from the store may not be what it holds any more. */
+int sdb_check_lost(const seerdb *db, seerdb_err *err) SDB_MUST_CHECK;
+
+/* The failure that made the store refuse writes, READONLY, or 0. */
 int sdb_check_writable(seerdb *db, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 /* Refuse writes from now on because of *why (the first one is kept). Returns why->code.

@@ -5,6 +5,7 @@
 #ifndef SDB_DB_TESTING_H
 #define SDB_DB_TESTING_H
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "os/clock.h"
@@ -34,10 +35,104 @@ static inline int bed_open(struct bed *b, seerdb_err *err)
     return seerdb_open(b->dir, &b->o, &b->db, err);
 }
 
+/* All that can be seen of a store's trees, in a number. */
+struct digest {
+    seerdb *db;
+    uint64_t sum;
+    int trees;
+};
+
+static inline void digest_mix(struct digest *d, const void *data, size_t size)
+{
+    d->sum = sdb_hash64(data, size, d->sum + size);
+}
+
+static inline bool digest_tree(void *ctx, const seerdb_tree_info *info)
+{
+    struct digest *d = ctx;
+    seerdb_tree *t = NULL;
+    seerdb_view *v = NULL;
+    seerdb_iter *it = NULL;
+    seerdb_err err = {0};
+    test_ok(seerdb_tree_open(d->db, &info->id, &t, &err), &err);
+    digest_mix(d, &info->id, sizeof info->id);
+    digest_mix(d, &info->owner, sizeof info->owner);
+    digest_mix(d, &info->drop_intended, sizeof info->drop_intended);
+    int rc = seerdb_view_open(t, &v, &err);
+    if (rc == 0)
+        rc = seerdb_iter_open(v, NULL, 0, &it, &err);
+    if (rc == 0)
+        rc = seerdb_iter_first(it, &err);
+    for (; rc == 0; rc = seerdb_iter_next(it, &err)) {
+        seerdb_slice key = seerdb_iter_key(it), value = seerdb_iter_value(it);
+        digest_mix(d, key.data, key.size);
+        digest_mix(d, value.data, value.size);
+    }
+    digest_mix(d, &rc, sizeof rc); /* NOTFOUND, or what cannot be read, ... */
+    digest_mix(d, err.msg, strlen(err.msg));
+    seerdb_iter_close(it);
+    seerdb_view_close(v);
+    seerdb_tree_close(t);
+    d->trees++;
+    return true;
+}
+
+static inline struct digest digest_of(seerdb *db)
+{
+    seerdb_err err = {0};
+    struct digest d = {.db = db};
+    test_ok(seerdb_trees(db, digest_tree, &d, &err), &err);
+    return d;
+}
+
+/* What somebody sees who may only read, and who is watched.  False: there is no store.
+ */
+static inline bool read_only_digest(const struct bed *b, struct digest *out)
+{
+    seerdb_err err = {0};
+    seerdb *db = NULL;
+    seerdb_options o = b->o;
+    struct sdb_fs *fs = sdb_faultfs_new(b->mem);
+    assert_non_null(fs);
+    sdb_faultfs_set_read_only(fs, true); /* a cut may have taken LOCK away */
+    sdb_faultfs_arm(fs, &(struct sdb_fault){.ops = SDB_FAULT_CHANGE,
+                                            .times = UINT64_MAX,
+                                            .error = 30}); /* EROFS */
+    o.fs = fs;
+    o.create = false;
+    o.read_only = true;
+    int rc = seerdb_open(b->dir, &o, &db, &err);
+    if (rc != 0 && rc != SEERDB_CANTOPEN)
+        fail_msg("opening it for reading: %s", err.msg);
+    if (rc == 0) {
+        *out = digest_of(db);
+        test_ok(seerdb_close(db, &err), &err);
+    }
+    assert_int_equal(sdb_faultfs_seen(fs), 0);
+    sdb_faultfs_free(fs);
+    return rc == 0;
+}
+
+/* Open it twice: to read, and to write.  Both must find the same. */
+static inline int bed_open_compared(struct bed *b, seerdb_err *err)
+{
+    struct digest before = {0};
+    bool there = read_only_digest(b, &before);
+    int rc = bed_open(b, err);
+    if (rc != 0)
+        return rc;
+    struct digest now = digest_of(b->db);
+    if (there ? now.trees != before.trees || now.sum != before.sum : now.trees != 0)
+        fail_msg("open for reading it has %d trees, %d for writing, or other rows",
+                 before.trees, now.trees);
+    return 0;
+}
+
 static inline void bed_open_ok(struct bed *b)
 {
     seerdb_err err = {0};
-    test_ok(bed_open(b, &err), &err);
+    bool in_memory = b->o.fs == b->fs;
+    test_ok(in_memory ? bed_open_compared(b, &err) : bed_open(b, &err), &err);
 }
 
 static inline void bed_init(struct bed *b)

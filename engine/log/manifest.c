@@ -12,6 +12,7 @@
 
 #include "os/clock.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,8 @@ struct sdb_manifest {
     uint64_t number, seed; /* of the file */
     uint64_t end;          /* offset behind the last valid frame */
     uint64_t snapshot;     /* bytes of the first frame */
+    uint64_t loaded;       /* bytes of the file when it was loaded */
+    bool begun;            /* file is open for writing */
     bool torn;             /* bytes of a torn edit follow: do not append here */
     struct sdb_catalog catalog;
     struct sdb_buf buf; /* reused */
@@ -147,6 +150,7 @@ static int roll_over(struct sdb_manifest *m, uint64_t number, seerdb_err *err)
     }
     m->file = f;
     f = NULL;
+    m->begun = true;
     m->number = number;
     m->seed = seed;
     m->end = m->buf.size;
@@ -226,7 +230,7 @@ static int open_numbered(struct sdb_manifest *m, uint64_t number, seerdb_err *er
         rc = sdb_fail(err, SEERDB_CORRUPT, "%s names the manifest %s, which is missing",
                       m->current, path);
     else if (rc == 0)
-        rc = sdb_fs_open(m->fs, path, SDB_READWRITE, SDB_FOR_MANIFEST, &m->file, err);
+        rc = sdb_fs_open(m->fs, path, SDB_READ, SDB_FOR_MANIFEST, &m->file, err);
     sdb_mem_free(path);
     return rc;
 }
@@ -329,16 +333,48 @@ int sdb_manifest_load(struct sdb_fs *fs, const char *dir, struct sdb_manifest **
         (rc = check_header(m, number, &store, err)) != 0 ||
         (rc = read_frames(m, &store, err)) != 0)
         goto out;
-    /* The last edit, and the name in CURRENT, may have been seen in memory only, when
-     * the process that wrote them died before it had synced them.  From now on files
-     * are removed because of them. */
-    if ((rc = sdb_file_sync(m->file, err)) != 0 ||
-        (rc = sdb_fs_sync_dir(fs, dir, err)) != 0)
-        goto out;
+    m->loaded = m->buf.size;
     *out = m;
     m = NULL;
 out:
     sdb_manifest_close(m);
+    return rc;
+}
+
+/* The last edit, and the name in CURRENT, may have been seen in memory only, when the
+ * process that wrote them died before it had synced them.  From now on files are
+ * removed because of them. */
+int sdb_manifest_begin(struct sdb_manifest *m, seerdb_err *err)
+{
+    struct sdb_file *f = NULL;
+    int rc;
+    if (m->begun)
+        return 0;
+    if ((rc = sdb_fs_open(m->fs, m->file->path, SDB_READWRITE, SDB_FOR_MANIFEST, &f,
+                          err)) != 0 ||
+        (rc = sdb_file_sync(f, err)) != 0 ||
+        (rc = sdb_fs_sync_dir(m->fs, m->dir, err)) != 0)
+        goto out;
+    sdb_file_close(m->file);
+    m->file = f;
+    f = NULL;
+    m->begun = true;
+out:
+    sdb_file_close(f);
+    return rc;
+}
+
+int sdb_manifest_look(struct sdb_manifest *m, bool *changed, seerdb_err *err)
+{
+    uint64_t number = 0, size = 0;
+    assert(!m->begun);
+    int rc = read_current(m, &number, err);
+    *changed = rc == SEERDB_NOTFOUND || (rc == 0 && number != m->number);
+    if (rc < 0 || *changed)
+        return rc < 0 ? rc : 0;
+    /* A name is never used twice, and edits are never taken back. */
+    if ((rc = sdb_file_size(m->file, &size, err)) == 0)
+        *changed = size != m->loaded;
     return rc;
 }
 
@@ -385,6 +421,7 @@ int sdb_manifest_append(struct sdb_manifest *m, const struct sdb_edit *e,
                         _Atomic uint64_t *next_file, seerdb_err *err)
 {
     int rc;
+    assert(m->begun);
     if (m->failed.code != 0)
         return sdb_fail_as(err, &m->failed);
     /* Nothing has changed when these fail. */

@@ -6,8 +6,9 @@
  * per frame, each applied whole or not at all.  CURRENT names the manifest in use. When
  * edits outweigh the snapshot, a new manifest is written and CURRENT is switched.
  *
- * Life: create or load, append (many), close.  Callers hold LK_INSTALL.  After a failed
- * append the manifest refuses further ones.  FORMAT.md, "Manifest". */
+ * Life: create, or load and begin; append (many), close.  One that was loaded and not
+ * begun is for reading.  Callers hold LK_INSTALL.  After a failed append the manifest
+ * refuses further ones.  FORMAT.md, "Manifest". */
 #ifndef SDB_LOG_MANIFEST_H
 #define SDB_LOG_MANIFEST_H
 
@@ -25,12 +26,21 @@ int sdb_manifest_create(struct sdb_fs *fs, const char *dir, const seerdb_uuid *s
                         struct sdb_manifest **out, seerdb_err *err) EXCLUDES(LK_DB)
     SDB_MUST_CHECK;
 
-/* Load what CURRENT names.  NOTFOUND: there is no CURRENT.  NEWER, CORRUPT.  A torn
- * last edit is trimmed: edits are synced before anything relies on them.  What was
- * loaded is on stable storage when this returns, whatever the process before had come
- * to. */
+/* Load what CURRENT names; changes nothing.  NOTFOUND: there is no CURRENT.  NEWER,
+ * CORRUPT.  A torn last edit is left out: edits are synced before anything relies on
+ * them. */
 int sdb_manifest_load(struct sdb_fs *fs, const char *dir, struct sdb_manifest **out,
                       seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Make a loaded manifest ready for appending.  What was loaded is on stable storage
+ * when this returns, whatever the process before had come to.  After a failure it is
+ * what it was.  Requires: nobody has changed the files since. */
+int sdb_manifest_begin(struct sdb_manifest *m, seerdb_err *err) REQUIRES(LK_INSTALL)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Has anything been appended since m was loaded, by others?  Requires: not begun. */
+int sdb_manifest_look(struct sdb_manifest *m, bool *changed, seerdb_err *err)
+    REQUIRES(LK_INSTALL) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 /* The catalog as of the last append; borrowed, changed by append only. */
 const struct sdb_catalog *sdb_manifest_catalog(const struct sdb_manifest *m);

@@ -143,12 +143,23 @@ static void random_edit(struct rig *g, struct sdb_rand *r, struct sdb_edit *e)
     }
 }
 
+/* Load it for appending. */
+static int load(struct rig *g, seerdb_err *err) NO_TSA
+{
+    int rc = sdb_manifest_load(g->fs, "d", &g->m, err);
+    if (rc == 0 && (rc = sdb_manifest_begin(g->m, err)) != 0) {
+        sdb_manifest_close(g->m);
+        g->m = NULL;
+    }
+    return rc;
+}
+
 static void reload(struct rig *g)
 {
     seerdb_err err = {0};
     sdb_manifest_close(g->m);
     g->m = NULL;
-    test_ok(sdb_manifest_load(g->fs, "d", &g->m, &err), &err);
+    test_ok(load(g, &err), &err);
 }
 
 static size_t count_manifests(struct rig *g)
@@ -395,7 +406,7 @@ static void a_creation_cut_off_anywhere_can_be_repeated(void **state)
         err = (seerdb_err){0};
         c.countdown = 0;
         sdb_faultfs_arm(g.fs, &(struct sdb_fault){0});
-        rc = sdb_manifest_load(g.fs, "d", &g.m, &err);
+        rc = load(&g, &err);
         if (rc == SEERDB_NOTFOUND)
             create(&g);
         else
@@ -403,6 +414,75 @@ static void a_creation_cut_off_anywhere_can_be_repeated(void **state)
         test_ok(append_floor(&g, 3, &err), &err);
         reload(&g);
         rig_fini(&g);
+    }
+}
+
+/* ---- reading only ---------------------------------------------------------- */
+
+static void loading_changes_nothing_and_notices_what_others_append(void **state) NO_TSA
+{
+    (void)state;
+    static const int appends[] = {0, 1, 2}; /* 2: to a new file */
+    for (size_t i = 0; i < sizeof appends / sizeof *appends; i++) {
+        struct rig g;
+        seerdb_err err = {0};
+        struct sdb_manifest *reader = NULL;
+        struct sdb_edit e = {{0}};
+        bool changed = true;
+        rig_init(&g);
+        create(&g);
+        test_ok(append_floor(&g, 3, &err), &err);
+        sdb_faultfs_arm(g.fs, &(struct sdb_fault){.ops = SDB_FAULT_CHANGE});
+        test_ok(sdb_manifest_load(g.fs, "d", &reader, &err), &err);
+        assert_int_equal(sdb_manifest_catalog(reader)->log_floor, 3);
+        test_ok(sdb_manifest_look(reader, &changed, &err), &err);
+        assert_false(changed);
+        assert_int_equal(sdb_faultfs_seen(g.fs), 0);
+        if (appends[i] == 1)
+            test_ok(append_floor(&g, 4, &err), &err);
+        if (appends[i] == 2) {
+            add_tree(&e, 1);
+            for (int k = 0; k < 2000; k++)
+                add_table(&e, 1, g.next_table++);
+            test_ok(append(&g, &e, &err), &err);
+            assert_true(sdb_manifest_file(g.m) > 1);
+        }
+        test_ok(sdb_manifest_look(reader, &changed, &err), &err);
+        assert_int_equal(changed, appends[i] > 0);
+        sdb_manifest_close(reader);
+        sdb_edit_fini(&e);
+        rig_fini(&g);
+    }
+}
+
+static void a_beginning_that_fails_can_be_repeated(void **state) NO_TSA
+{
+    (void)state;
+    for (uint64_t after = 0;; after++) {
+        struct rig g;
+        seerdb_err err = {0};
+        rig_init(&g);
+        create(&g);
+        test_ok(append_floor(&g, 3, &err), &err);
+        sdb_manifest_close(g.m);
+        g.m = NULL;
+        test_ok(sdb_manifest_load(g.fs, "d", &g.m, &err), &err);
+        sdb_faultfs_arm(
+            g.fs, &(struct sdb_fault){
+                      .ops = SDB_FAULT_CHANGE, .after = after, .times = 1, .error = 5});
+        int rc = sdb_manifest_begin(g.m, &err);
+        bool fired = sdb_faultfs_fired(g.fs) > 0;
+        sdb_faultfs_arm(g.fs, &(struct sdb_fault){0});
+        assert_int_equal(rc, fired ? SEERDB_IOERR : 0);
+        err = (seerdb_err){0};
+        test_ok(sdb_manifest_begin(g.m, &err), &err);
+        test_ok(append_floor(&g, 4, &err), &err);
+        reload(&g);
+        assert_int_equal(sdb_manifest_catalog(g.m)->log_floor, 4);
+        rig_fini(&g);
+        if (!fired)
+            break;
+        assert_true(after < 10);
     }
 }
 
@@ -524,7 +604,7 @@ static void a_manifest_of_another_kind_number_or_store_is_corrupt(void **state)
 static int live(struct rig *g, seerdb_err *err)
 {
     struct sdb_edit e = {{0}};
-    int rc = sdb_manifest_load(g->fs, "d", &g->m, err);
+    int rc = load(g, err);
     for (int i = 0; rc == 0 && i < 4; i++) {
         sdb_buf_clear(&e.bytes);
         uint64_t tree = sdb_manifest_catalog(g->m)->next_tree;
@@ -595,12 +675,11 @@ static void every_allocation_may_fail_and_no_acknowledged_edit_is_lost(void **st
         g.m = NULL;
         err = (seerdb_err){0};
         if (rc != 0)
-            rc = sdb_manifest_load(g.fs, "d", &g.m, &err);
+            rc = load(&g, &err);
         if (rc == SEERDB_NOTFOUND)
             create(&g);
-        sdb_manifest_close(g.m);
-        g.m = NULL;
-        test_ok(sdb_manifest_load(g.fs, "d", &g.m, &err), &err);
+        reload(&g);
+        err = (seerdb_err){0};
         struct sdb_edit e = {{0}};
         add_tree(&e, 1);
         sdb_mem_fail_after(after);
@@ -630,6 +709,8 @@ int main(void)
         cmocka_unit_test(an_edit_that_was_seen_by_loading_survives_a_power_cut),
         cmocka_unit_test(a_torn_last_edit_is_trimmed_and_the_next_goes_to_a_new_file),
         cmocka_unit_test(a_creation_cut_off_anywhere_can_be_repeated),
+        cmocka_unit_test(loading_changes_nothing_and_notices_what_others_append),
+        cmocka_unit_test(a_beginning_that_fails_can_be_repeated),
         cmocka_unit_test(no_flipped_byte_alters_the_catalog),
         cmocka_unit_test(a_current_that_names_no_manifest_is_corrupt),
         cmocka_unit_test(a_manifest_of_another_kind_number_or_store_is_corrupt),

@@ -100,7 +100,11 @@ static int remove_numbered(const struct sdb_wal_options *o, const uint64_t *numb
     for (size_t i = 0; rc == 0 && i < n; i++) {
         char *path;
         if ((rc = make_path(o->dir, numbers[i], suffix, &path, err)) == 0)
+            rc = sdb_fs_stat(o->fs, path, NULL, NULL, err);
+        if (rc == 0)
             rc = sdb_fs_remove(o->fs, path, err);
+        else if (rc == SEERDB_NOTFOUND)
+            rc = 0; /* an earlier try has removed it */
         sdb_mem_free(path);
     }
     return rc;

@@ -103,6 +103,12 @@ static int ahead_resize(struct sdb_file *f, uint64_t size)
     return EROFS;
 }
 
+static int ahead_lock(struct sdb_file *f, enum sdb_lock_mode mode)
+{
+    (void)f, (void)mode;
+    return EROFS;
+}
+
 static int ahead_size(struct sdb_file *f, uint64_t *size)
 {
     return ahead(f)->inner->ops->size(ahead(f)->inner, size);
@@ -127,7 +133,7 @@ static const struct sdb_file_ops ahead_file_ops = {
     .allocate = ahead_resize,
     .truncate = ahead_resize,
     .size = ahead_size,
-    .lock = ahead_sync,
+    .lock = ahead_lock,
     .close = ahead_close,
 };
 

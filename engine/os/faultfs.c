@@ -18,6 +18,7 @@ struct faultfs {
     uint64_t matched GUARDED_BY(LK_FS), fired GUARDED_BY(LK_FS);
     hook_fn *hook GUARDED_BY(LK_FS);
     void *hook_ctx GUARDED_BY(LK_FS); /* borrowed */
+    bool read_only GUARDED_BY(LK_FS); /* what it says of the medium */
 };
 
 struct fault_file {
@@ -126,9 +127,14 @@ static int fault_size(struct sdb_file *f, uint64_t *size)
     return inner_file(f)->ops->size(inner_file(f), size);
 }
 
-static int fault_lock(struct sdb_file *f)
+static int fault_lock(struct sdb_file *f, enum sdb_lock_mode mode)
 {
-    return inner_file(f)->ops->lock(inner_file(f));
+    return inner_file(f)->ops->lock(inner_file(f), mode);
+}
+
+static size_t fault_holders(struct sdb_file *f, uint64_t *pids, size_t room)
+{
+    return sdb_file_holders(inner_file(f), pids, room);
 }
 
 static int fault_close(struct sdb_file *f)
@@ -148,13 +154,16 @@ static const struct sdb_file_ops fault_file_ops = {
     .truncate = fault_truncate,
     .size = fault_size,
     .lock = fault_lock,
+    .holders = fault_holders,
     .close = fault_close,
 };
 
 static int fault_open(struct sdb_fs *fs, const char *path, enum sdb_open_mode mode,
                       struct sdb_file **out)
 {
-    int rc = attempt_path(fs, SDB_FAULT_OPEN, path);
+    enum sdb_fault_op op =
+        mode == SDB_READ ? SDB_FAULT_OPEN : SDB_FAULT_OPEN | SDB_FAULT_OPEN_WRITE;
+    int rc = attempt_path(fs, op, path);
     if (rc != 0)
         return rc;
     struct fault_file *f = sdb_mem_zalloc(sizeof *f);
@@ -219,6 +228,16 @@ static int fault_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_
     return inner_fs(fs)->ops->stat(inner_fs(fs), path, is_dir, size);
 }
 
+static bool fault_is_read_only(struct sdb_fs *fs, const char *path)
+{
+    struct faultfs *x = faultfs(fs);
+    (void)path;
+    sdb_lock_fs(&x->mutex);
+    bool answer = x->read_only;
+    sdb_unlock_fs(&x->mutex);
+    return answer;
+}
+
 static const struct sdb_fs_ops fault_fs_ops = {
     .open = fault_open,
     .remove = fault_remove,
@@ -228,6 +247,7 @@ static const struct sdb_fs_ops fault_fs_ops = {
     .sync_dir = fault_sync_dir,
     .list = fault_list,
     .stat = fault_stat,
+    .is_read_only = fault_is_read_only,
 };
 
 struct sdb_fs *sdb_faultfs_new(struct sdb_fs *inner)
@@ -276,6 +296,14 @@ uint64_t sdb_faultfs_fired(struct sdb_fs *fs)
     uint64_t n = x->fired;
     sdb_unlock_fs(&x->mutex);
     return n;
+}
+
+void sdb_faultfs_set_read_only(struct sdb_fs *fs, bool read_only)
+{
+    struct faultfs *x = faultfs(fs);
+    sdb_lock_fs(&x->mutex);
+    x->read_only = read_only;
+    sdb_unlock_fs(&x->mutex);
 }
 
 void sdb_faultfs_observe(struct sdb_fs *fs,

@@ -17,7 +17,10 @@ enum sdb_fault_op {
     SDB_FAULT_WRITE = 4,
     SDB_FAULT_SYNC = 8,  /* files and directories */
     SDB_FAULT_META = 16, /* remove, rename, mkdir, rmdir, allocate, truncate */
-    SDB_FAULT_ALL = 31
+    SDB_FAULT_ALL = 31,
+    SDB_FAULT_OPEN_WRITE = 32, /* those of OPEN that are not for reading only */
+    SDB_FAULT_CHANGE =
+        SDB_FAULT_WRITE | SDB_FAULT_SYNC | SDB_FAULT_META | SDB_FAULT_OPEN_WRITE
 };
 
 struct sdb_fault {
@@ -36,6 +39,9 @@ void sdb_faultfs_free(struct sdb_fs *fs);
 void sdb_faultfs_arm(struct sdb_fs *fs, const struct sdb_fault *fault);
 uint64_t sdb_faultfs_seen(struct sdb_fs *fs);  /* matching operations since arming */
 uint64_t sdb_faultfs_fired(struct sdb_fs *fs); /* failures injected since arming */
+
+/* What it answers when asked whether its medium is read-only; false at first. */
+void sdb_faultfs_set_read_only(struct sdb_fs *fs, bool read_only);
 
 /* Called before every sync and write that passes, NULL: none; to stop the world at
  * the Nth one. */

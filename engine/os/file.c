@@ -17,6 +17,8 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(off_t) == 8, "files exceed 2 GiB");
@@ -109,13 +111,41 @@ static int local_allocate(struct sdb_file *f, uint64_t size)
     return size > now ? local_truncate(f, size) : 0;
 }
 
-static int local_lock(struct sdb_file *f)
+static int local_lock(struct sdb_file *f, enum sdb_lock_mode mode)
 {
-    int rc;
+    int rc, how = mode == SDB_LOCK_SHARED ? LOCK_SH : LOCK_EX;
     do {
-        rc = flock(local_fd(f), LOCK_EX | LOCK_NB);
+        rc = flock(local_fd(f), how | LOCK_NB);
     } while (rc != 0 && errno == EINTR);
     return rc == 0 ? 0 : errno;
+}
+
+/* Linux lists the locks of the machine:
+ *     1: FLOCK  ADVISORY  READ 1234 fe:01:5678 0 EOF
+ * with device and inode of the file, and 0 for a process that we may not see. */
+static size_t local_holders(struct sdb_file *f, uint64_t *pids, size_t room)
+{
+    struct stat st;
+    char line[256];
+    size_t n = 0;
+    FILE *locks = fopen("/proc/locks", "re");
+    if (locks == NULL)
+        return 0;
+    if (fstat(local_fd(f), &st) != 0)
+        goto out;
+    while (n < room && fgets(line, sizeof line, locks) != NULL) {
+        long long pid;
+        unsigned high, low;
+        unsigned long long inode;
+        if (sscanf(line, "%*d: FLOCK %*s %*s %lld %x:%x:%llu", &pid, &high, &low,
+                   &inode) == 4 &&
+            pid > 0 && inode == st.st_ino && high == major(st.st_dev) &&
+            low == minor(st.st_dev))
+            pids[n++] = (uint64_t)pid;
+    }
+out:
+    fclose(locks);
+    return n;
 }
 
 static void local_write_back(struct sdb_file *f, uint64_t off, uint64_t n)
@@ -154,6 +184,7 @@ static const struct sdb_file_ops local_file_ops = {
     .truncate = local_truncate,
     .size = local_size,
     .lock = local_lock,
+    .holders = local_holders,
     .close = local_close,
     .write_back = local_write_back,
     .map = local_map,
@@ -265,6 +296,13 @@ static int local_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_
     return 0;
 }
 
+static bool local_is_read_only(struct sdb_fs *fs, const char *path)
+{
+    struct statvfs st;
+    (void)fs;
+    return statvfs(path, &st) == 0 && (st.f_flag & ST_RDONLY) != 0;
+}
+
 static const struct sdb_fs_ops local_fs_ops = {
     .open = local_open,
     .remove = local_remove,
@@ -274,6 +312,7 @@ static const struct sdb_fs_ops local_fs_ops = {
     .sync_dir = local_sync_dir,
     .list = local_list,
     .stat = local_stat,
+    .is_read_only = local_is_read_only,
 };
 
 struct sdb_fs *sdb_fs_local(void)
@@ -405,6 +444,11 @@ int sdb_fs_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *siz
     if (size != NULL)
         *size = n;
     return 0;
+}
+
+bool sdb_fs_is_read_only(struct sdb_fs *fs, const char *path)
+{
+    return fs->ops->is_read_only != NULL && fs->ops->is_read_only(fs, path);
 }
 
 int sdb_file_read_for(struct sdb_file *f, enum sdb_purpose why, uint64_t off, void *buf,
@@ -544,14 +588,19 @@ int sdb_file_size(struct sdb_file *f, uint64_t *size, seerdb_err *err)
                               f->path, strerror(rc));
 }
 
-int sdb_file_lock(struct sdb_file *f, seerdb_err *err)
+int sdb_file_lock(struct sdb_file *f, enum sdb_lock_mode mode, seerdb_err *err)
 {
-    int rc = f->ops->lock(f);
+    int rc = f->ops->lock(f, mode);
     if (rc == EWOULDBLOCK)
         return SEERDB_BUSY;
     return rc == 0 ? 0
                    : sdb_fail(err, code_of(rc), "cannot lock %s: %s", f->path,
                               strerror(rc));
+}
+
+size_t sdb_file_holders(struct sdb_file *f, uint64_t *pids, size_t room)
+{
+    return f->ops->holders != NULL ? f->ops->holders(f, pids, room) : 0;
 }
 
 void sdb_file_close(struct sdb_file *f)

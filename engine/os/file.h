@@ -36,6 +36,11 @@ enum sdb_open_mode {
     SDB_CREATE     /* new, must not exist; read and write */
 };
 
+enum sdb_lock_mode {
+    SDB_LOCK_SHARED, /* with others who hold it so */
+    SDB_LOCK_EXCLUSIVE
+};
+
 struct sdb_fs_counters {
     _Atomic uint64_t read[SDB_NPURPOSES];    /* bytes; relaxed */
     _Atomic uint64_t written[SDB_NPURPOSES]; /* bytes */
@@ -68,6 +73,8 @@ struct sdb_fs_ops {
                 void (*each)(void *ctx, const char *name), void *ctx);
     /* 0 and what it is, or ENOENT. */
     int (*stat)(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *size);
+    /* Does the medium that holds `path` take no writes?  NULL: it always does. */
+    bool (*is_read_only)(struct sdb_fs *fs, const char *path);
 };
 
 struct sdb_file_ops {
@@ -79,8 +86,12 @@ struct sdb_file_ops {
     int (*allocate)(struct sdb_file *f, uint64_t size);
     int (*truncate)(struct sdb_file *f, uint64_t size);
     int (*size)(struct sdb_file *f, uint64_t *size);
-    /* Exclusive, never waits, ends with close: 0 or EWOULDBLOCK. */
-    int (*lock)(struct sdb_file *f);
+    /* Never waits, ends with close, takes the place of what f holds: 0, or EWOULDBLOCK
+     * and f holds nothing.  Between the two others may get it. */
+    int (*lock)(struct sdb_file *f, enum sdb_lock_mode mode);
+    /* The processes that hold the file's lock, as far as the system tells; at most
+     * `room`.  NULL: the layer knows none. */
+    size_t (*holders)(struct sdb_file *f, uint64_t *pids, size_t room);
     int (*close)(struct sdb_file *f); /* frees f's own memory, not path */
     /* Begin to write these bytes to the disk; a hint.  NULL: the layer takes none. */
     void (*write_back)(struct sdb_file *f, uint64_t off, uint64_t n);
@@ -120,6 +131,9 @@ int sdb_fs_list(struct sdb_fs *fs, const char *path,
 int sdb_fs_stat(struct sdb_fs *fs, const char *path, bool *is_dir, uint64_t *size,
                 seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
+/* Can nobody write there, by way of this path? */
+bool sdb_fs_is_read_only(struct sdb_fs *fs, const char *path) EXCLUDES(LK_DB);
+
 /* Exactly n bytes; CORRUPT when the file ends first. */
 int sdb_file_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
                      seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
@@ -150,8 +164,14 @@ int sdb_file_truncate(struct sdb_file *f, uint64_t size, seerdb_err *err)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
 int sdb_file_size(struct sdb_file *f, uint64_t *size, seerdb_err *err) EXCLUDES(LK_DB)
     SDB_MUST_CHECK;
-/* BUSY, with no message, when somebody else holds it. */
-int sdb_file_lock(struct sdb_file *f, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* BUSY, with no message, when somebody else holds it; f then holds nothing, even if it
+ * did before.  Changing the mode is no single step: others may hold it in between. */
+int sdb_file_lock(struct sdb_file *f, enum sdb_lock_mode mode, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* How many process ids went to pids: of those who hold the lock, of which there may be
+ * more, also unknown ones. */
+size_t sdb_file_holders(struct sdb_file *f, uint64_t *pids, size_t room)
+    EXCLUDES(LK_DB);
 void sdb_file_close(struct sdb_file *f) EXCLUDES(LK_DB); /* accepts NULL */
 
 /* Replace `path` (inside `dir`) by `bytes` so that a crash leaves the old or the new

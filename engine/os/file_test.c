@@ -366,15 +366,55 @@ static void a_lock_is_exclusive_until_its_file_is_closed(void **state)
     make(p, "LOCK", "");
     struct sdb_file *one = open_file(p, "LOCK", SDB_READWRITE);
     struct sdb_file *two = open_file(p, "LOCK", SDB_READWRITE);
-    test_ok(sdb_file_lock(one, &p->err), &p->err);
-    test_ok(sdb_file_lock(one, &p->err), &p->err);
-    assert_int_equal(sdb_file_lock(two, &p->err), SEERDB_BUSY);
+    test_ok(sdb_file_lock(one, SDB_LOCK_EXCLUSIVE, &p->err), &p->err);
+    test_ok(sdb_file_lock(one, SDB_LOCK_EXCLUSIVE, &p->err), &p->err);
+    assert_int_equal(sdb_file_lock(two, SDB_LOCK_EXCLUSIVE, &p->err), SEERDB_BUSY);
     assert_int_equal(p->err.code, 0);
     sdb_file_close(open_file(p, "LOCK", SDB_READWRITE)); /* does not drop it */
-    assert_int_equal(sdb_file_lock(two, &p->err), SEERDB_BUSY);
+    assert_int_equal(sdb_file_lock(two, SDB_LOCK_EXCLUSIVE, &p->err), SEERDB_BUSY);
     sdb_file_close(one);
-    test_ok(sdb_file_lock(two, &p->err), &p->err);
+    test_ok(sdb_file_lock(two, SDB_LOCK_EXCLUSIVE, &p->err), &p->err);
     sdb_file_close(two);
+}
+
+static void a_shared_lock_is_shared_and_keeps_a_writer_out(void **state)
+{
+    struct place *p = *state;
+    make(p, "LOCK", "");
+    struct sdb_file *one = open_file(p, "LOCK", SDB_READ);
+    struct sdb_file *two = open_file(p, "LOCK", SDB_READ);
+    struct sdb_file *writer = open_file(p, "LOCK", SDB_READWRITE);
+    test_ok(sdb_file_lock(one, SDB_LOCK_SHARED, &p->err), &p->err);
+    test_ok(sdb_file_lock(two, SDB_LOCK_SHARED, &p->err), &p->err);
+    assert_int_equal(sdb_file_lock(writer, SDB_LOCK_EXCLUSIVE, &p->err), SEERDB_BUSY);
+    assert_int_equal(sdb_file_lock(two, SDB_LOCK_EXCLUSIVE, &p->err), SEERDB_BUSY);
+    sdb_file_close(one); /* the other one holds nothing any more */
+    test_ok(sdb_file_lock(writer, SDB_LOCK_EXCLUSIVE, &p->err), &p->err);
+    assert_int_equal(sdb_file_lock(two, SDB_LOCK_SHARED, &p->err), SEERDB_BUSY);
+    test_ok(sdb_file_lock(writer, SDB_LOCK_SHARED, &p->err), &p->err);
+    test_ok(sdb_file_lock(two, SDB_LOCK_SHARED, &p->err), &p->err);
+    sdb_file_close(writer);
+    test_ok(sdb_file_lock(two, SDB_LOCK_EXCLUSIVE, &p->err), &p->err);
+    sdb_file_close(two);
+    assert_int_equal(p->err.code, 0);
+}
+
+static void the_holders_of_a_lock_are_known(void **state)
+{
+    struct place *p = *state;
+    uint64_t pids[4] = {0};
+    make(p, "LOCK", "");
+    struct sdb_file *f = open_file(p, "LOCK", SDB_READ);
+    assert_int_equal(sdb_file_holders(f, pids, 4), 0);
+    test_ok(sdb_file_lock(f, SDB_LOCK_SHARED, &p->err), &p->err);
+    struct sdb_file *g = open_file(p, "LOCK", SDB_READ);
+    test_ok(sdb_file_lock(g, SDB_LOCK_SHARED, &p->err), &p->err);
+    assert_int_equal(sdb_file_holders(f, pids, 4), 2);
+    assert_int_equal(pids[0], getpid());
+    assert_int_equal(pids[1], getpid());
+    assert_int_equal(sdb_file_holders(f, pids, 1), 1);
+    sdb_file_close(f);
+    sdb_file_close(g);
 }
 
 static void bytes_and_syncs_are_counted_by_purpose(void **state)
@@ -556,7 +596,7 @@ static void a_forked_child_that_closes_does_not_unlock(void **state)
     make(p, "LOCK", "");
     struct sdb_file *mine = open_file(p, "LOCK", SDB_READWRITE);
     struct sdb_file *other = open_file(p, "LOCK", SDB_READWRITE);
-    test_ok(sdb_file_lock(mine, &p->err), &p->err);
+    test_ok(sdb_file_lock(mine, SDB_LOCK_EXCLUSIVE, &p->err), &p->err);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -565,9 +605,9 @@ static void a_forked_child_that_closes_does_not_unlock(void **state)
     }
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(sdb_file_lock(other, &p->err), SEERDB_BUSY);
+    assert_int_equal(sdb_file_lock(other, SDB_LOCK_EXCLUSIVE, &p->err), SEERDB_BUSY);
     sdb_file_close(mine);
-    test_ok(sdb_file_lock(other, &p->err), &p->err);
+    test_ok(sdb_file_lock(other, SDB_LOCK_EXCLUSIVE, &p->err), &p->err);
     sdb_file_close(other);
 }
 
@@ -628,6 +668,7 @@ int main(void)
         EACH_LAYER(rename_replaces),
         EACH_LAYER(directories_are_made_listed_and_removed),
         EACH_LAYER(a_lock_is_exclusive_until_its_file_is_closed),
+        EACH_LAYER(a_shared_lock_is_shared_and_keeps_a_writer_out),
         EACH_LAYER(bytes_and_syncs_are_counted_by_purpose),
         EACH_LAYER(replace_makes_or_changes_a_file_and_leaves_nothing_else),
         EACH_LAYER(read_all_appends),
@@ -636,6 +677,7 @@ int main(void)
         LOCAL_ONLY(a_limit_that_stops_a_write_half_way_is_reported),
         LOCAL_ONLY(files_obey_the_umask_and_close_on_exec),
         LOCAL_ONLY(a_file_never_takes_the_place_of_a_standard_stream),
+        LOCAL_ONLY(the_holders_of_a_lock_are_known),
         LOCAL_ONLY(a_forked_child_that_closes_does_not_unlock),
         LOCAL_ONLY(a_map_shows_the_file_and_outlives_it),
         {"layers_without_maps_say_so (memory)", layers_without_maps_say_so,

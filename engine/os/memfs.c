@@ -22,7 +22,8 @@ struct node {
     size_t refs;
     bool is_dir;
     struct sdb_memdata data;
-    const struct mem_file *locked_by;
+    size_t nlocks;  /* files that hold its lock, */
+    bool exclusive; /* one of them alone */
 };
 
 /* A name of a node.  Never changes; counted by tables and changes. */
@@ -60,6 +61,7 @@ struct mem_file {
     struct memfs *mem; /* borrowed */
     struct node *node; /* counted reference */
     bool writable;
+    bool locks;     /* it holds the lock of the node */
     uint64_t ncuts; /* the file system's when this was opened */
 };
 
@@ -333,14 +335,28 @@ static int mem_size(struct sdb_file *base, uint64_t *size)
     return rc;
 }
 
-static int mem_lock(struct sdb_file *base)
+static void unlock_node(struct mem_file *f)
+{
+    if (f->locks)
+        f->node->nlocks--;
+    f->locks = false;
+}
+
+static int mem_lock(struct sdb_file *base, enum sdb_lock_mode mode)
 {
     struct mem_file *f = mem_file(base);
+    bool exclusive = mode == SDB_LOCK_EXCLUSIVE;
     int rc = enter(f);
-    if (rc == 0 && f->node->locked_by != NULL && f->node->locked_by != f)
-        rc = EWOULDBLOCK;
-    if (rc == 0)
-        f->node->locked_by = f;
+    if (rc == 0) {
+        unlock_node(f);
+        if (f->node->nlocks > 0 && (exclusive || f->node->exclusive))
+            rc = EWOULDBLOCK;
+    }
+    if (rc == 0) {
+        f->node->nlocks++;
+        f->node->exclusive = exclusive;
+        f->locks = true;
+    }
     leave(f);
     return rc;
 }
@@ -348,9 +364,8 @@ static int mem_lock(struct sdb_file *base)
 static int mem_close(struct sdb_file *base)
 {
     struct mem_file *f = mem_file(base);
-    (void)enter(f);
-    if (f->node->locked_by == f)
-        f->node->locked_by = NULL;
+    if (enter(f) == 0) /* else the cut has unlocked it */
+        unlock_node(f);
     node_unref(f->node);
     leave(f);
     sdb_mem_free(f);
@@ -641,7 +656,7 @@ void sdb_memfs_cut(struct sdb_fs *fs, enum sdb_cut_mode mode, uint64_t seed)
     for (size_t i = 0; i < m->disk.n; i++) {
         m->seen.at[i] = m->disk.at[i];
         m->seen.at[i]->refs++;
-        m->seen.at[i]->node->locked_by = NULL;
+        m->seen.at[i]->node->nlocks = 0;
         sdb_memdata_cut(&m->seen.at[i]->node->data, rand);
     }
     m->seen.n = m->disk.n;
