@@ -4,7 +4,7 @@
 # The engine's modules, bottom to top.  This is the source list and the layer rule: a
 # module includes only modules listed above it.
 ENGINE := \
-  base/status base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
+  base/status base/interrupt base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
   os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs os/aheadfs \
   table/key table/hidden table/ranges table/keycode table/vec table/search16 table/block table/iter table/range_iter table/filter \
   table/learned table/cache table/table_format table/table_index \
@@ -12,10 +12,10 @@ ENGINE := \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold tree/range_fold \
-  db/chain db/pending db/state db/hold db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/read db/estimate db/flush db/land \
+  db/chain db/pending db/state db/hold db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/view db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap bytes encoding value keycodec rowcodec args reader plan decider access handles shadow hold table foreground marker \
+EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec args reader plan decider access handles shadow hold table foreground marker \
   txn erase plain ranges memo cursor update direct funcs inspect module
 
 BUILD ?= build

@@ -48,7 +48,7 @@ enum seerdb_result {
     SEERDB_NEWER = -9,     /* written by a newer seerdb with features unknown here */
     SEERDB_CANTOPEN = -10, /* the directory is missing or is not a store */
     SEERDB_FORKED = -11,   /* this process was forked after the store was opened */
-    SEERDB_INTERRUPTED = -12,
+    SEERDB_INTERRUPTED = -12, /* by whom the caller allowed to, or by a close */
     SEERDB_MISMATCH = -13, /* the outside marker and the store do not belong together */
     SEERDB_GONE = -14,     /* the state asked for was folded away: start again */
 };
@@ -80,6 +80,23 @@ typedef struct seerdb_uuid {
 typedef struct seerdb_pin seerdb_pin;
 seerdb_pin *seerdb_pin_ref(seerdb_pin *pin); /* returns pin; NULL stays NULL */
 void seerdb_pin_unref(seerdb_pin *pin);      /* accepts NULL */
+
+/* ---- interrupts ----------------------------------------------------------- */
+
+/* Somebody who may want a call to end early.  `asked` is called again and again while a
+ * call works or waits for long, by the calling thread, without locks that others need,
+ * after at most a few milliseconds of either; once it answers true the call ends with
+ * SEERDB_INTERRUPTED and has had no effect, but for background work that it had begun
+ * and that goes on: a flush, a compaction.  It must not call the engine. */
+typedef struct seerdb_interrupt {
+    bool (*asked)(void *ctx);
+    void *ctx;
+} seerdb_interrupt;
+
+/* From now on seerdb_open, seerdb_flush, seerdb_compact and seerdb_verify, called by
+ * this thread, may be interrupted by `by` (borrowed; NULL, as at first: by nobody).
+ * Answers who could so far.  Batches and views have an interrupt of their own. */
+const seerdb_interrupt *seerdb_interrupt_by(const seerdb_interrupt *by);
 
 /* ---- store ---------------------------------------------------------------- */
 
@@ -143,12 +160,13 @@ seerdb_uuid seerdb_id(const seerdb *db);
 
 /* Write every memtable of `tree` (NULL: of every tree) to tables and wait.  BUSY: of a
  * marked tree, commits are not decided or not durably; they stay in the log and the
- * flush is tried again by itself. */
+ * flush is tried again by itself.  INTERRUPTED: the flush goes on all the same. */
 int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err);
 
 /* Merge all tables of `tree` (NULL: of every tree) into one sorted run, after a flush,
- * and wait.  BUSY: as of seerdb_flush, or compaction is paused.  INTERRUPTED: it was
- * paused, or the store is being closed. */
+ * and wait.  BUSY: as of seerdb_flush, or compaction is paused.  INTERRUPTED: the
+ * caller was, and compaction goes on; or it was paused, or the store is being closed.
+ */
 int seerdb_compact(seerdb *db, seerdb_tree *tree, seerdb_err *err);
 
 /* Stop background compaction, also in the middle of one, and let it go on.  Flushes
@@ -305,6 +323,11 @@ int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *inf
 /* An ordered set of writes to any trees of one store; nothing in it is visible to
  * others before it is committed.  The last write to a key wins. */
 int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err);
+
+/* Who may interrupt writes that go to disk, seerdb_batch_spill, and the waiting of
+ * seerdb_prepare and seerdb_write, which end before anything is logged; not
+ * seerdb_write when it is.  Borrowed; NULL: nobody. */
+void seerdb_batch_interrupt(seerdb_batch *batch, const seerdb_interrupt *by);
 
 /* Accepts NULL; an undecided prepared batch is rolled back first. */
 void seerdb_batch_free(seerdb_batch *batch);
@@ -474,6 +497,12 @@ int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err);
 seerdb_view *seerdb_view_ref(seerdb_view *view);
 void seerdb_view_close(seerdb_view *view); /* gives one count back; accepts NULL */
 uint64_t seerdb_view_number(const seerdb_view *view);
+
+/* Who may interrupt moves of iterators that are opened over the view from now on, where
+ * they pass over many deleted or invisible keys; such a one is then good for rest,
+ * reopen and close only.  Borrowed for as long as they live; NULL: nobody.  Stays when
+ * the view rests. */
+void seerdb_view_interrupt(seerdb_view *view, const seerdb_interrupt *by);
 
 /* For those who open views often: a view at rest keeps its memory and its tree's handle
  * and nothing else, and is opened again without allocating.  rest: Requires: the

@@ -184,6 +184,8 @@ static int enter_range(struct svt_cursor *c)
             return show_iter(c);
         if (rc != SEERDB_NOTFOUND)
             return svt_table_fail(c->table, rc, &err);
+        if ((rc = svt_interrupt_pass(&c->table->conn->interrupt)) != SQLITE_OK)
+            return rc;
     }
     c->eof = true;
     return SQLITE_OK;
@@ -324,7 +326,10 @@ int svt_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
     if (c == NULL)
         return SQLITE_NOMEM;
     *c = (struct svt_cursor){
-        .table = t, .eof = true, .ranges = {.schema = &t->schema}, .ranges_plan = -1};
+        .table = t,
+        .eof = true,
+        .ranges = {.schema = &t->schema, .interrupt = &t->conn->interrupt},
+        .ranges_plan = -1};
     if ((rc = svt_reader_init(&c->row, &t->schema)) != SQLITE_OK) {
         sqlite3_free(c);
         return rc;

@@ -41,6 +41,8 @@ int svt_errmap_message(char **message, const char *who, int rc, const seerdb_err
     if (rc == SEERDB_OK)
         return SQLITE_OK;
     const char *text = err->msg[0] != 0 ? err->msg : "the store gave no reason";
+    if (rc == SEERDB_INTERRUPTED)
+        who = NULL; /* nothing is wrong with it: SQLite's own sentence */
     return svt_fail(message, svt_errmap_code(rc), "%s%s%s", who != NULL ? who : "",
                     who != NULL ? ": " : "", text);
 }

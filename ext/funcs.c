@@ -23,8 +23,7 @@ static int each_schema(struct svt_conn *conn,
         if (schema != NULL && strcmp(schema, "temp") != 0)
             rc = each(ctx, schema);
     }
-    sqlite3_finalize(stmt);
-    return rc;
+    return svt_finalize(stmt, rc);
 }
 
 struct name_search {
@@ -51,10 +50,11 @@ static int find_in_schema(void *ctx, const char *schema)
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         s->exists = true;
         s->found = svt_table_connect(s->conn, schema, s->name);
-        rc = SQLITE_DONE; /* the first one is the one that SQLite would take */
+        rc = s->found == NULL ? svt_interrupt_was(s->conn->db) : SQLITE_OK;
+        if (rc == SQLITE_OK) /* the first one is the one that SQLite would take */
+            rc = SQLITE_DONE;
     }
-    sqlite3_finalize(stmt);
-    return rc;
+    return svt_finalize(stmt, rc);
 }
 
 int svt_funcs_find_table(struct svt_conn *conn, const char *name,
@@ -101,11 +101,9 @@ static int walk_schema(void *ctx, const char *schema)
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
         struct svt_table *t =
             name != NULL ? svt_table_connect(w->conn, schema, name) : NULL;
-        if (t != NULL)
-            rc = w->each(w->ctx, t);
+        rc = t != NULL ? w->each(w->ctx, t) : svt_interrupt_was(w->conn->db);
     }
-    sqlite3_finalize(stmt);
-    return rc;
+    return svt_finalize(stmt, rc);
 }
 
 int svt_funcs_each_table(struct svt_conn *conn,
@@ -129,7 +127,10 @@ static int flush(struct svt_table *t, sqlite3_value **argv, char **sentence,
     (void)argv;
     int rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
     uint64_t below = svt_txn_decided_below(t);
-    if (rc == SEERDB_BUSY && svt_marker_settle(t, below) == SQLITE_OK) {
+    int settled = rc == SEERDB_BUSY ? svt_marker_settle(t, below) : SQLITE_BUSY;
+    if (settled == SQLITE_INTERRUPT)
+        return settled;
+    if (settled == SQLITE_OK) {
         *err = (seerdb_err){0};
         rc = seerdb_flush(t->ks->store->db, t->ks->tree, err);
     }
@@ -331,11 +332,16 @@ static int indirect(char **text)
 static int run_on(struct svt_table *t, command *run, sqlite3_value **argv, char **text)
 {
     seerdb_err err = {0};
-    int rc = run == accept ? svt_table_take_over(t) : svt_table_open(t);
+    struct svt_interrupt_span span;
+    int rc = svt_interrupt_begin(&t->conn->interrupt, &span);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = run == accept ? svt_table_take_over(t) : svt_table_open(t);
     if (rc == SQLITE_OK && run != verify)
         rc = svt_table_want_writing(t);
     if (rc == SQLITE_OK)
         rc = run(t, argv, text, &err);
+    svt_interrupt_end(&span);
     if (rc > 0) {
         *text = t->base.zErrMsg;
         t->base.zErrMsg = NULL;

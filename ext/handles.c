@@ -16,6 +16,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define WAIT_SLICE_NS 10000000 /* below a second */
 
 struct svt_owner {
     struct svt_owner *next;
@@ -33,6 +36,28 @@ static struct {
 static void lock(void)
 {
     pthread_mutex_lock(&registry.mutex);
+}
+
+/* Somebody else may be opening a store that takes long. */
+static int lock_patiently(struct svt_interrupt *interrupt)
+{
+    if (interrupt == NULL) {
+        lock();
+        return SQLITE_OK;
+    }
+    while (pthread_mutex_trylock(&registry.mutex) != 0) {
+        struct timespec until = {0};
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += WAIT_SLICE_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_mutex_timedlock(&registry.mutex, &until) == 0)
+            break;
+        int rc = svt_interrupt_check(interrupt);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    return SQLITE_OK;
 }
 
 static void unlock(void)
@@ -161,6 +186,32 @@ static bool note_giver(int64_t given, const char *table, char **by)
     return given == 0 || (*by = sqlite3_mprintf("%s", table)) != NULL;
 }
 
+/* For reading only, too, if it can be had no other way. */
+static int open_somehow(seerdb_options *options, struct svt_store *s, seerdb_err *err)
+{
+    int rc = seerdb_open(s->dir, options, &s->db, err);
+    if (rc != SEERDB_READONLY || options->read_only || options->create)
+        return rc;
+    options->read_only = true;
+    *err = (seerdb_err){0};
+    return seerdb_open(s->dir, options, &s->db, err);
+}
+
+static int open_engine(const struct svt_store_request *request, seerdb_options *options,
+                       struct svt_store *s, seerdb_err *err)
+{
+    struct svt_interrupt_span span;
+    if (request->interrupt == NULL)
+        return open_somehow(options, s, err);
+    if (svt_interrupt_begin(request->interrupt, &span) != SQLITE_OK) {
+        *err = (seerdb_err){SEERDB_INTERRUPTED, "interrupted"};
+        return SEERDB_INTERRUPTED;
+    }
+    int rc = open_somehow(options, s, err);
+    svt_interrupt_end(&span);
+    return rc;
+}
+
 /* Takes dir over. */
 static int open_new(const struct svt_store_request *request, char *dir,
                     struct svt_store **out, char **message)
@@ -188,12 +239,7 @@ static int open_new(const struct svt_store_request *request, char *dir,
         goto out;
     if (registry.watcher != NULL)
         registry.watcher->opening(registry.watcher->ctx, &options);
-    rc = seerdb_open(dir, &options, &s->db, &err);
-    if (rc == SEERDB_READONLY && !options.read_only && !options.create) {
-        options.read_only = true;
-        err = (seerdb_err){0};
-        rc = seerdb_open(dir, &options, &s->db, &err);
-    }
+    rc = open_engine(request, &options, s, &err);
     if (rc == 0 && registry.watcher != NULL)
         registry.watcher->opened(registry.watcher->ctx, s->db);
     rc = svt_errmap_message(message, request->table, rc, &err);
@@ -227,8 +273,11 @@ int svt_handles_open(const struct svt_store_request *request, struct svt_store *
         return open_new(request, dir, out, message);
 
     pthread_once(&registry.once, watch_forks);
-    lock();
-    int rc;
+    int rc = lock_patiently(request->interrupt);
+    if (rc != SQLITE_OK) {
+        sqlite3_free(dir);
+        return rc;
+    }
     struct svt_store *s = find(dir);
     if (s != NULL) {
         sqlite3_free(dir);

@@ -14,6 +14,7 @@
 #include "args.h"
 #include "decider.h"
 #include "errmap.h"
+#include "interrupt.h"
 
 #include <stdatomic.h>
 
@@ -39,6 +40,7 @@ struct svt_store_request {
     bool create;       /* make it if it is missing */
     bool read_only;    /* reading is all that the database allows */
     const char *table; /* who asks: "main.t" */
+    struct svt_interrupt *interrupt; /* who may end the wait; NULL: nobody */
     const struct svt_options *options;
 };
 

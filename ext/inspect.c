@@ -327,6 +327,8 @@ static int list_table(void *ctx, struct svt_table *t)
         rc = svt_table_fail(t, i->module->list(c, t, &err), &err);
     if (c->failed || rc == SQLITE_NOMEM)
         return SQLITE_NOMEM;
+    if (rc == SQLITE_INTERRUPT)
+        return rc;
     if (rc != SQLITE_OK && i->module->tells)
         return tell_failure(c, t);
     return i->skip ? SQLITE_OK : rc;

@@ -9,8 +9,7 @@
  *
  * Waiting.  Between SQLite's release of its write lock and our xCommit another
  * connection can read a marker that is not published yet.  It waits in slices and reads
- * the marker again after each: that statement also notices sqlite3_interrupt and
- * progress handlers. */
+ * the marker again after each. */
 #include "marker.h"
 
 #include "foreground.h"
@@ -90,7 +89,9 @@ static int open_at(struct svt_table *t, uint64_t marker, struct svt_view *v)
                  : seerdb_view_open_at(tree, marker, WAIT_SLICE_MS, &v->view, &err);
         if (rc == SEERDB_BUSY) {
             uint64_t ignored;
-            int again = read_row(t, &ignored);
+            int again = svt_interrupt_check(&t->conn->interrupt);
+            if (again == SQLITE_OK)
+                again = read_row(t, &ignored);
             if (again != SQLITE_OK)
                 return again;
         }
@@ -128,6 +129,8 @@ static int renew(struct svt_table *t, uint64_t marker, bool settled)
     }
     /* Under the write lock the last commit is the marker's. */
     int rc = settled ? open_last(t, v) : open_at(t, marker, v);
+    if (v->view != NULL)
+        seerdb_view_interrupt(v->view, &t->conn->interrupt.scan);
     if (rc != SQLITE_OK) {
         if (v->view != NULL)
             lay_down(ks, v);
@@ -202,7 +205,9 @@ int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
     if (!ks->marked || ks->expected)
         return SQLITE_OK;
     for (int i = 0; rc == SEERDB_BUSY && i < WAIT_SLICES; i++) {
-        int again = i == 0 ? read_gated(t, &marker) : read_row(t, &marker);
+        int again = i == 0 ? SQLITE_OK : svt_interrupt_check(&t->conn->interrupt);
+        if (again == SQLITE_OK)
+            again = i == 0 ? read_gated(t, &marker) : read_row(t, &marker);
         if (again != SQLITE_OK)
             return again;
         rc = seerdb_batch_expect(batch, ks->tree, marker, WAIT_SLICE_MS, &found, &err);
@@ -243,6 +248,28 @@ int svt_marker_write(struct svt_table *t, uint64_t marker)
                     t->who, t->shadow);
 }
 
+/* Leave the savepoint and undo what was done in it.  While SQLite is interrupted it
+ * runs nothing, no ROLLBACK either.  But it rolls a write back that begins then, with
+ * the whole transaction, and that is what it does about interrupted writes anyway. */
+static void undo(struct svt_table *t, bool outermost)
+{
+    sqlite3 *db = t->conn->db;
+    char *ignored = NULL;
+    bool clean = !outermost &&
+                 svt_exec(db, &ignored, "ROLLBACK TO seerdb") == SQLITE_OK &&
+                 svt_exec(db, &ignored, "RELEASE seerdb") == SQLITE_OK;
+    for (int i = 0; i < 3 && !clean && !sqlite3_get_autocommit(db); i++) {
+        clean = svt_exec(db, &ignored, "ROLLBACK") == SQLITE_OK;
+        if (!clean && !sqlite3_get_autocommit(db)) {
+            sqlite3_blob *blob = NULL;
+            (void)sqlite3_blob_open(db, t->schema_name, t->shadow, "state", 1, 1,
+                                    &blob);
+            sqlite3_blob_close(blob);
+        }
+    }
+    sqlite3_free(ignored);
+}
+
 /* Do something under SQLite's write lock, outside of the transactions that txn.c knows.
  */
 static int locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx),
@@ -252,9 +279,10 @@ static int locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx
     uint64_t marker = 0;
     bool outermost = sqlite3_get_autocommit(db) != 0;
     int rc = svt_exec(db, &t->base.zErrMsg, "SAVEPOINT seerdb");
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK && rc != SQLITE_INTERRUPT) /* then it may be there */
         return rc;
-    rc = read_row(t, &marker);
+    if (rc == SQLITE_OK)
+        rc = read_row(t, &marker);
     if (rc == SQLITE_OK) /* the same number again takes the lock */
         rc = svt_marker_write(t, marker);
     if (rc == SQLITE_OK)
@@ -263,14 +291,8 @@ static int locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx
         rc = SQLITE_CORRUPT_VTAB;
     if (rc == SQLITE_OK)
         rc = svt_exec(db, &t->base.zErrMsg, "RELEASE seerdb");
-    if (rc != SQLITE_OK) {
-        char *ignored = NULL;
-        /* The outermost RELEASE is a COMMIT, which may be refused again. */
-        svt_exec(db, &ignored, outermost ? "ROLLBACK" : "ROLLBACK TO seerdb");
-        if (!outermost)
-            svt_exec(db, &ignored, "RELEASE seerdb");
-        sqlite3_free(ignored);
-    }
+    if (rc != SQLITE_OK)
+        undo(t, outermost);
     t->conn->epoch++;
     return rc;
 }

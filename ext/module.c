@@ -94,7 +94,10 @@ static int table_destroy(sqlite3_vtab *base)
     seerdb_err err = {0};
     /* First: an object that a rename or a ROLLBACK TO made anew knows what the
      * transaction wrote only once it is open. */
-    bool open = svt_table_open(t) == SQLITE_OK;
+    int rc = svt_table_open(t);
+    bool open = rc == SQLITE_OK;
+    if (rc == SQLITE_INTERRUPT) /* not out of reach */
+        return rc;
     if (svt_txn_wrote(t)) {
         sqlite3_log(SQLITE_LOCKED,
                     "seerdb: DROP TABLE %s: this transaction has written to it: commit "
@@ -105,8 +108,8 @@ static int table_destroy(sqlite3_vtab *base)
                         t->who);
     }
     /* The tree first: its name is in the shadow table. */
-    int rc = svt_exec(t->conn->db, &t->base.zErrMsg,
-                      "DROP TABLE IF EXISTS \"%w\".\"%w\"", t->schema_name, t->shadow);
+    rc = svt_exec(t->conn->db, &t->base.zErrMsg, "DROP TABLE IF EXISTS \"%w\".\"%w\"",
+                  t->schema_name, t->shadow);
     if (rc != SQLITE_OK)
         return rc;
     if (open) {
@@ -230,16 +233,21 @@ static bool is_outermost(sqlite3 *db)
     return n == 1;
 }
 
-/* An estimate; a store that is out of reach does not fail the prepare. */
-static uint64_t count_rows(struct svt_table *t)
+/* An estimate.  A store that is out of reach does not fail the prepare; but who
+ * interrupts its opening shall not see it begin again when the statement runs. */
+static int count_rows(struct svt_table *t, uint64_t *rows)
 {
+    *rows = UNKNOWN_ROWS;
     if (t->conn->connecting && t->ks == NULL)
-        return UNKNOWN_ROWS;
-    if (svt_table_open(t) == SQLITE_OK)
-        return seerdb_tree_count_estimate(t->ks->tree);
+        return SQLITE_OK;
+    int rc = svt_table_open(t);
+    if (rc == SQLITE_OK)
+        *rows = seerdb_tree_count_estimate(t->ks->tree);
+    if (rc == SQLITE_OK || rc == SQLITE_INTERRUPT)
+        return rc;
     sqlite3_free(t->base.zErrMsg);
     t->base.zErrMsg = NULL;
-    return UNKNOWN_ROWS;
+    return SQLITE_OK;
 }
 
 /* Where the statement names all values, look up how many rows they select. */
@@ -296,7 +304,9 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     for (int i = 0; i < info->nOrderBy; i++)
         order[i] = (struct svt_plan_order){.column = info->aOrderBy[i].iColumn,
                                            .desc = info->aOrderBy[i].desc};
-    uint64_t rows = count_rows(t);
+    uint64_t rows;
+    if ((rc = count_rows(t, &rows)) != SQLITE_OK)
+        goto out;
     struct svt_plan_request request = {
         .schema = &t->schema,
         .constraints = constraints,

@@ -332,6 +332,8 @@ static int plan_list(struct svt_ranges *rs, struct svt_bytes *prefix, int idx_nu
         if (rc == SQLITE_OK && on)
             rc = plan_rest(rs, prefix, idx_num, argv);
         prefix->size = size;
+        if (rc == SQLITE_OK && rs->interrupt != NULL)
+            rc = svt_interrupt_pass(rs->interrupt);
         if (rc == SQLITE_OK)
             rc = sqlite3_vtab_in_next(argv[part], &v);
     }

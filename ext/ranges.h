@@ -28,9 +28,10 @@ struct svt_ranges {
     bool reverse;            /* walk each backward */
     enum svt_doubt doubt;    /* what must be checked before the ranges are right */
     struct svt_bytes prefix; /* scratch */
+    struct svt_interrupt *interrupt; /* borrowed; NULL: nobody */
 };
 
-/* SQLITE_OK or SQLITE_NOMEM. */
+/* SQLITE_OK, SQLITE_NOMEM or SQLITE_INTERRUPT. */
 int svt_ranges_make(struct svt_ranges *rs, int idx_num, int argc, sqlite3_value **argv);
 void svt_ranges_fini(struct svt_ranges *rs);
 

@@ -29,6 +29,12 @@ int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...)
     return rc;
 }
 
+int svt_finalize(sqlite3_stmt *stmt, int rc)
+{
+    int stopped = sqlite3_finalize(stmt);
+    return rc == SQLITE_OK ? stopped : rc;
+}
+
 int svt_exec(sqlite3 *db, char **message, const char *format, ...)
 {
     va_list args;

@@ -66,8 +66,12 @@ int svt_shadow_each(sqlite3 *db, const char *schema,
 
 bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b);
 
-/* Prepare formatted SQL.  sqlite3_finalize the result. */
+/* Prepare formatted SQL.  Finalize the result. */
 int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...);
+
+/* Finalize; stmt may be NULL.  rc is what has happened so far: if it is SQLITE_OK the
+ * answer is what has stopped the statement, or SQLITE_OK if nothing did. */
+int svt_finalize(sqlite3_stmt *stmt, int rc);
 
 /* Run formatted SQL that returns no rows. */
 int svt_exec(sqlite3 *db, char **message, const char *format, ...);

@@ -18,6 +18,7 @@ int svt_conn_new(sqlite3 *db, struct svt_conn **out)
     if (*out == NULL)
         return SQLITE_NOMEM;
     **out = (struct svt_conn){.db = db};
+    svt_interrupt_init(&(*out)->interrupt, db);
     return SQLITE_OK;
 }
 
@@ -209,6 +210,7 @@ static int store_open(struct svt_table *t, bool create, struct svt_store **out)
         .create = create,
         .read_only = svt_access_is_read_only(t->conn->db, t->schema_name),
         .table = t->who,
+        .interrupt = &t->conn->interrupt,
         .options = &t->schema.options};
     struct svt_link *l = path == NULL ? link_find(t->conn, t->schema_name, NULL) : NULL;
     if (l != NULL) {
@@ -286,6 +288,7 @@ static int open_for_siblings(struct svt_table *t, struct svt_store **first)
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
         struct svt_table *other =
             name != NULL ? svt_table_connect(t->conn, t->schema_name, name) : NULL;
+        rc = other == NULL ? svt_interrupt_was(t->conn->db) : SQLITE_OK;
         if (other == NULL || other == t || !same_path(t, other) ||
             (other->schema.options.memory_limit == 0 &&
              other->schema.options.history_ms == 0 &&
@@ -297,8 +300,7 @@ static int open_for_siblings(struct svt_table *t, struct svt_store **first)
             other->base.zErrMsg = NULL;
         }
     }
-    sqlite3_finalize(stmt);
-    return rc;
+    return svt_finalize(stmt, rc);
 }
 
 /* ---- tables ---------------------------------------------------------------- */
@@ -323,6 +325,8 @@ void svt_table_free(struct svt_table *t)
         at = &(*at)->next;
     if (*at == t)
         *at = t->next;
+    if (t->conn->tables == NULL) /* the connection may be closing */
+        svt_interrupt_rest(&t->conn->interrupt);
     svt_keyspace_unref(t->ks);
     svt_schema_fini(&t->schema);
     sqlite3_free(t->base.zErrMsg);
@@ -391,7 +395,6 @@ out:
 
 static void uuid_text(const seerdb_uuid *id, char out[33])
 {
-    sqlite3_snprintf(33, out, "%016llx%016llx", 0ULL, 0ULL);
     for (int i = 0; i < 16; i++)
         sqlite3_snprintf(3, out + 2 * i, "%02x", id->bytes[i]);
 }

@@ -14,6 +14,7 @@
 #include "errmap.h"
 #include "handles.h"
 #include "hold.h"
+#include "interrupt.h"
 #include "reader.h"
 #include "shadow.h"
 
@@ -34,6 +35,7 @@ struct svt_conn {
     struct svt_link *links;
     struct svt_txn *txns; /* txn.h */
     struct svt_holds holds;
+    struct svt_interrupt interrupt;
     uint64_t epoch; /* changes whenever this connection may have changed a marker */
     bool encoding_known;
     enum svt_encoding encoding; /* of all its databases */

@@ -72,6 +72,7 @@ static int join(struct svt_table *t, struct svt_txn **out)
             txn_free(x);
             return svt_table_fail(t, rc, &err);
         }
+        seerdb_batch_interrupt(x->batch, &t->conn->interrupt.call);
         x->next = t->conn->txns;
         t->conn->txns = x;
     }
@@ -348,7 +349,7 @@ static int schema_sync(struct svt_table *t, enum seerdb_sync *out)
                                       t->schema_name);
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
         level = sqlite3_column_int(stmt, 0);
-    sqlite3_finalize(stmt);
+    rc = svt_finalize(stmt, rc);
     if (rc == SQLITE_OK && level == 1)
         rc = svt_foreground_journal(t, &journal);
     if (rc == SQLITE_AUTH) { /* an authorizer that allows no PRAGMA: the safe side */

@@ -105,7 +105,10 @@ static int write_view(struct svt_table *t)
     seerdb_err err = {0};
     if (t->ks->write_view != NULL)
         return SQLITE_OK;
-    return fail(t, seerdb_view_open(t->ks->tree, &t->ks->write_view, &err), &err);
+    int rc = seerdb_view_open(t->ks->tree, &t->ks->write_view, &err);
+    if (rc == SEERDB_OK)
+        seerdb_view_interrupt(t->ks->write_view, &t->conn->interrupt.scan);
+    return fail(t, rc, &err);
 }
 
 /* SQLITE_OK: found, SQLITE_NOTFOUND, or a failure. */

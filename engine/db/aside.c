@@ -17,6 +17,7 @@
  * has the records in the same sections, and recovery makes memtables of them again. */
 #include "db/aside.h"
 
+#include "base/interrupt.h"
 #include "db/batch.h"
 #include "db/flush.h"
 #include "db/land.h"
@@ -496,6 +497,7 @@ struct loading {
     uint64_t flushed;
     struct sdb_chain chain; /* owned: all of the side file's */
     size_t taken;           /* links of it that the tree's chain has */
+    uint32_t steps;
 };
 
 static int load_link(void *ctx, uint64_t number, uint64_t prev, seerdb_err *err)
@@ -520,7 +522,9 @@ static int check_link(const struct loading *l, uint64_t number, const char *what
 static int load_record(void *ctx, const struct sdb_record *r, seerdb_err *err) NO_TSA
 {
     struct loading *l = ctx;
-    int rc = r->number > l->flushed ? check_link(l, r->number, "a record", err) : 0;
+    int rc = ++l->steps % SDB_INTERRUPT_STEPS != 0 ? 0 : sdb_interrupted(err);
+    if (rc == 0 && r->number > l->flushed)
+        rc = check_link(l, r->number, "a record", err);
     return rc == 0 && r->number > l->flushed ? sdb_memtable_insert(l->t->active, r, err)
                                              : rc;
 }

@@ -231,10 +231,16 @@ static int prune(const seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
     return 0;
 }
 
+void seerdb_batch_interrupt(seerdb_batch *batch, const seerdb_interrupt *by)
+{
+    batch->interrupt = by;
+}
+
 /* Write the memtable to tables, one for each span between marks. */
 static int spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
     struct sdb_memtable *fresh = NULL;
+    const seerdb_interrupt *before = seerdb_interrupt_by(b->interrupt);
     int rc = prune(b, part, err);
     struct sdb_version *runs = part->runs != NULL ? sdb_version_ref(part->runs) : NULL;
     struct sdb_spill s = {.tree = part->tree,
@@ -260,16 +266,17 @@ static int spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *
     if (rc != 0)
         goto out;
     struct sdb_memtable *old = part->memtable;
-    struct sdb_version *before = part->runs;
+    struct sdb_version *former = part->runs;
     part->memtable = fresh;
     part->runs = runs;
     part->since = b->ordinal;
     fresh = old;
-    runs = before;
+    runs = former;
     size_t bytes = sdb_memtable_bytes(part->memtable);
     account(b, b->bytes - part->bytes + bytes);
     part->bytes = bytes;
 out:
+    seerdb_interrupt_by(before);
     sdb_memtable_unref(fresh);
     sdb_version_unref(runs);
     sdb_empty_graveyard(b->db);

@@ -62,11 +62,12 @@ struct seerdb_batch {
     struct sdb_buf payload;       /* the encoded commit */
     struct sdb_batch_slot *slots; /* owned: the trees in the payload */
     size_t nslots, slots_capacity;
-    uint64_t number;   /* when prepared; 0: the batch was empty */
-    uint64_t position; /* of the frame in the log */
-    bool must_sync;    /* it follows a commit that was rolled back */
-    bool synced;       /* prepared at SEERDB_SYNC_FULL */
-    uint64_t nrecords; /* in the payload */
+    uint64_t number;                   /* when prepared; 0: the batch was empty */
+    uint64_t position;                 /* of the frame in the log */
+    bool must_sync;                    /* it follows a commit that was rolled back */
+    bool synced;                       /* prepared at SEERDB_SYNC_FULL */
+    uint64_t nrecords;                 /* in the payload */
+    const seerdb_interrupt *interrupt; /* borrowed; NULL: nobody */
 };
 
 /* The part of a tree, or NULL. */

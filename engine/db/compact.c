@@ -445,7 +445,9 @@ static int wait_for_answers(seerdb *db, seerdb_tree *tree, seerdb_err *err)
             if (db->closing || db->compaction_paused)
                 return sdb_fail(err, SEERDB_INTERRUPTED,
                                 "%s: the compaction was cancelled", db->dir);
-            sdb_cond_wait(&db->progress, &db->lock);
+            int rc = sdb_wait_progress(db, err);
+            if (rc != 0)
+                return rc;
         }
         if (t->debt.why.code != 0)
             return sdb_fail_as(err, &t->debt.why);

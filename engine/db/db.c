@@ -141,10 +141,9 @@ static int begin_writing(seerdb *db, seerdb_err *err)
     sdb_lock_write(&db->write_lock);
     int rc = sdb_recover_begin(db, &logs, err);
     sdb_unlock_write(&db->write_lock);
-    if (rc != 0)
-        return rc;
-    sdb_recover_flush(db, logs);
-    return sdb_compact_begin(db, err);
+    if (rc == 0)
+        rc = sdb_recover_flush(db, logs, err);
+    return rc == 0 ? sdb_compact_begin(db, err) : rc;
 }
 
 int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
@@ -240,8 +239,10 @@ int seerdb_make_writable(seerdb *db, seerdb_err *err)
     sdb_unlock_write(&db->write_lock);
     if (!still || rc != 0)
         return rc;
-    sdb_recover_flush(db, logs);
-    return sdb_compact_begin(db, err);
+    rc = sdb_recover_flush(db, logs, err);
+    int begun =
+        sdb_compact_begin(db, err); /* after an interrupt, too: it is a writer */
+    return rc != 0 ? rc : begun;
 }
 
 bool seerdb_is_read_only(const seerdb *db)

@@ -197,7 +197,9 @@ int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err)
             return 0;
         if (db->bg_err.code != 0)
             return sdb_fail_as(err, &db->bg_err);
-        sdb_cond_wait(&db->progress, &db->lock);
+        int rc = sdb_wait_progress(db, err);
+        if (rc != 0)
+            return rc;
     }
 }
 

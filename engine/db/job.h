@@ -39,7 +39,7 @@ void sdb_job_submit(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB);
 
 /* Wait for the jobs of the group (NULL: of all) that are queued now; the next failed
  * attempt that keeps one of them ends the wait with its failure.  One that is under way
- * already says nothing about how things are now. */
+ * already says nothing about how things are now.  INTERRUPTED: the jobs stay. */
 int sdb_job_wait(seerdb *db, const void *group, seerdb_err *err) REQUIRES(LK_DB)
     SDB_MUST_CHECK;
 

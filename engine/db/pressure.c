@@ -113,7 +113,7 @@ static int wait_for_memory(seerdb *db, seerdb_err *err) REQUIRES(LK_DB)
                 sdb_fail(err, why->code, "%s: memory is full and cannot be flushed: %s",
                          db->dir, why->msg);
         else
-            sdb_cond_wait(&db->progress, &db->lock);
+            rc = sdb_wait_progress(db, err);
     }
     count(db, SDB_STALL_MEMORY, from);
     tell(db, from, "memory was full");
@@ -130,20 +130,22 @@ static bool can_wait(const seerdb_tree *t) REQUIRES(LK_DB)
            !t->dropped && db->bg_err.code == 0;
 }
 
-static void wait_for_compaction(seerdb_tree *t) REQUIRES(LK_DB)
+static int wait_for_compaction(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_DB)
 {
     seerdb *db = t->db;
+    int rc = 0;
     if (!can_wait(t))
-        return;
+        return 0;
     uint64_t from = sdb_clock_mono_us();
     if (t->debt.look_at_us > from) { /* it meant to give the program time to begin */
         t->debt.look_at_us = 0;
         sdb_cond_signal(&db->debt);
     }
-    while (can_wait(t))
-        sdb_cond_wait(&db->progress, &db->lock);
+    while (rc == 0 && can_wait(t))
+        rc = sdb_wait_progress(db, err);
     count(db, SDB_STALL_LEVEL0, from);
     tell(db, from, "level 0 had too many runs");
+    return rc;
 }
 
 int sdb_pressure_wait(const seerdb_batch *b, seerdb_err *err)
@@ -153,7 +155,7 @@ int sdb_pressure_wait(const seerdb_batch *b, seerdb_err *err)
     slow_down(b);
     int rc = wait_for_memory(db, err);
     for (size_t i = 0; i < b->nslots && rc == 0; i++)
-        wait_for_compaction(b->slots[i].tree);
+        rc = wait_for_compaction(b->slots[i].tree, err);
     sdb_unlock_db(&db->lock);
     return rc;
 }

@@ -12,7 +12,7 @@
 #include "db/batch.h"
 
 /* Called for an encoded batch before it takes its place in the log.  A flush that fails
- * for want of space is its failure: nobody hangs on a full disk. */
+ * for want of space is its failure: nobody hangs on a full disk.  INTERRUPTED. */
 int sdb_pressure_wait(const seerdb_batch *b, seerdb_err *err) EXCLUDES(LK_WRITE, LK_DB)
     SDB_MUST_CHECK;
 

@@ -2,7 +2,6 @@
 #include "db/read.h"
 
 #include "db/cover.h"
-#include "db/marked.h"
 #include "table/merge_iter.h"
 #include "table/range_iter.h"
 #include "table/table_iter.h"
@@ -41,199 +40,6 @@ struct seerdb_iter {
     enum sdb_step step; /* the last move's direction */
     bool in_block;
 };
-
-/* Let the view be of the tree's state and number, both of which the caller holds LK_DB
- * for.  A view that was at rest has its handle already. */
-static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
-    REQUIRES(LK_DB)
-{
-    if (v->tree == NULL)
-        sdb_tree_ref(tree);
-    v->tree = tree;
-    v->state = sdb_read_state_ref(tree->state);
-    v->number = number;
-    v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
-}
-
-static int new_view(seerdb_view **out, seerdb_err *err)
-{
-    seerdb_view *v = sdb_mem_zalloc(sizeof *v);
-    if (v == NULL)
-        return sdb_fail_nomem(err, sizeof *v);
-    atomic_init(&v->count, 1);
-    *out = v;
-    return 0;
-}
-
-/* May the tree be read here? */
-static int check_tree(const seerdb_tree *tree, seerdb_err *err)
-{
-    int rc = sdb_check_process(tree->db, err);
-    if (rc == 0)
-        rc = sdb_check_lost(tree->db, err);
-    return rc == 0 && tree->damage != NULL ? sdb_fail_as(err, tree->damage) : rc;
-}
-
-static int open_view(seerdb_view *v, seerdb_tree *tree, seerdb_err *err)
-{
-    seerdb *db = tree->db;
-    int rc = check_tree(tree, err);
-    if (rc != 0)
-        return rc;
-    sdb_lock_db(&db->lock);
-    /* Under the lock, so that no flush of a later commit comes between number and
-     * state: it would have folded away what this number needs.  acquire: pairs with the
-     * publication in sdb_apply. */
-    fill_view(v, tree, atomic_load_explicit(&tree->last_commit, memory_order_acquire));
-    sdb_unlock_db(&db->lock);
-    return 0;
-}
-
-/* Fill the view for a marker that the tree knows: 0, NOTFOUND when it does not, GONE.
- */
-static int fill_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker, seerdb_err *err)
-    REQUIRES(LK_DB)
-{
-    const struct sdb_hidden *hidden = &tree->state->hidden;
-    if (tree->dropped)
-        return sdb_fail(err, SEERDB_GONE, "%s: the table %s was dropped", tree->db->dir,
-                        (const char *)tree->desc.name.data);
-    /* acquire: pairs with the publication in sdb_apply */
-    if (!tree->settled ||
-        marker > atomic_load_explicit(&tree->last_commit, memory_order_acquire))
-        return SEERDB_NOTFOUND;
-    uint64_t floor = atomic_load_explicit(&tree->fold_floor, memory_order_relaxed);
-    if (marker < floor)
-        return sdb_fail(err, SEERDB_GONE,
-                        "%s: the table %s as of commit %" PRIu64
-                        " is gone: commits up to %" PRIu64 " were folded into one",
-                        tree->db->dir, (const char *)tree->desc.name.data, marker,
-                        floor);
-    for (size_t i = 0; i < hidden->n; i++)
-        if (hidden->ranges[i].from == marker)
-            return sdb_fail(err, SEERDB_MISMATCH,
-                            "%s: commit %" PRIu64
-                            " of the table %s was rolled back and "
-                            "others followed, but the database says that it stands",
-                            tree->db->dir, marker, (const char *)tree->desc.name.data);
-    fill_view(v, tree, marker);
-    return 0;
-}
-
-/* The marker is not (yet) what the tree stands at: wait for it, or resolve it for this
- * reader alone. */
-static int fill_slowly(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
-                       unsigned wait_ms, seerdb_err *err) EXCLUDES(LK_WRITE, LK_DB)
-{
-    seerdb *db = tree->db;
-    struct sdb_hidden_range *ranges = NULL;
-    size_t n = 0;
-    sdb_lock_write(&db->write_lock);
-    int rc = sdb_marked_wait(tree, marker, wait_ms, err);
-    if (rc == 0) {
-        sdb_lock_db(&db->lock);
-        rc = fill_at(v, tree, marker, err);
-        sdb_unlock_db(&db->lock);
-    }
-    if (rc == SEERDB_NOTFOUND &&
-        (rc = sdb_marked_hidden(tree, marker, &ranges, &n, err)) == 0) {
-        sdb_lock_db(&db->lock);
-        fill_view(v, tree, marker);
-        v->own = (struct sdb_hidden){ranges, n};
-        v->hidden = &v->own;
-        sdb_unlock_db(&db->lock);
-    }
-    sdb_unlock_write(&db->write_lock);
-    return rc;
-}
-
-static int open_view_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
-                        unsigned wait_ms, seerdb_err *err)
-{
-    seerdb *db = tree->db;
-    int rc = check_tree(tree, err);
-    if (rc != 0)
-        return rc;
-    if (!tree->marked)
-        return sdb_fail(err, SEERDB_MISUSE, "%s: the tree has no marker", db->dir);
-    sdb_lock_db(&db->lock);
-    rc = fill_at(v, tree, marker, err);
-    sdb_unlock_db(&db->lock);
-    return rc == SEERDB_NOTFOUND ? fill_slowly(v, tree, marker, wait_ms, err) : rc;
-}
-
-int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
-{
-    seerdb_view *v = NULL;
-    int rc = new_view(&v, err);
-    if (rc == 0 && (rc = open_view(v, tree, err)) == 0)
-        *out = v;
-    else
-        sdb_mem_free(v);
-    return rc;
-}
-
-int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
-                        seerdb_view **out, seerdb_err *err)
-{
-    seerdb_view *v = NULL;
-    int rc = new_view(&v, err);
-    if (rc == 0 && (rc = open_view_at(v, tree, marker, wait_ms, err)) == 0)
-        *out = v;
-    else
-        sdb_mem_free(v);
-    return rc;
-}
-
-int seerdb_view_reopen(seerdb_view *view, seerdb_err *err)
-{
-    assert(view->state == NULL);
-    return open_view(view, view->tree, err);
-}
-
-int seerdb_view_reopen_at(seerdb_view *view, uint64_t marker, unsigned wait_ms,
-                          seerdb_err *err)
-{
-    assert(view->state == NULL);
-    return open_view_at(view, view->tree, marker, wait_ms, err);
-}
-
-seerdb_view *seerdb_view_ref(seerdb_view *view)
-{
-    atomic_fetch_add_explicit(&view->count, 1, memory_order_relaxed);
-    return view;
-}
-
-static void empty_view(seerdb_view *v)
-{
-    sdb_read_state_unref(v->state);
-    sdb_look_at_graveyard(v->tree->db);
-    v->state = NULL;
-    v->hidden = NULL;
-    sdb_mem_free((void *)(uintptr_t)v->own.ranges); /* const for everybody else */
-    v->own = (struct sdb_hidden){0};
-}
-
-void seerdb_view_rest(seerdb_view *view)
-{
-    assert(atomic_load_explicit(&view->count, memory_order_relaxed) == 1);
-    empty_view(view);
-}
-
-void seerdb_view_close(seerdb_view *view)
-{
-    if (view == NULL ||
-        atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
-        return;
-    empty_view(view);
-    sdb_tree_unref(view->tree);
-    sdb_mem_free(view);
-}
-
-uint64_t seerdb_view_number(const seerdb_view *view)
-{
-    return view->number;
-}
 
 /* Spilled commits that no version lists yet may be newer than the memtables, or some of
  * them.  found is what those have, if `rc` is 0: replace it by what is newer. */
@@ -457,6 +263,7 @@ static int hide_deleted(seerdb_iter *it, const struct sdb_sight *sight, size_t n
             *at = NULL;
         rc = sdb_range_iter_aim(at, it->sources[i], it->cover.flat, it->newest[i], err);
         if (rc == 0) {
+            (*at)->interrupt = it->view->interrupt;
             it->sources[i] = *at;
             k->used++;
             k->n = k->used > k->n ? k->used : k->n;
@@ -529,6 +336,8 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
     if (batch != NULL && batch->scratch != NULL)
         it->scratch = seerdb_pin_ref(&batch->scratch->pin);
     rc = add_sources(it, view, batch, part, mark, &n, err);
+    for (size_t i = 0; i < n; i++)
+        it->sources[i]->interrupt = view->interrupt;
     const struct sdb_sight sight = sight_of(view, batch, part, mark);
     if (rc == 0 && sdb_cover_any(&sight))
         rc = hide_deleted(it, &sight, n, err);
@@ -539,6 +348,7 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
         return rc;
     }
     it->from = n == 1 ? it->sources[0] : it->merge;
+    it->from->interrupt = view->interrupt;
     atomic_fetch_add_explicit(&it->db->counters.iterators, 1, memory_order_relaxed);
     return 0;
 }
@@ -651,6 +461,9 @@ static uint32_t count_free(const seerdb_iter *it)
 static int skip_tombstones(seerdb_iter *it, seerdb_err *err)
 {
     struct sdb_iter *m = it->from;
+    int rc = sdb_iter_pass(m, err);
+    if (rc != 0)
+        return rc;
     if (m->plain > 0) {
         uint32_t n =
             count_kind(m->block, m->slot, it->step, m->plain, SDB_KIND_TOMBSTONE);
@@ -785,12 +598,9 @@ void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out)
 
 seerdb_slice seerdb_iter_value(const seerdb_iter *it)
 {
-    const struct sdb_iter *m = it->from;
-    struct sdb_record r;
-    if (!it->in_block)
-        return m->at.value;
-    sdb_block_record(m->block, m->slot, &r);
-    return r.value;
+    seerdb_value v;
+    seerdb_iter_show(it, &v);
+    return v.bytes;
 }
 
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)

@@ -9,6 +9,7 @@
  */
 #include "db/recover.h"
 
+#include "base/interrupt.h"
 #include "db/aside.h"
 #include "db/flush.h"
 #include "db/land.h"
@@ -190,10 +191,10 @@ static int open_version(seerdb *db, const struct sdb_tree_desc *t,
     if (members == NULL)
         return sdb_fail_nomem(err, t->ntables * sizeof *members);
     for (size_t i = 0; i < t->ntables && rc == 0; i++)
-        if (!t->tables[i].pending) { /* those, the log will name */
+        if (!t->tables[i].pending && (rc = sdb_interrupted(err)) == 0) {
             rc = sdb_open_member(db, &t->tables[i], NULL, &members[n], err);
             n += rc == 0 ? 1 : 0;
-        }
+        } /* the pending ones, the log will name */
     if (rc == 0)
         rc = sdb_version_new(
             NULL, &(struct sdb_version_change){.added = members, .nadded = n}, out,
@@ -374,6 +375,9 @@ static int replay_frame(void *ctx, const struct sdb_frame *f, uint64_t position,
 {
     struct replay *r = ctx;
     char where[64];
+    int rc = sdb_interrupted(err);
+    if (rc != 0)
+        return rc;
     snprintf(where, sizeof where, "%06" PRIu64 ".log at %" PRIu64, position >> 32,
              position & UINT32_MAX);
     switch (f->type) {
@@ -513,20 +517,23 @@ static void freeze_full(seerdb *db, bool all)
 }
 
 /* Sessions too short for a flush must not pile up log files. */
-static void wait_for_jobs(seerdb *db)
+static int wait_for_jobs(seerdb *db, seerdb_err *err)
 {
+    int rc = 0;
     sdb_lock_db(&db->lock);
-    while (db->jobs != NULL && !sdb_job_all_busy(db) && db->bg_err.code == 0 &&
+    while (rc == 0 && db->jobs != NULL && !sdb_job_all_busy(db) &&
+           db->bg_err.code == 0 &&
            (db->job_err.code == 0 || db->job_err.code == SEERDB_BUSY))
-        sdb_cond_wait(&db->progress, &db->lock);
+        rc = sdb_wait_progress(db, err);
     sdb_unlock_db(&db->lock);
+    return rc;
 }
 
-void sdb_recover_flush(seerdb *db, size_t logs)
+int sdb_recover_flush(seerdb *db, size_t logs, seerdb_err *err)
 {
     freeze_full(db, logs > LOG_FILES_MANY);
-    if (logs > LOG_FILES_MOST) {
-        sdb_aside_all(db);
-        wait_for_jobs(db);
-    }
+    if (logs <= LOG_FILES_MOST)
+        return 0;
+    sdb_aside_all(db);
+    return wait_for_jobs(db, err);
 }

@@ -26,8 +26,9 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
 int sdb_recover_begin(seerdb *db, size_t *logs, seerdb_err *err) REQUIRES(LK_WRITE)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
-/* Afterwards: flush what replay has filled. */
-void sdb_recover_flush(seerdb *db, size_t logs) EXCLUDES(LK_WRITE, LK_DB);
+/* Afterwards: flush what replay has filled.  INTERRUPTED: not waited for. */
+int sdb_recover_flush(seerdb *db, size_t logs, seerdb_err *err)
+    EXCLUDES(LK_WRITE, LK_DB) SDB_MUST_CHECK;
 
 void sdb_recovered_free(struct sdb_recovered *r); /* accepts NULL */
 

@@ -9,6 +9,7 @@
  * such tables are merged first. */
 #include "db/spill.h"
 
+#include "base/interrupt.h"
 #include "table/merge_iter.h"
 #include "table/range_iter.h"
 #include "table/table_writer.h"
@@ -157,12 +158,19 @@ size_t sdb_spill_joined(const struct sdb_ranges *ranges, size_t i,
     return i;
 }
 
+/* One more record is looked at. */
+static int pass(uint32_t *steps, seerdb_err *err)
+{
+    return ++*steps % SDB_INTERRUPT_STEPS != 0 ? 0 : sdb_interrupted(err);
+}
+
 /* What a commit keeps of the segment; *written counts it. */
 static int write_content(const struct sdb_spill *s, struct sdb_table_writer *w,
                          uint64_t *written, seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
     struct sdb_ranges *ranges = NULL;
+    uint32_t steps = 0;
     int rc = sdb_spill_ranges(s, &ranges, err);
     if (rc == 0)
         rc = sdb_memtable_iter(s->memtable, s->to, s->hidden, 0, &it, err);
@@ -175,6 +183,8 @@ static int write_content(const struct sdb_spill *s, struct sdb_table_writer *w,
     }
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
         struct sdb_record r = it->at;
+        if ((rc = pass(&steps, err)) != 0)
+            break;
         if (r.number <= s->from)
             continue; /* of a segment before, which has it */
         if (sdb_ranges_cover(ranges, r.key, UINT64_MAX, NULL) > r.number)
@@ -349,9 +359,12 @@ static int end_merged(struct merge *g, const seerdb_slice *end, seerdb_err *err)
 static int write_merged(struct merge *g, seerdb_err *err)
 {
     struct sdb_iter *it = g->it;
+    uint32_t steps = 0;
     int rc;
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
         struct sdb_record r = it->at;
+        if ((rc = pass(&steps, err)) != 0)
+            break;
         if (g->o.writer != NULL &&
             sdb_table_writer_size(g->o.writer) >= g->tree->db->batch_share &&
             (rc = end_merged(g, &r.key, err)) != 0)

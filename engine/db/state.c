@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/state.h"
 
+#include "base/interrupt.h"
 #include "os/clock.h"
 #include "tree/picker.h"
 
@@ -114,6 +115,19 @@ int sdb_break(seerdb *db, const seerdb_err *why)
     sdb_cond_broadcast(&db->progress);
     sdb_unlock_db(&db->lock);
     return why->code;
+}
+
+int sdb_wait_progress(seerdb *db, seerdb_err *err)
+{
+    if (!sdb_interruptible()) {
+        sdb_cond_wait(&db->progress, &db->lock);
+        return 0;
+    }
+    (void)sdb_cond_wait_ms(&db->progress, &db->lock, SDB_INTERRUPT_WAIT_MS);
+    sdb_unlock_db(&db->lock); /* it may take its time to answer */
+    int rc = sdb_interrupted(err);
+    sdb_lock_db(&db->lock);
+    return rc;
 }
 
 int sdb_install(seerdb *db, const struct sdb_edit *e, seerdb_err *err)

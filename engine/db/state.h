@@ -248,6 +248,10 @@ int sdb_check_writable(seerdb *db, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHE
  */
 int sdb_break(seerdb *db, const seerdb_err *why) EXCLUDES(LK_DB);
 
+/* Wait for news of the background; they may be none.  INTERRUPTED: whoever called wants
+ * this thread to leave. */
+int sdb_wait_progress(seerdb *db, seerdb_err *err) REQUIRES(LK_DB) SDB_MUST_CHECK;
+
 /* Append an edit to the manifest; a failure breaks the store. */
 int sdb_install(seerdb *db, const struct sdb_edit *e, seerdb_err *err)
     REQUIRES(LK_INSTALL) EXCLUDES(LK_DB) SDB_MUST_CHECK;

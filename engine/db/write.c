@@ -6,6 +6,7 @@
  * memtable never freezes in the middle of a commit. */
 #include "db/write.h"
 
+#include "base/interrupt.h"
 #include "db/aside.h"
 #include "db/batch.h"
 #include "db/flush.h"
@@ -103,7 +104,22 @@ static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err)
     return 0;
 }
 
-static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err *err)
+/* Wait until the slots are free. */
+static int wait_for_slots(const seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    seerdb *db = b->db;
+    int rc = 0;
+    while (rc == 0 && !slots_free(b)) {
+        (void)sdb_cond_wait_ms(&db->slot_free, &db->write_lock, SDB_INTERRUPT_WAIT_MS);
+        sdb_unlock_write(&db->write_lock);
+        rc = sdb_interrupted(err);
+        sdb_lock_write(&db->write_lock);
+    }
+    return rc;
+}
+
+static int prepare_batch(seerdb_batch *b, enum seerdb_sync sync, bool wait,
+                         seerdb_err *err)
 {
     seerdb *db = b->db;
     seerdb_err why = {0};
@@ -124,12 +140,12 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
     if ((rc = sdb_land_list(b, err)) != 0 || (rc = sdb_pressure_wait(b, err)) != 0)
         return rc;
     sdb_lock_write(&db->write_lock);
-    while (wait && !slots_free(b))
-        sdb_cond_wait(&db->slot_free, &db->write_lock);
-    if (!slots_free(b))
+    if (wait)
+        rc = wait_for_slots(b, err);
+    if (rc == 0 && !slots_free(b))
         rc = sdb_fail(err, SEERDB_BUSY,
                       "%s: another commit to the same table is undecided", db->dir);
-    else
+    else if (rc == 0)
         rc = log_commit(b, &end, err);
     sdb_unlock_write(&db->write_lock);
     if (rc != 0)
@@ -148,6 +164,15 @@ static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err
         sdb_job_want_sync(db);
     b->phase = SDB_BATCH_PREPARED;
     return 0;
+}
+
+/* Nothing asks from the log record on. */
+static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err *err)
+{
+    const seerdb_interrupt *before = seerdb_interrupt_by(b->interrupt);
+    int rc = prepare_batch(b, sync, wait, err);
+    seerdb_interrupt_by(before);
+    return rc;
 }
 
 int seerdb_prepare(seerdb_batch *batch, enum seerdb_sync sync, uint64_t *number,
@@ -182,6 +207,7 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
     struct sdb_payload_reader p;
     struct sdb_record r;
     uint64_t id, prev, puts = 0, deletes = 0;
+    uint32_t steps = 0;
     int rc = sdb_payload_open(&p, payload, where, err);
     while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
         sdb_lock_db(&db->lock);
@@ -196,6 +222,10 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
             p.files_left == 0)
             t->active_file = file;
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
+            /* Only recovery comes here with LOGGED, and can stop in the middle. */
+            if (mode == SDB_APPLY_LOGGED && ++steps % SDB_INTERRUPT_STEPS == 0 &&
+                (rc = sdb_interrupted(err)) != 0)
+                return rc;
             if (skip)
                 continue;
             if ((rc = sdb_memtable_insert(t->active, &r, err)) != 0)

@@ -20,10 +20,15 @@
  * backward) are what as many calls of next, or prev, would show.  The caller may take
  * some of them by itself, moving slot and counting plain down; `at` is then its own
  * matter (sdb_iter_take).  Any call goes on from where slot is.  older needs at, and
- * leaves nothing plain when it answers 0. */
+ * leaves nothing plain when it answers 0.
+ *
+ * Interrupts.  A move may pass over any number of keys that do not exist for the
+ * iterator.  It asks `interrupt` meanwhile, which whoever aims the iterator sets
+ * (borrowed; NULL: nobody), and may answer INTERRUPTED. */
 #ifndef SDB_TABLE_ITER_H
 #define SDB_TABLE_ITER_H
 
+#include "base/interrupt.h"
 #include "table/block.h"
 
 struct sdb_iter {
@@ -33,6 +38,8 @@ struct sdb_iter {
     const struct sdb_block *block; /* borrowed; NULL: plain is 0 */
     uint32_t slot, plain;
     uint64_t as; /* the number of all records of block; 0: they have their own */
+    const seerdb_interrupt *interrupt;
+    uint32_t passed; /* keys passed over, by all moves */
 };
 
 struct sdb_iter_ops {
@@ -49,6 +56,14 @@ struct sdb_iter_ops {
      * aimed at something else by a function of its module.  NULL: has no such. */
     void (*rest)(struct sdb_iter *it);
 };
+
+/* For loops inside of a move: one more key is passed over. */
+static inline int sdb_iter_pass(struct sdb_iter *it, seerdb_err *err)
+{
+    return ++it->passed % SDB_INTERRUPT_STEPS != 0
+               ? 0
+               : sdb_interrupt_ask(it->interrupt, err);
+}
 
 static inline void sdb_iter_close(struct sdb_iter *it)
 {

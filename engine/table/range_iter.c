@@ -111,6 +111,8 @@ static int settle(struct range_iter *r, int rc, enum sdb_step step, seerdb_err *
         r->deleted = f->number > r->deleted ? f->number : r->deleted;
         steps = r->place == stepped_in ? steps + 1 : 0;
         stepped_in = r->place;
+        if ((rc = sdb_iter_pass(&r->it, err)) != 0)
+            break;
         if (steps < STEPS_MAX || f->number <= r->newest)
             rc = step == SDB_STEP_FORWARD ? s->ops->next(s, err) : s->ops->prev(s, err);
         else if (step == SDB_STEP_FORWARD)

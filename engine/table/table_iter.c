@@ -168,8 +168,8 @@ static void jump(struct table_iter *t)
 static int settle_forward(struct table_iter *t, seerdb_err *err)
 {
     while (!is_visible(t)) {
-        int rc = cursor_forward(t, err);
-        if (rc != 0)
+        int rc = sdb_iter_pass(&t->it, err);
+        if (rc != 0 || (rc = cursor_forward(t, err)) != 0)
             return rc;
     }
     return show(t, SDB_STEP_FORWARD);
@@ -181,10 +181,12 @@ static int settle_backward(struct table_iter *t, seerdb_err *err)
 {
     int rc;
     while (!is_visible(t))
-        if ((rc = cursor_backward(&t->c, err)) != 0)
+        if ((rc = sdb_iter_pass(&t->it, err)) != 0 ||
+            (rc = cursor_backward(&t->c, err)) != 0)
             return rc;
     while (is_older(&t->c)) {
-        if ((rc = cursor_backward(&t->c, err)) != 0)
+        if ((rc = sdb_iter_pass(&t->it, err)) != 0 ||
+            (rc = cursor_backward(&t->c, err)) != 0)
             return rc;
         if (!is_visible(t)) {
             if ((rc = cursor_forward(t, err)) != 0)
@@ -250,8 +252,10 @@ static int iter_next(struct sdb_iter *it, seerdb_err *err)
         if ((rc = cursor_forward(t, err)) != 0)
             return rc;
         left |= !is_older(&t->c);
-    } while (!left || !is_visible(t));
-    return show(t, SDB_STEP_FORWARD);
+        if (left && is_visible(t))
+            return show(t, SDB_STEP_FORWARD);
+    } while ((rc = sdb_iter_pass(&t->it, err)) == 0);
+    return rc;
 }
 
 static int iter_prev(struct sdb_iter *it, seerdb_err *err)
@@ -265,8 +269,10 @@ static int iter_prev(struct sdb_iter *it, seerdb_err *err)
         newest = !is_older(&t->c);
         if ((rc = cursor_backward(&t->c, err)) != 0)
             return rc;
-    } while (!newest);
-    return settle_backward(t, err);
+        if (newest)
+            return settle_backward(t, err);
+    } while ((rc = sdb_iter_pass(&t->it, err)) == 0);
+    return rc;
 }
 
 /* Whether the block after the held one may start with a version of the last key. */

@@ -5,6 +5,7 @@
  */
 #include "table/table_verify.h"
 
+#include "base/interrupt.h"
 #include "table/table_cursor.h"
 
 /* What has been seen of the blocks so far. */
@@ -209,7 +210,7 @@ int sdb_table_verify(struct sdb_table *t, seerdb_err *err)
                                    SDB_FOR_VERIFY, err)) != 0)
         goto out;
     for (uint32_t i = 0; i < fresh.index.n; i++)
-        if ((rc = audit_data(&a, i, err)) != 0)
+        if ((rc = sdb_interrupted(err)) != 0 || (rc = audit_data(&a, i, err)) != 0)
             goto out;
     count_ranges(&a);
     rc = audit_meta(&a, err);

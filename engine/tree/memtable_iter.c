@@ -145,9 +145,9 @@ static void show(struct memtable_iter *it, const struct sdb_entry *e)
 }
 
 /* Stand on the first slot from pos on that shows something. */
-static int settle_forward(struct memtable_iter *it)
+static int settle_forward(struct memtable_iter *it, seerdb_err *err)
 {
-    for (;;) {
+    for (int rc;;) {
         for (; it->pos < it->n; it->pos++) {
             if (it->pos < it->nright)
                 sdb_entry_prefetch(atomic_load_explicit(&it->right->slots[it->pos],
@@ -158,6 +158,8 @@ static int settle_forward(struct memtable_iter *it)
                 show(it, e);
                 return 0;
             }
+            if ((rc = sdb_iter_pass(&it->base, err)) != 0)
+                return rc;
         }
         if (it->right == NULL)
             return SEERDB_NOTFOUND;
@@ -167,9 +169,9 @@ static int settle_forward(struct memtable_iter *it)
 }
 
 /* Stand on the last slot below `end` that shows something. */
-static int settle_backward(struct memtable_iter *it, uint32_t end)
+static int settle_backward(struct memtable_iter *it, uint32_t end, seerdb_err *err)
 {
-    for (;;) {
+    for (int rc;;) {
         while (end > 0) {
             it->pos = --end;
             if (end >= AHEAD)
@@ -180,6 +182,8 @@ static int settle_backward(struct memtable_iter *it, uint32_t end)
                 show(it, e);
                 return 0;
             }
+            if ((rc = sdb_iter_pass(&it->base, err)) != 0)
+                return rc;
         }
         if (it->low == NULL)
             return SEERDB_NOTFOUND;
@@ -204,53 +208,47 @@ static void prefetch_left(const struct memtable_iter *it, uint32_t end)
 
 static int iter_first(struct sdb_iter *base, seerdb_err *err)
 {
-    (void)err;
     struct memtable_iter *it = iter_of(base);
     load_end_leaf(it, false);
     it->pos = 0;
     prefetch_right(it);
-    return settle_forward(it);
+    return settle_forward(it, err);
 }
 
 static int iter_last(struct sdb_iter *base, seerdb_err *err)
 {
-    (void)err;
     struct memtable_iter *it = iter_of(base);
     load_end_leaf(it, true);
-    return settle_backward(it, it->n);
+    return settle_backward(it, it->n, err);
 }
 
 static int iter_seek(struct sdb_iter *base, seerdb_slice key, seerdb_err *err)
 {
-    (void)err;
     struct memtable_iter *it = iter_of(base);
     it->pos = load_leaf_of(it, key, SDB_AIM_AT).pos;
     prefetch_right(it);
-    return settle_forward(it);
+    return settle_forward(it, err);
 }
 
 static int iter_seek_for_prev(struct sdb_iter *base, seerdb_slice key, seerdb_err *err)
 {
-    (void)err;
     struct memtable_iter *it = iter_of(base);
     struct sdb_place at = load_leaf_of(it, key, SDB_AIM_AT);
     prefetch_left(it, at.pos + (at.equal ? 1 : 0));
-    return settle_backward(it, at.pos + (at.equal ? 1 : 0));
+    return settle_backward(it, at.pos + (at.equal ? 1 : 0), err);
 }
 
 static int iter_next(struct sdb_iter *base, seerdb_err *err)
 {
-    (void)err;
     struct memtable_iter *it = iter_of(base);
     it->pos++;
-    return settle_forward(it);
+    return settle_forward(it, err);
 }
 
 static int iter_prev(struct sdb_iter *base, seerdb_err *err)
 {
-    (void)err;
     struct memtable_iter *it = iter_of(base);
-    return settle_backward(it, it->pos);
+    return settle_backward(it, it->pos, err);
 }
 
 static int iter_older(struct sdb_iter *base, seerdb_err *err)

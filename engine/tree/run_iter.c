@@ -61,6 +61,7 @@ static int open_table(struct run_iter *r, uint32_t place, seerdb_err *err)
         if (rc != 0)
             return rc;
     }
+    r->table->interrupt = r->it.interrupt;
     r->open = true;
     return 0;
 }

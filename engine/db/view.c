@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/view.h"
+
+#include "base/mem.h"
+#include "db/marked.h"
+
+#include <assert.h>
+
+/* Let the view be of the tree's state and number, both of which the caller holds LK_DB
+ * for.  A view that was at rest has its handle already. */
+static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
+    REQUIRES(LK_DB)
+{
+    if (v->tree == NULL)
+        sdb_tree_ref(tree);
+    v->tree = tree;
+    v->state = sdb_read_state_ref(tree->state);
+    v->number = number;
+    v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
+}
+
+static int new_view(seerdb_view **out, seerdb_err *err)
+{
+    seerdb_view *v = sdb_mem_zalloc(sizeof *v);
+    if (v == NULL)
+        return sdb_fail_nomem(err, sizeof *v);
+    atomic_init(&v->count, 1);
+    *out = v;
+    return 0;
+}
+
+/* May the tree be read here? */
+static int check_tree(const seerdb_tree *tree, seerdb_err *err)
+{
+    int rc = sdb_check_process(tree->db, err);
+    if (rc == 0)
+        rc = sdb_check_lost(tree->db, err);
+    return rc == 0 && tree->damage != NULL ? sdb_fail_as(err, tree->damage) : rc;
+}
+
+static int open_view(seerdb_view *v, seerdb_tree *tree, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    int rc = check_tree(tree, err);
+    if (rc != 0)
+        return rc;
+    sdb_lock_db(&db->lock);
+    /* Under the lock, so that no flush of a later commit comes between number and
+     * state: it would have folded away what this number needs.  acquire: pairs with the
+     * publication in sdb_apply. */
+    fill_view(v, tree, atomic_load_explicit(&tree->last_commit, memory_order_acquire));
+    sdb_unlock_db(&db->lock);
+    return 0;
+}
+
+/* Fill the view for a marker that the tree knows: 0, NOTFOUND when it does not, GONE.
+ */
+static int fill_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker, seerdb_err *err)
+    REQUIRES(LK_DB)
+{
+    const struct sdb_hidden *hidden = &tree->state->hidden;
+    if (tree->dropped)
+        return sdb_fail(err, SEERDB_GONE, "%s: the table %s was dropped", tree->db->dir,
+                        (const char *)tree->desc.name.data);
+    /* acquire: pairs with the publication in sdb_apply */
+    if (!tree->settled ||
+        marker > atomic_load_explicit(&tree->last_commit, memory_order_acquire))
+        return SEERDB_NOTFOUND;
+    uint64_t floor = atomic_load_explicit(&tree->fold_floor, memory_order_relaxed);
+    if (marker < floor)
+        return sdb_fail(err, SEERDB_GONE,
+                        "%s: the table %s as of commit %" PRIu64
+                        " is gone: commits up to %" PRIu64 " were folded into one",
+                        tree->db->dir, (const char *)tree->desc.name.data, marker,
+                        floor);
+    for (size_t i = 0; i < hidden->n; i++)
+        if (hidden->ranges[i].from == marker)
+            return sdb_fail(err, SEERDB_MISMATCH,
+                            "%s: commit %" PRIu64
+                            " of the table %s was rolled back and "
+                            "others followed, but the database says that it stands",
+                            tree->db->dir, marker, (const char *)tree->desc.name.data);
+    fill_view(v, tree, marker);
+    return 0;
+}
+
+/* The marker is not (yet) what the tree stands at: wait for it, or resolve it for this
+ * reader alone. */
+static int fill_slowly(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
+                       unsigned wait_ms, seerdb_err *err) EXCLUDES(LK_WRITE, LK_DB)
+{
+    seerdb *db = tree->db;
+    struct sdb_hidden_range *ranges = NULL;
+    size_t n = 0;
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_marked_wait(tree, marker, wait_ms, err);
+    if (rc == 0) {
+        sdb_lock_db(&db->lock);
+        rc = fill_at(v, tree, marker, err);
+        sdb_unlock_db(&db->lock);
+    }
+    if (rc == SEERDB_NOTFOUND &&
+        (rc = sdb_marked_hidden(tree, marker, &ranges, &n, err)) == 0) {
+        sdb_lock_db(&db->lock);
+        fill_view(v, tree, marker);
+        v->own = (struct sdb_hidden){ranges, n};
+        v->hidden = &v->own;
+        sdb_unlock_db(&db->lock);
+    }
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
+static int open_view_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
+                        unsigned wait_ms, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    int rc = check_tree(tree, err);
+    if (rc != 0)
+        return rc;
+    if (!tree->marked)
+        return sdb_fail(err, SEERDB_MISUSE, "%s: the tree has no marker", db->dir);
+    sdb_lock_db(&db->lock);
+    rc = fill_at(v, tree, marker, err);
+    sdb_unlock_db(&db->lock);
+    return rc == SEERDB_NOTFOUND ? fill_slowly(v, tree, marker, wait_ms, err) : rc;
+}
+
+int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
+{
+    seerdb_view *v = NULL;
+    int rc = new_view(&v, err);
+    if (rc == 0 && (rc = open_view(v, tree, err)) == 0)
+        *out = v;
+    else
+        sdb_mem_free(v);
+    return rc;
+}
+
+int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
+                        seerdb_view **out, seerdb_err *err)
+{
+    seerdb_view *v = NULL;
+    int rc = new_view(&v, err);
+    if (rc == 0 && (rc = open_view_at(v, tree, marker, wait_ms, err)) == 0)
+        *out = v;
+    else
+        sdb_mem_free(v);
+    return rc;
+}
+
+int seerdb_view_reopen(seerdb_view *view, seerdb_err *err)
+{
+    assert(view->state == NULL);
+    return open_view(view, view->tree, err);
+}
+
+int seerdb_view_reopen_at(seerdb_view *view, uint64_t marker, unsigned wait_ms,
+                          seerdb_err *err)
+{
+    assert(view->state == NULL);
+    return open_view_at(view, view->tree, marker, wait_ms, err);
+}
+
+seerdb_view *seerdb_view_ref(seerdb_view *view)
+{
+    atomic_fetch_add_explicit(&view->count, 1, memory_order_relaxed);
+    return view;
+}
+
+static void empty_view(seerdb_view *v)
+{
+    sdb_read_state_unref(v->state);
+    sdb_look_at_graveyard(v->tree->db);
+    v->state = NULL;
+    v->hidden = NULL;
+    sdb_mem_free((void *)(uintptr_t)v->own.ranges); /* const for everybody else */
+    v->own = (struct sdb_hidden){0};
+}
+
+void seerdb_view_rest(seerdb_view *view)
+{
+    assert(atomic_load_explicit(&view->count, memory_order_relaxed) == 1);
+    empty_view(view);
+}
+
+void seerdb_view_close(seerdb_view *view)
+{
+    if (view == NULL ||
+        atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
+        return;
+    empty_view(view);
+    sdb_tree_unref(view->tree);
+    sdb_mem_free(view);
+}
+
+void seerdb_view_interrupt(seerdb_view *view, const seerdb_interrupt *by)
+{
+    view->interrupt = by;
+}
+
+uint64_t seerdb_view_number(const seerdb_view *view)
+{
+    return view->number;
+}
