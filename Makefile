@@ -129,7 +129,8 @@ $(BUILD)/ext/%_test: ext/%_test.c engine/test.h $(EXT_CORE_OBJ) $(BUILD)/libseer
 $(BUILD)/sql-tests/%: sql-tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(filter %.c,$^) -lsqlite3 $(OUR_LIBS)
-$(BUILD)/sql-tests/differential: sql-tests/generate.c sql-tests/generate.h
+$(BUILD)/sql-tests/differential: $(wildcard sql-tests/differential_*.c sql-tests/generate*.c \
+  sql-tests/differential*.h sql-tests/generate*.h) sql-tests/values.h sql-tests/text.h
 $(BUILD)/sql-tests/embedded: sql-tests/embedded.c $(BUILD)/libseerdb_sqlite.a ext/seerdb_sqlite.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -Iext -o $@ $< $(BUILD)/libseerdb_sqlite.a \

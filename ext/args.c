@@ -774,14 +774,16 @@ int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encod
     return SQLITE_OK;
 }
 
-static void declare_column(sqlite3_str *sql, const struct svt_column *c)
+/* An INTEGER PRIMARY KEY's collation counts nowhere in SQLite: of an ordinary table the
+ * column is the rowid, which has none.  A virtual table's would in compound SELECTs. */
+static void declare_column(sqlite3_str *sql, const struct svt_column *c, bool rowid)
 {
     sqlite3_str_appendf(sql, "\"%w\"", c->name);
     if (c->type[0] != '\0')
         sqlite3_str_appendf(sql, " %s", c->type);
-    if (c->collation == SVT_NOCASE)
+    if (c->collation == SVT_NOCASE && !rowid)
         sqlite3_str_appendall(sql, " COLLATE NOCASE");
-    if (c->collation == SVT_RTRIM)
+    if (c->collation == SVT_RTRIM && !rowid)
         sqlite3_str_appendall(sql, " COLLATE RTRIM");
     if (c->not_null)
         sqlite3_str_appendall(sql, " NOT NULL");
@@ -794,8 +796,9 @@ char *svt_args_declaration(const struct svt_schema *s)
     for (int i = 0; i < s->ncolumns; i++) {
         if (i > 0)
             sqlite3_str_appendall(sql, ", ");
-        declare_column(sql, &s->columns[i]);
-        if (s->shape == SVT_SHAPE_IPK && i == s->key[0])
+        bool rowid = s->shape == SVT_SHAPE_IPK && i == s->key[0];
+        declare_column(sql, &s->columns[i], rowid);
+        if (rowid)
             sqlite3_str_appendall(sql, " PRIMARY KEY");
     }
     if (s->shape == SVT_SHAPE_SINGLE)
