@@ -377,10 +377,14 @@ int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
     rc = SQLITE_NOMEM;
     if ((declaration = svt_args_declaration(&t->schema)) == NULL)
         goto out;
-    if ((rc = sqlite3_declare_vtab(conn->db, declaration)) != SQLITE_OK)
+    if ((rc = sqlite3_declare_vtab(conn->db, declaration)) != SQLITE_OK) {
         svt_fail(message, rc, "%s: %s", t->who, sqlite3_errmsg(conn->db));
-    else
+        /* Its parser, interrupted, calls that an error. */
+        if (svt_interrupt_check(&conn->interrupt) == SQLITE_INTERRUPT)
+            rc = SQLITE_INTERRUPT;
+    } else {
         rc = sqlite3_vtab_config(conn->db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    }
 out:
     sqlite3_free(declaration);
     if (rc != SQLITE_OK) {
