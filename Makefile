@@ -15,7 +15,7 @@ ENGINE := \
   db/chain db/pending db/state db/hold db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/view db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec args reader plan decider access handles shadow hold table foreground marker \
+EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec args reader plan decider handles shadow access hold table foreground marker \
   txn erase plain ranges memo cursor update direct funcs inspect module
 
 BUILD ?= build
@@ -51,7 +51,7 @@ BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_benc
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts embedded)
 
 .PHONY: all loadable static static-ext deps dev-deps demo test unit sql asan tsan locks layers sizes format \
-  check-format bench bench-micro fuzz soak battery install clean help
+  check-format bench bench-micro fuzz soak battery test-versions test-bindings bindings-deps install clean help
 all: loadable static static-ext ## build the extension and the libraries
 
 loadable: seerdb.so ## build seerdb.so, the loadable extension
@@ -196,6 +196,27 @@ sql: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGR
 BATTERY_SEEDS ?= 1-3000
 battery: $(BUILD)/seerdb.so $(BUILD)/sql-tests/battery ## query shapes of public suites, a million and a half of them
 	$(BUILD)/sql-tests/battery --extension $(EXTENSION) --seeds $(BATTERY_SEEDS) --queries 500
+SQLITE_VERSIONS ?=
+test-versions: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(EXT_TESTS) \
+  $(addprefix $(BUILD)/sql-tests/,differential embedded) ## SQLite 3.38 to the newest, from npm, and builds of it: SQLITE_VERSIONS="3.38 debug", SQLITE_LIB=DIR
+	sql-tests/versions $(BUILD) $(SQLITE_VERSIONS)
+
+# CI leaves out the large ones and Node's, which is compiled here with a SQLite of its own.
+BINDINGS_SMALL := python3 python3-apsw libdbd-sqlite3-perl tcl libsqlite3-tcl ruby-sqlite3 php-cli php-sqlite3
+BINDINGS_LARGE := default-jdk-headless libxerial-sqlite-jdbc-java golang-go golang-github-mattn-go-sqlite3-dev
+BINDINGS_NODE := better-sqlite3@12.8.0
+bindings-deps: ## install the clients of test-bindings (Debian, as root; Node's with npm)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BINDINGS_SMALL) $(BINDINGS_LARGE)
+ifneq ($(BINDINGS_NODE),)
+	command -v npm >/dev/null || \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm libnode-dev
+	mkdir -p $(BUILD)/bindings
+	npm_config_nodedir=/usr npm install --no-audit --no-fund --prefix $(BUILD)/bindings $(BINDINGS_NODE)
+endif
+
+test-bindings: $(BUILD)/seerdb.so ## one scenario in Python, Perl, Tcl, Ruby, PHP, Node, Java, Go: those that are installed
+	sql-tests/bindings/run $(BUILD)
 
 # The shell itself is not instrumented: the sanitizer's runtime must come first.
 asan: ## unit and SQL tests under the address and undefined-behaviour sanitizers

@@ -153,15 +153,18 @@ static int show_iter(struct svt_cursor *c)
 static void read_row(struct svt_cursor *c)
 {
     seerdb_value v;
-    if (c->by_heart) {
-        const struct svt_memo_row *row = &c->memo.rows[c->memo_walk.at];
-        v = (seerdb_value){.key = row->key, .bytes = row->value, .pin = row->pin};
-    } else {
-        seerdb_iter_show(c->iter, &v);
-    }
+    seerdb_iter_show(c->iter, &v);
     svt_reader_set(&c->row, v.key, v.bytes);
     c->row_pin = v.pin;
     c->fresh = false;
+}
+
+/* The same of a row known by heart. */
+static void read_memo(struct svt_cursor *c)
+{
+    const struct svt_memo_row *row = &c->memo.rows[c->memo_walk.at];
+    svt_reader_set(&c->row, row->key, row->value);
+    c->row_pin = row->pin;
 }
 
 /* Go to the first row of the ranges from c->at on. */
@@ -287,7 +290,7 @@ static int start_scan(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch,
         return enter_range(c);
     c->by_heart = true;
     c->eof = !svt_memo_find(&c->memo, v, &c->memo_walk);
-    c->fresh = true;
+    c->fresh = false; /* show_memo reads what is asked for */
     return SQLITE_OK;
 }
 
@@ -432,11 +435,11 @@ int svt_cursor_next(sqlite3_vtab_cursor *cursor)
     struct svt_cursor *c = (struct svt_cursor *)cursor;
     seerdb_err err;
     int rc = SEERDB_NOTFOUND;
-    c->fresh = true;
     if (c->by_heart) {
         c->eof = !svt_memo_next(&c->memo, &c->memo_walk);
         return SQLITE_OK;
     }
+    c->fresh = true;
     if (c->point) {
         c->eof = true;
         return SQLITE_OK;
@@ -483,22 +486,27 @@ static int fail_column(const struct svt_cursor *c, int i)
                     (int)c->row.value.size);
 }
 
-/* False: the row must be read. */
-static bool show_memo(struct svt_cursor *c, sqlite3_context *ctx, int i)
+/* False: the row was made ready for those who decode.  Apart from them, whose way must
+ * stay short. */
+__attribute__((noinline)) static bool show_memo(struct svt_cursor *c,
+                                                sqlite3_context *ctx, int i)
 {
     const struct svt_memo *m = &c->memo;
-    if (i >= m->schema->ncolumns)
-        return false;
-    const struct svt_value *v = &m->values[c->memo_walk.at * m->schema->ncolumns + i];
-    if (v->type == SQLITE_INTEGER) {
+    const struct svt_memo_row *row = &m->rows[c->memo_walk.at];
+    const struct svt_value *v = NULL;
+    if (i < m->schema->ncolumns)
+        v = &m->values[c->memo_walk.at * m->schema->ncolumns + i];
+    if (v != NULL && v->type == SQLITE_INTEGER) {
         sqlite3_result_int64(ctx, v->i);
         return true;
     }
-    if (v->type == 0 || v->bytes.size >= NOCHANGE_SIZE)
+    if (v == NULL || v->type == 0 || v->bytes.size >= NOCHANGE_SIZE) {
+        read_memo(c);
         return false;
+    }
     struct svt_hold *hold = NULL;
     if (v->bytes.size > 0) {
-        c->row_pin = m->rows[c->memo_walk.at].pin;
+        c->row_pin = row->pin;
         hold = hold_row(c);
     }
     svt_hold_result(hold, ctx, v, m->schema->encoding);
@@ -531,7 +539,9 @@ int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
 int svt_cursor_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid)
 {
     struct svt_cursor *c = (struct svt_cursor *)cursor;
-    if (c->fresh)
+    if (c->by_heart)
+        read_memo(c);
+    else if (c->fresh)
         read_row(c);
     if (c->row.key.size != 8)
         return svt_fail(&c->table->base.zErrMsg, SQLITE_CORRUPT_VTAB,

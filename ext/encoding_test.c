@@ -5,7 +5,7 @@
 #include "encoding.h"
 
 #include "base/rand.h"
-#include "keycodec.h"
+#include "plan.h"
 #include "test_mem.h"
 #include "test_sql.h"
 
@@ -436,6 +436,48 @@ static void out_of_memory_sticks(void **state)
     svt_bytes_fini(&out);
 }
 
+/* Even where SQLite would take the bounds for the whole of LIKE. */
+static void the_bounds_of_like_are_checked_and_maybe_left_alone(void **state)
+{
+    (void)state;
+    static const char *const argv[] = {"seerdb", "main", "t", "k TEXT PRIMARY KEY"};
+    struct svt_plan_constraint c[] = {
+        {.op = SQLITE_INDEX_CONSTRAINT_GE, .literal = true},
+        {.op = SQLITE_INDEX_CONSTRAINT_LT, .literal = true},
+        {.op = SQLITE_INDEX_CONSTRAINT_GLOB, .literal = true}};
+    for (int i = 0; i < 3; i++) {
+        c[i].usable = c[i].collation_matches = true;
+        c[i].literal_type = SQLITE_TEXT;
+    }
+    static const struct {
+        enum svt_encoding encoding;
+        bool beyond_ascii, omit;
+        const char *idx_str;
+    } cases[] = {{SVT_UTF8, false, true, "k>=? AND k<?"},
+                 {SVT_UTF16LE, false, false, "k>=? AND k<?"},
+                 {SVT_UTF16BE, false, false, "k>=? AND k<?"},
+                 {SVT_UTF16LE, true, false, "k>=?"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct svt_schema s;
+        struct svt_plan p;
+        char *message = NULL;
+        assert_int_equal(svt_args_parse(4, argv, &s, &message), SQLITE_OK);
+        assert_int_equal(svt_schema_encode(&s, NULL, cases[i].encoding), SQLITE_OK);
+        c[1].beyond_ascii = cases[i].beyond_ascii;
+        struct svt_plan_request r = {.schema = &s,
+                                     .constraints = c,
+                                     .nconstraints = 3,
+                                     .like_skips_blobs = true};
+        assert_int_equal(svt_plan_choose(&r, &p), SQLITE_OK);
+        assert_string_equal(p.idx_str, cases[i].idx_str);
+        assert_int_equal(p.omit[0], cases[i].omit);
+        assert_int_equal(p.omit[1], cases[i].omit);
+        assert_false(p.omit[2]);
+        svt_plan_fini(&p);
+        svt_schema_fini(&s);
+    }
+}
+
 static int set_up(void **state)
 {
     return test_mem_install(state) != 0 ? -1 : test_dir_make(state);
@@ -455,6 +497,7 @@ int main(void)
         cmocka_unit_test(the_documented_keys_are_written),
         cmocka_unit_test(values_are_read_as_an_ordinary_table_keeps_them),
         cmocka_unit_test(a_conversion_without_memory_is_an_error),
+        cmocka_unit_test(the_bounds_of_like_are_checked_and_maybe_left_alone),
         cmocka_unit_test(out_of_memory_sticks),
     };
     return cmocka_run_group_tests(tests, set_up, test_dir_remove);

@@ -19,6 +19,9 @@
  * NOCASE compares like SQLite's nocase: ASCII folded to lower case up to the first NUL;
  * a text with a NUL there goes on with 00 and its total length as eight bytes.
  *
+ * In a UTF-16 database BINARY text is its UTF-16 bytes; NOCASE and RTRIM, which SQLite
+ * defines on UTF-8, are made from that.
+ *
  * Text and blob in the last part, ascending, run to the end of the key.  Elsewhere 00
  * becomes 00 FF and the part ends with 00 00.  A DESC part has all its bytes inverted.
  * (Tags leave room below and above each class for the ends of ranges.) */

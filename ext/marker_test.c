@@ -338,18 +338,31 @@ static void rule_14_shared_caches_are_refused(void **state)
     test_close(a);
 }
 
-static void rule_3_immutable_connections_are_refused(void **state)
+static sqlite3 *open_immutable(void)
 {
     char uri[128];
-    sqlite3 *a = pair_open("immutable.db", "delete"), *b = NULL;
-    (void)state;
+    sqlite3 *db = NULL;
     snprintf(uri, sizeof(uri), "file:%s/immutable.db?immutable=1", test_dir);
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
-    assert_int_equal(sqlite3_open_v2(uri, &b, flags, NULL), 0);
-    assert_int_equal(sqlite3_seerdb_init(b, NULL, NULL), 0);
-    test_expect_part(b, "SELECT * FROM t", "immutable=1");
-    test_expect(b, "SELECT count(*) FROM o", "2");
-    test_close(b);
+    assert_int_equal(sqlite3_open_v2(uri, &db, flags, NULL), 0);
+    assert_int_equal(sqlite3_seerdb_init(db, NULL, NULL), 0);
+    return db;
+}
+
+static void rule_3_immutable_connections_are_refused_beside_a_journal(void **state)
+{
+    sqlite3 *a = pair_open("immutable.db", "delete");
+    (void)state;
+    sqlite3 *before = open_immutable();
+    test_expect(before, "SELECT count(*) FROM t", "2");
+    test_expect(a, "BEGIN; INSERT INTO o VALUES (17, 17)", "");
+    sqlite3 *beside = open_immutable();
+    test_expect_part(beside, "SELECT * FROM t", "immutable=1");
+    test_expect(beside, "SELECT count(*) FROM o", "2");
+    test_expect(a, "ROLLBACK", "");
+    test_expect(beside, "SELECT count(*) FROM t", "2");
+    test_close(before);
+    test_close(beside);
     test_close(a);
 }
 
@@ -484,7 +497,7 @@ int main(void)
         cmocka_unit_test(rule_14_a_reader_waits_for_the_publication),
         cmocka_unit_test(rule_14_the_wait_can_be_interrupted),
         cmocka_unit_test(rule_14_shared_caches_are_refused),
-        cmocka_unit_test(rule_3_immutable_connections_are_refused),
+        cmocka_unit_test(rule_3_immutable_connections_are_refused_beside_a_journal),
         cmocka_unit_test(rule_16_a_sum_over_both_tables_holds_in_every_read),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);

@@ -265,10 +265,9 @@ static void learning_without_memory_leaves_nothing(void **state)
 /* ---- through SQL ----------------------------------------------------------- */
 
 /* The statements give the same with s a seerdb table and an ordinary one. */
-static void same(const char *fill, const char *const *statements)
+static void same(const char *const tables[2], const char *fill,
+                 const char *const *statements)
 {
-    static const char *const tables[] = {
-        "CREATE TABLE s(v, w TEXT)", "CREATE VIRTUAL TABLE s USING seerdb(v, w TEXT)"};
     static char want[8192];
     for (; *statements != NULL; statements++)
         for (int i = 0; i < 2; i++) {
@@ -304,13 +303,58 @@ static void joins_by_heart_answer_as_on_an_ordinary_table(void **state)
         "UPDATE s SET w = (SELECT count(*) FROM s AS t WHERE t.v = s.v);"
         "SELECT v, w FROM s",
         NULL};
+    static const char *const tables[] = {
+        "CREATE TABLE s(v, w TEXT)", "CREATE VIRTUAL TABLE s USING seerdb(v, w TEXT)"};
     (void)state;
-    same("CREATE TABLE n(x);"
+    same(tables,
+         "CREATE TABLE n(x);"
          "INSERT INTO n VALUES (1), (2), ('2'), (3), (3), (3.0), (NULL), ('a'), ('A'),"
          "(x'61'), (2.5), (9), (9), ('a ');"
          "INSERT INTO s VALUES (1, 'a'), (2, 'b'), (3, 'c'), ('3', 'A'), (NULL, NULL),"
          "(3, 'cc'), (2.5, '2'), ('a', '2.5'), (x'61', 'x'), (4, 'a '), (0, '')",
          statements);
+}
+
+/* Keys that are decoded into scratch, columns that are not all asked for, long values,
+ * keys and rowids. */
+static void every_kind_of_column_is_known_by_heart(void **state)
+{
+    static const char *const tables[][2] = {
+        {"CREATE TABLE s(a TEXT, b TEXT, v, PRIMARY KEY (a, b DESC)) WITHOUT ROWID",
+         "CREATE VIRTUAL TABLE s USING seerdb(a TEXT, b TEXT, v, PRIMARY KEY (a, b "
+         "DESC))"},
+        {"CREATE TABLE s(a TEXT, b TEXT PRIMARY KEY, v) WITHOUT ROWID",
+         "CREATE VIRTUAL TABLE s USING seerdb(a TEXT, b TEXT PRIMARY KEY, v)"},
+        {"CREATE TABLE s(a COLLATE NOCASE PRIMARY KEY, b, v) WITHOUT ROWID",
+         "CREATE VIRTUAL TABLE s USING seerdb(a COLLATE NOCASE PRIMARY KEY, b, v)"},
+        {"CREATE TABLE s(a, b, v)", "CREATE VIRTUAL TABLE s USING seerdb(a, b, v)"},
+    };
+    static const char *const statements[] = {
+        "SELECT x, a, b, v FROM n CROSS JOIN s ORDER BY x, b",
+        "SELECT x, b FROM n CROSS JOIN s WHERE a = x || 'a' ORDER BY x, b",
+        "SELECT x, a, length(v) FROM n CROSS JOIN s WHERE b = 'd' || x ORDER BY x, a",
+        "SELECT x, length(v), substr(v, 700, 3), a FROM n CROSS JOIN s ORDER BY x, a",
+        "SELECT max(a), min(b), x FROM n CROSS JOIN s GROUP BY x",
+        "SELECT a || b || x FROM n CROSS JOIN s ORDER BY 1 DESC",
+        "BEGIN; UPDATE s SET v = (SELECT max(x) FROM n CROSS JOIN s AS t WHERE t.a > "
+        "s.a);"
+        "SELECT a, b, v FROM s ORDER BY b; ROLLBACK",
+        NULL};
+    (void)state;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        same(tables[i],
+             "CREATE TABLE n(x); INSERT INTO n VALUES (1), (2), (3), (4), (5);"
+             "INSERT INTO s VALUES ('1a', 'd1', 1), ('2A', 'd2', 2.5), ('3a', 'd5', "
+             "printf('%.600c%.100c', 'x', 'y')), ('c' || char(0) || 'd', 'e', 'text'),"
+             "('', 'f', NULL), ('zz', 'd3', zeroblob(600)), ('y', 'g ', x'00ff')",
+             statements);
+    sqlite3 *db = test_open(NULL);
+    test_expect(db,
+                "CREATE VIRTUAL TABLE s USING seerdb(v); INSERT INTO s VALUES (7), (8);"
+                "CREATE TABLE n(x); INSERT INTO n VALUES (1), (2), (3), (4);"
+                "SELECT x, s.rowid, v FROM n CROSS JOIN s WHERE x <> 2",
+                "1|1|7 1|2|8 3|1|7 3|2|8 4|1|7 4|2|8");
+    test_close(db);
 }
 
 /* An outer row, a write, the next outer row: its walk sees what was written. */
@@ -382,6 +426,7 @@ int main(void)
         cmocka_unit_test(large_tables_are_not_learnt),
         cmocka_unit_test(learning_without_memory_leaves_nothing),
         cmocka_unit_test(joins_by_heart_answer_as_on_an_ordinary_table),
+        cmocka_unit_test(every_kind_of_column_is_known_by_heart),
         cmocka_unit_test(walks_see_what_was_written_before_them),
         cmocka_unit_test(a_walk_by_heart_outlives_its_transaction),
     };

@@ -107,15 +107,20 @@ static int table_destroy(sqlite3_vtab *base)
                         "%s: this transaction has written to the table: commit first",
                         t->who);
     }
+    /* Before anything is dropped: another process that reads the store is gone soon,
+     * the tree would stay for ever. */
+    rc = open ? svt_handles_write(t->ks->store, &err) : SEERDB_OK;
+    if (rc == SEERDB_BUSY || rc == SEERDB_INTERRUPTED) {
+        sqlite3_log(SQLITE_BUSY, "seerdb: DROP TABLE %s: %s", t->who, err.msg);
+        return svt_table_fail(t, rc, &err);
+    }
     /* The tree first: its name is in the shadow table. */
     rc = svt_exec(t->conn->db, &t->base.zErrMsg, "DROP TABLE IF EXISTS \"%w\".\"%w\"",
                   t->schema_name, t->shadow);
     if (rc != SQLITE_OK)
         return rc;
     if (open) {
-        rc = svt_handles_write(t->ks->store, &err);
-        if (rc == SEERDB_OK)
-            rc = seerdb_tree_intend_drop(t->ks->tree, &err);
+        rc = seerdb_tree_intend_drop(t->ks->tree, &err);
         if (rc == SEERDB_OK)
             svt_handles_note_intent(t->ks->store);
         else
@@ -318,7 +323,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         .in_at_once = true,
         .grouped = sqlite3_libversion_number() >= SQLITE_TELLS_GROUPS &&
                    sqlite3_vtab_distinct(info) == 1,
-        .like_skips_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS"),
+        .like_skips_blobs = t->conn->like_skips_blobs,
         .begins_anew = !t->wide && is_update(t, info) && is_outermost(t->conn->db)};
     if ((rc = svt_plan_choose(&request, &plan)) != SQLITE_OK)
         goto out;
@@ -378,11 +383,28 @@ static bool is_loaded(sqlite3 *db)
     sqlite3_stmt *stmt = NULL;
     int rc = svt_prepare(db, &stmt, "SELECT seerdb_version()");
     sqlite3_finalize(stmt);
-    /* The connection must not keep that failure: where automatic extensions made it
-     * sqlite3_open() would fail with it. */
-    if (rc == SQLITE_ERROR && svt_prepare(db, &stmt, "SELECT 1") == SQLITE_OK)
-        sqlite3_finalize(stmt);
     return rc == SQLITE_OK;
+}
+
+/* Does LIKE never match a blob?  The compile options would say, where SQLite has not
+ * been built without the function that tells them. */
+static bool like_skips_blobs(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool skips = svt_prepare(db, &stmt, "SELECT x'61' LIKE 'a'") == SQLITE_OK &&
+                 sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0) == 0;
+    sqlite3_finalize(stmt);
+    return skips;
+}
+
+/* SQLite has NULL for the functions that it was built without. */
+static bool is_complete(void)
+{
+#ifdef SQLITE_CORE
+    return true; /* else it would not have been linked */
+#else
+    return sqlite3_api->create_module_v2 != NULL && sqlite3_api->blob_open != NULL;
+#endif
 }
 
 static int init(sqlite3 *db, char **message)
@@ -395,11 +417,21 @@ static int init(sqlite3 *db, char **message)
                                 sqlite3_libversion());
         return SQLITE_ERROR;
     }
+    if (!is_complete()) {
+        if (message != NULL)
+            *message =
+                sqlite3_mprintf("seerdb needs virtual tables and incremental blob "
+                                "I/O; this SQLite was built without");
+        return SQLITE_ERROR;
+    }
     if (is_loaded(db))
         return SQLITE_OK;
     int rc = svt_conn_new(db, &conn);
     if (rc != SQLITE_OK)
         return rc;
+    /* This also ends the failure that looking for an earlier load left behind: where
+     * automatic extensions made it, sqlite3_open() would fail with it. */
+    conn->like_skips_blobs = like_skips_blobs(db);
     rc = sqlite3_create_module_v2(db, "seerdb", &module, conn, conn_destroy);
     if (rc == SQLITE_OK)
         rc = svt_funcs_register(conn);
@@ -410,8 +442,23 @@ static int init(sqlite3 *db, char **message)
  * of the first copy of seerdb in the process, whichever was asked for. */
 static int load(sqlite3 *db, char **message, const sqlite3_api_routines *api)
 {
-    SQLITE_EXTENSION_INIT2(api);
+#ifdef SQLITE_CORE
     (void)api;
+#else
+    if (api == NULL)
+        return SQLITE_ERROR;
+    if (sqlite3_api != NULL && sqlite3_api != api) {
+        /* Its objects must not reach this one's functions: they may be laid out
+         * differently. */
+        if (message != NULL)
+            *message =
+                api->mprintf("seerdb is in use by another copy of SQLite in this "
+                             "process: load a copy of the file for this one");
+        return SQLITE_ERROR;
+    }
+    if (sqlite3_api == NULL)
+        SQLITE_EXTENSION_INIT2(api);
+#endif
     int rc = init(db, message);
 #ifndef SQLITE_CORE
     if (rc == SQLITE_OK)

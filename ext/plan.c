@@ -146,9 +146,11 @@ static bool is_usable(const struct svt_schema *s, const struct svt_plan_constrai
            (c->collation_matches || has_rowid(s));
 }
 
+/* IS NULL is one, too: its value arrives as NULL, which no part of a key is. */
 static bool is_equality(const struct svt_plan_constraint *c)
 {
-    return c->op == SQLITE_INDEX_CONSTRAINT_EQ || c->op == SQLITE_INDEX_CONSTRAINT_IS;
+    return c->op == SQLITE_INDEX_CONSTRAINT_EQ || c->op == SQLITE_INDEX_CONSTRAINT_IS ||
+           c->op == SQLITE_INDEX_CONSTRAINT_ISNULL;
 }
 
 /* ---- choosing ------------------------------------------------------------- */
@@ -422,7 +424,11 @@ static char *describe(const struct svt_plan_request *r, const struct choice *ch,
 {
     sqlite3_str *str = sqlite3_str_new(NULL);
     for (int i = 0; i < ch->neq; i++)
-        describe_term(str, r, ch->eq[i], ch->eq[i] == ch->in ? " IN ?" : "=?");
+        describe_term(str, r, ch->eq[i],
+                      ch->eq[i] == ch->in ? " IN ?"
+                      : r->constraints[ch->eq[i]].op == SQLITE_INDEX_CONSTRAINT_ISNULL
+                          ? " IS NULL"
+                          : "=?");
     if (ch->lower >= 0)
         describe_term(str, r, ch->lower,
                       p->idx_num & SVT_PLAN_LOWER_STRICT ? ">?" : ">=?");

@@ -10,7 +10,8 @@
  *             0 NULL   1..6 integer of 1, 2, 3, 4, 6, 8 bytes, big endian, two's
  *             complement   7 real, 8 bytes big endian IEEE   8 integer 0   9 integer 1
  *             10 in the key   11 in the key, as a real   12..15 reserved
- *             16 + 2n blob of n bytes   17 + 2n text of n bytes
+ *             16 + 2n blob of n bytes   17 + 2n text of n bytes, in the database's
+ *             encoding
  *   bytes   per column, in order
  *
  * A key column is stored as 10 or 11 where decoding the key gives back exactly the

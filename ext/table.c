@@ -442,7 +442,7 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     return rc;
 }
 
-/* Of keys and rows: 1, and the encoding of their texts. */
+/* The key and value format of a tree: 1, 2 for UTF-16le, 3 for UTF-16be. */
 static uint32_t text_format(const struct svt_schema *s)
 {
     return 1 + (uint32_t)s->encoding;
@@ -554,6 +554,10 @@ int svt_table_want_writing(struct svt_table *t)
     if (svt_access_is_read_only(t->conn->db, t->schema_name))
         return svt_fail(&t->base.zErrMsg, SQLITE_READONLY,
                         "%s: the database is open for reading only", t->who);
+    if (svt_access_is_query_only(t->conn->db))
+        return svt_fail(&t->base.zErrMsg, SQLITE_READONLY,
+                        "%s: the connection only reads since PRAGMA query_only",
+                        t->who);
     return svt_table_fail(t, svt_handles_write(t->ks->store, &err), &err);
 }
 

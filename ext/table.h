@@ -39,7 +39,8 @@ struct svt_conn {
     uint64_t epoch; /* changes whenever this connection may have changed a marker */
     bool encoding_known;
     enum svt_encoding encoding; /* of all its databases */
-    bool connecting; /* svt_table_connect is preparing: planning opens nothing */
+    bool connecting;       /* svt_table_connect is preparing: planning opens nothing */
+    bool like_skips_blobs; /* SQLite's LIKE never matches a blob */
 };
 
 /* A view that cursors of one connection share; at rest when it has no users.  A newer

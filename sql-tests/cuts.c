@@ -18,7 +18,8 @@
  *   - on both sides: all tables are as of one and the same transaction;
  *   - where a store may be behind, SQLite's log was told so, and nowhere else;
  *   - nothing by half, PRAGMA integrity_check and seerdb('s1', 'verify') pass;
- *   - and writing goes on.
+ *   - and writing goes on;
+ *   - who only reads saw the same before, and changed nothing in the stores.
  *
  * Now and then just the process dies: then nothing that was acknowledged is missing.
  *
@@ -40,6 +41,9 @@
 #define _DEFAULT_SOURCE
 #include "cuts_check.h"
 
+#include "os/faultfs.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -481,6 +485,53 @@ static enum outcome live(struct rig *g)
     return STOPPED;
 }
 
+/* Whoever may only read sees it as it is, and changes nothing in the stores.  False:
+ * SQLite itself lets nobody read before a journal is rolled back, or its log recovered.
+ */
+static bool look(struct rig *g, struct state *seen)
+{
+    char *why = NULL;
+    sdb_faultfs_arm(g->fault, &(struct sdb_fault){
+                                  .ops = SDB_FAULT_CHANGE,
+                                  .match = g->setup.shared_store ? "/d/s/" : "-seerdb/",
+                                  .times = UINT64_MAX,
+                                  .error = EROFS});
+    sdb_faultfs_set_read_only(g->fault, true); /* a cut may take a LOCK away */
+    g->read_only = true;
+    int rc = open_conn(g, 0);
+    if (rc == SQLITE_OK)
+        rc = read_state(g, 0, seen, &why);
+    int kind = rc & 0xff;
+    if (rc != SQLITE_OK && kind != SQLITE_READONLY && kind != SQLITE_CANTOPEN)
+        (void)wrong(g, BROKEN, "reading only: %d %s", rc, why != NULL ? why : "");
+    if (close_conns(g) == DONE && sdb_faultfs_seen(g->fault) > 0)
+        (void)wrong(g, BROKEN, "reading only, %d changes to a store",
+                    (int)sdb_faultfs_seen(g->fault));
+    g->read_only = false;
+    sdb_faultfs_set_read_only(g->fault, false);
+    sdb_faultfs_arm(g->fault, &(struct sdb_fault){0});
+    sqlite3_free(why);
+    return rc == SQLITE_OK && g->verdict == FINE;
+}
+
+static enum outcome compare(struct rig *g, const struct state *before)
+{
+    struct state now;
+    char *why = NULL;
+    int rc = read_state(g, 0, &now, &why);
+    g->seen.looks++;
+    for (int db = 0; rc == SQLITE_OK && db < g->setup.ndbs; db++)
+        for (int part = 0; part < PARTS; part++)
+            if (!part_equal(before, &now, db, (enum part)part))
+                (void)wrong(g, BROKEN,
+                            "database %d, part %d: who only read saw other rows", db,
+                            part);
+    if (rc != SQLITE_OK)
+        (void)wrong(g, BROKEN, "reading: %d %s", rc, why != NULL ? why : "");
+    sqlite3_free(why);
+    return g->verdict == FINE ? DONE : WRONG;
+}
+
 /* Open everything again; sometimes the power goes in the middle of that. */
 static enum outcome recover(struct rig *g, bool was_cut)
 {
@@ -502,10 +553,14 @@ static enum outcome recover(struct rig *g, bool was_cut)
     }
     if (!was_cut)
         memcpy(g->certain, g->acked, sizeof g->certain);
-    int rc = open_conns(g);
-    if (rc != SQLITE_OK)
+    struct state before;
+    bool looked = below(&g->r, 2) == 0 && look(g, &before);
+    int rc = g->verdict == FINE ? open_conns(g) : SQLITE_OK;
+    if (rc != SQLITE_OK || g->verdict != FINE)
         return wrong(g, BROKEN, "opening answers %d: %s", rc,
                      sqlite3_errmsg(g->conns[g->conns[1] != NULL]));
+    if (looked && compare(g, &before) == WRONG)
+        return WRONG;
     enum outcome outcome = check(g);
     if (!was_cut)
         settle(g); /* what was seen is where the next history begins */
@@ -596,13 +651,14 @@ static bool run_mode(enum mode mode, const struct order *o)
         seen.asides += g->seen.asides;
         seen.compactions += g->seen.compactions;
         seen.spills += g->seen.spills;
+        seen.looks += g->seen.looks;
         disk++;
         if (outcome == WRONG && done == 0)
             break; /* it did not come to the seed that was asked for */
     }
     bool ok = g != NULL && bad == 0;
-    bool idle = done >= MEANINGFUL &&
-                (seen.rotations == 0 || seen.flushes == 0 || seen.spills == 0);
+    bool idle = done >= MEANINGFUL && (seen.rotations == 0 || seen.flushes == 0 ||
+                                       seen.spills == 0 || seen.looks == 0);
     free(g);
     printf("%s %d - %s: %llu %s", ok && !idle ? "ok" : "not ok", (int)mode + 1,
            mode_names[mode], (unsigned long long)done,
@@ -618,13 +674,14 @@ static bool run_mode(enum mode mode, const struct order *o)
         printf(", %llu left the store behind", (unsigned long long)behind);
     if (idle)
         printf(": the logs never rotated, or nothing was flushed in the background or "
-               "spilled");
+               "spilled, or no disk was read only");
     printf(
         "\n# %.0f/s; the logs rotated %llu times, %llu flushes in the background, %llu "
-        "side files, %llu compactions, %llu spilled tables\n",
+        "side files, %llu compactions, %llu spilled tables, %llu disks read only\n",
         (double)done / (now() - start), (unsigned long long)seen.rotations,
         (unsigned long long)seen.flushes, (unsigned long long)seen.asides,
-        (unsigned long long)seen.compactions, (unsigned long long)seen.spills);
+        (unsigned long long)seen.compactions, (unsigned long long)seen.spills,
+        (unsigned long long)seen.looks);
     fflush(stdout);
     return ok && !idle;
 }

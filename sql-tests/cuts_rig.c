@@ -157,7 +157,8 @@ uint64_t flushes_of(const struct rig *g)
 static void wait_for_jobs(seerdb *db) NO_TSA
 {
     sdb_lock_db(&db->lock);
-    while (db->jobs != NULL && !sdb_job_all_busy(db) && db->bg_err.code == 0 &&
+    while (db->jobs != NULL && !seerdb_is_read_only(db) && !sdb_job_all_busy(db) &&
+           db->bg_err.code == 0 &&
            (db->job_err.code == 0 || db->job_err.code == SEERDB_BUSY))
         sdb_cond_wait(&db->progress, &db->lock);
     sdb_unlock_db(&db->lock);
@@ -255,8 +256,9 @@ int open_conn(struct rig *g, int c)
     static const char *const paths[DBS] = {"/d/a.db", "/d/b.db"};
     const struct setup *s = &g->setup;
     int own = s->ndbs == 1 ? 0 : c;
-    int rc = sqlite3_open_v2(paths[own], &g->conns[c],
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "disk");
+    int flags = g->read_only ? SQLITE_OPEN_READONLY
+                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int rc = sqlite3_open_v2(paths[own], &g->conns[c], flags, "disk");
     if (rc == SQLITE_OK)
         rc = sqlite3_seerdb_init(g->conns[c], NULL, NULL);
     sqlite3_extended_result_codes(g->conns[c], 1);

@@ -44,6 +44,8 @@ struct seen {
     uint64_t flushes;   /* that nobody had asked for */
     uint64_t asides;    /* side files */
     uint64_t compactions, spills;
+    uint64_t looks; /* at disks that were only read first: not theirs, but counted here
+                     */
 };
 
 enum verdict {
@@ -64,6 +66,7 @@ struct rig {
     struct disk_vfs *vfs;
     sqlite3 *conns[CONNS];
     char options[64]; /* of CREATE VIRTUAL TABLE */
+    bool read_only;   /* how conns are opened */
 
     _Atomic int64_t countdown; /* writes and syncs until the power goes; <= 0: never */
     _Atomic bool off;

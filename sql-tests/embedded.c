@@ -11,10 +11,14 @@
  * opening one directory is its LOCK.  The second is told so, and can have the store
  * when the first has closed it.  Speaks TAP. */
 #define _XOPEN_SOURCE 700
+#define SQLITE_CORE   1 /* a program calls SQLite directly */
 #include "seerdb.h"
 #include "seerdb_sqlite.h"
 
-#include <sqlite3.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sqlite3ext.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +28,11 @@
 static char dir[] = "/tmp/seerdb-embedded-XXXXXX";
 static int ntests, nfailed;
 static bool good; /* so far in this test */
+
+/* SQLite's allocator, and who uses it. */
+static sqlite3_mem_methods real_mem;
+static pthread_t program; /* its only thread but for the engine's */
+static atomic_long from_here, from_others;
 
 /* A second thing of this name links only if the library keeps its own to itself. */
 int write_index(void);
@@ -109,9 +118,9 @@ static void compile_in(bool on)
 {
     void (*entry)(void) = (void (*)(void))sqlite3_seerdb_init;
     if (on)
-        good = good && sqlite3_auto_extension(entry) == SQLITE_OK;
+        good = sqlite3_auto_extension(entry) == SQLITE_OK && good;
     else
-        good = good && sqlite3_cancel_auto_extension(entry) == 1;
+        good = sqlite3_cancel_auto_extension(entry) == 1 && good;
 }
 
 static void every_connection_of_the_program_has_it(void)
@@ -215,6 +224,118 @@ static void copies_take_turns(const char *first, const char *second, const char 
     ok(what);
 }
 
+/* What SQLite offers to extensions. */
+static const sqlite3_api_routines *offered;
+
+static int note_offer(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    (void)db;
+    (void)message;
+    offered = api;
+    return SQLITE_OK;
+}
+
+typedef int entry_point(sqlite3 *db, char **message, const sqlite3_api_routines *api);
+
+/* The functions that the library calls are one SQLite's.  Another SQLite in the
+ * process, such as one that a package has linked in, has another table of them. */
+static void one_copy_serves_one_sqlite(const char *extension)
+{
+    char *message = NULL;
+    good = sqlite3_auto_extension((void (*)(void))note_offer) == SQLITE_OK && good;
+    sqlite3 *db = open_database("app.db", extension);
+    sqlite3_reset_auto_extension();
+    sqlite3_api_routines another = *offered;
+    void *library = dlopen(extension, RTLD_NOW);
+    entry_point *entry = NULL;
+    if (library != NULL)
+        *(void **)&entry = dlsym(library, "sqlite3_extension_init");
+    if (entry == NULL || entry(db, &message, &another) != SQLITE_ERROR ||
+        message == NULL || strstr(message, "another copy of SQLite") == NULL) {
+        printf("# %s\n", message != NULL ? message : "no message");
+        good = false;
+    }
+    sqlite3_free(message);
+    good = good && entry(db, NULL, &another) == SQLITE_ERROR &&
+           entry(db, NULL, NULL) == SQLITE_ERROR &&
+           entry(db, NULL, offered) == SQLITE_OK_LOAD_PERMANENTLY;
+    expect(db, "SELECT count(*) FROM t", "2");
+    close_database(db);
+    if (library != NULL)
+        dlclose(library);
+    ok("a copy that serves one SQLite refuses another");
+}
+
+static void note_thread(void)
+{
+    atomic_fetch_add(pthread_equal(pthread_self(), program) ? &from_here : &from_others,
+                     1);
+}
+
+static void *noted_malloc(int n)
+{
+    note_thread();
+    return real_mem.xMalloc(n);
+}
+
+static void noted_free(void *p)
+{
+    note_thread();
+    real_mem.xFree(p);
+}
+
+static void *noted_realloc(void *p, int n)
+{
+    note_thread();
+    return real_mem.xRealloc(p, n);
+}
+
+/* Before anything else: SQLite's memory is watched, and it may be single-threaded. */
+static void watch_memory(void)
+{
+    program = pthread_self();
+    good = sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_mem) == SQLITE_OK;
+    sqlite3_mem_methods m = real_mem;
+    m.xMalloc = noted_malloc;
+    m.xFree = noted_free;
+    m.xRealloc = noted_realloc;
+    good = good && sqlite3_config(SQLITE_CONFIG_MALLOC, &m) == SQLITE_OK &&
+           (sqlite3_threadsafe() == 0 ||
+            sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
+}
+
+static void threads_leave_sqlite_alone(void)
+{
+    compile_in(true);
+    sqlite3 *db = open_database("threads.db", NULL);
+    expect(db,
+           "CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v,"
+           " memory_limit = '1MB')",
+           "");
+    for (int i = 0; i < 40; i++) {
+        expect(db,
+               "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+               "INSERT INTO t SELECT NULL, hex(randomblob(100)) FROM n",
+               "");
+        expect(db, "DELETE FROM t WHERE k % 5 = 0", "");
+    }
+    expect(db, "SELECT seerdb('t', 'compact')",
+           "compacted main.t: its rows are in one sorted run");
+    expect(db, "SELECT count(*) FROM t", "32000");
+    expect(db,
+           "SELECT count(*) > 5, sum(event = 'flush') > 2 FROM seerdb_events('t') "
+           "WHERE event IN ('flush', 'compaction')",
+           "1|1");
+    close_database(db);
+    compile_in(false);
+    if (from_others != 0 || from_here == 0) {
+        printf("# %ld calls from the program, %ld from the engine's threads\n",
+               from_here, from_others);
+        good = false;
+    }
+    ok("the engine's threads never call SQLite, which need not know threads at all");
+}
+
 static void both_interfaces_share_one_engine(void)
 {
     char path[200];
@@ -246,7 +367,8 @@ int main(int argc, char **argv)
         perror(dir);
         return 2;
     }
-    good = write_index() == 1;
+    watch_memory();
+    good = good && write_index() == 1;
     every_connection_of_the_program_has_it();
     one_connection_keeps_the_copy_that_it_has(argv[1]);
     copies_take_turns(NULL, argv[1],
@@ -254,6 +376,8 @@ int main(int argc, char **argv)
     copies_take_turns(argv[1], argv[2], "of two loaded copies the second is told so");
     copies_take_turns(argv[2], argv[1], "whichever is the second");
     both_interfaces_share_one_engine();
+    one_copy_serves_one_sqlite(argv[1]);
+    threads_leave_sqlite_alone();
     printf("1..%d\n", ntests);
     snprintf(command, sizeof command, "rm -r %s", dir);
     if (system(command) != 0)

@@ -135,7 +135,7 @@ int sdb_hold_shared(seerdb *db, seerdb_err *err)
     int rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_OTHER, &db->lock_file, &why);
     if (rc == SEERDB_CANTOPEN) {
         rc = safe ? 0
-                  : sdb_fail(err, SEERDB_CANTOPEN,
+                  : sdb_fail(err, SEERDB_READONLY,
                              "%s has no file LOCK to keep writers away from what is "
                              "being read: open it for writing once, or make an empty "
                              "one",

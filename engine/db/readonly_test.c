@@ -4,7 +4,11 @@
  * not see one operation that changes anything. */
 #include "testing.h"
 
+#include "os/clock.h"
+#include "os/thread.h"
+
 #include <errno.h>
+#include <stdatomic.h>
 
 /* From here on every change is counted, and fails. */
 static void forbid_changes(struct bed *b)
@@ -256,7 +260,7 @@ static void without_a_lock_only_a_read_only_medium_is_read(void **state)
     bed_close(&b);
     test_ok(sdb_fs_remove(b.mem, "store/LOCK", &err), &err);
     forbid_changes(&b);
-    fails_saying(open_to_read(&b, &db, &err), SEERDB_CANTOPEN, "has no file LOCK",
+    fails_saying(open_to_read(&b, &db, &err), SEERDB_READONLY, "has no file LOCK",
                  &err);
     sdb_faultfs_set_read_only(b.fs, true);
     db = reader_of(&b);
@@ -359,6 +363,38 @@ static void a_reader_whose_store_was_written_meanwhile_is_of_no_use(void **state
     bed_fini(&b);
 }
 
+static void a_reader_whose_store_a_writer_has_taken_is_of_no_use(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    (void)state;
+    fill_store(&b);
+    bed_close(&b);
+    seerdb *db = reader_of(&b);
+    test_ok(sdb_fs_remove(b.mem, "store/LOCK", &err), &err); /* as above */
+    bed_open_ok(&b);
+    test_fails(seerdb_make_writable(db, &err), SEERDB_CANTOPEN, &err);
+    seerdb_tree *t = open_tree(db, 1);
+    seerdb_view *v = NULL;
+    test_fails(seerdb_view_open(t, &v, &err), SEERDB_CANTOPEN, &err);
+    seerdb_tree_close(t);
+    close_db(db);
+    expect_filled(b.db);
+    bed_fini(&b);
+}
+
+/* A log file that was made and never written. */
+static void leave_a_log(struct bed *b)
+{
+    seerdb_err err = {0};
+    struct sdb_file *f = NULL;
+    test_ok(
+        sdb_fs_open(b->mem, "store/000900.log", SDB_CREATE, SDB_FOR_OTHER, &f, &err),
+        &err);
+    test_ok(sdb_file_allocate(f, 4096, &err), &err);
+    sdb_file_close(f);
+}
+
 /* Whatever fails on the way, reading goes on, and the next try succeeds, unless the
  * manifest failed half-way. */
 static void a_change_that_fails_anywhere_leaves_a_reader(void **state)
@@ -369,6 +405,7 @@ static void a_change_that_fails_anywhere_leaves_a_reader(void **state)
         seerdb_err err = {0};
         fill_store(&b);
         bed_crash(&b);
+        leave_a_log(&b);
         seerdb *db = reader_of(&b);
         if (memory == 0)
             fault(&b, (struct sdb_fault){.ops = SDB_FAULT_ALL,
@@ -392,6 +429,7 @@ static void a_change_that_fails_anywhere_leaves_a_reader(void **state)
             seerdb_tree *t = open_tree(db, 1);
             write_words(t, "e=6");
             seerdb_tree_close(t);
+            assert_false(sdb_fs_stat(b.mem, "store/000900.log", NULL, NULL, &err) == 0);
         }
         close_db(db);
         bed_open_ok(&b);
@@ -404,6 +442,76 @@ static void a_change_that_fails_anywhere_leaves_a_reader(void **state)
             memory++;
             n = -1;
         }
+    }
+}
+
+struct reading {
+    seerdb *db;
+    _Atomic bool stop;
+    _Atomic unsigned reads;
+};
+
+static void *read_on(void *arg)
+{
+    struct reading *r = arg;
+    seerdb_tree *t = open_tree(r->db, 1);
+    while (!atomic_load(&r->stop)) {
+        expect_key(t, "b", "4");
+        seerdb_view *v = new_view(t);
+        seerdb_value got = {0};
+        seerdb_err err = {0};
+        assert_true(seerdb_get(v, NULL, 0, test_slice("e"), &got, &err) >= 0);
+        seerdb_pin_unref(got.pin);
+        seerdb_view_close(v);
+        (void)stat_of(r->db, t, "log_bytes");
+        (void)seerdb_is_read_only(r->db);
+        atomic_fetch_add(&r->reads, 1);
+    }
+    seerdb_tree_close(t);
+    return NULL;
+}
+
+static void *make_writable(void *arg)
+{
+    struct reading *r = arg;
+    seerdb_err err = {0};
+    test_ok(seerdb_make_writable(r->db, &err), &err);
+    return NULL;
+}
+
+/* Several threads want to write at once, while others read. */
+static void threads_read_on_while_it_changes(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 10; round++) {
+        struct bed b;
+        struct sdb_thread readers[2] = {{0}}, writers[2] = {{0}};
+        seerdb_err err = {0};
+        fill_store(&b);
+        bed_crash(&b);
+        struct reading r = {.db = reader_of(&b)};
+        for (int i = 0; i < 2; i++)
+            test_ok(sdb_thread_start(&readers[i], "reader", read_on, &r, &err), &err);
+        while (atomic_load(&r.reads) < 10)
+            sdb_clock_sleep_us(100);
+        for (int i = 0; i < 2; i++)
+            test_ok(sdb_thread_start(&writers[i], "writer", make_writable, &r, &err),
+                    &err);
+        for (int i = 0; i < 2; i++)
+            sdb_thread_join(&writers[i]);
+        seerdb_tree *t = open_tree(r.db, 1);
+        write_words(t, "e=6");
+        flush(r.db);
+        unsigned reads = atomic_load(&r.reads);
+        while (atomic_load(&r.reads) < reads + 10)
+            sdb_clock_sleep_us(100);
+        atomic_store(&r.stop, true);
+        for (int i = 0; i < 2; i++)
+            sdb_thread_join(&readers[i]);
+        expect(t, "a=1 b=4 d=5 e=6");
+        seerdb_tree_close(t);
+        close_db(r.db);
+        bed_fini(&b);
     }
 }
 
@@ -461,7 +569,9 @@ int main(void)
         cmocka_unit_test(a_reader_becomes_a_writer_and_its_views_stay),
         cmocka_unit_test(a_reader_beside_others_stays_one),
         cmocka_unit_test(a_reader_whose_store_was_written_meanwhile_is_of_no_use),
+        cmocka_unit_test(a_reader_whose_store_a_writer_has_taken_is_of_no_use),
         cmocka_unit_test(a_change_that_fails_anywhere_leaves_a_reader),
+        cmocka_unit_test(threads_read_on_while_it_changes),
         cmocka_unit_test(
             a_log_larger_than_the_memory_is_read_and_flushed_once_it_may_be),
     };

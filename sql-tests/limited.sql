@@ -1,0 +1,33 @@
+-- UPDATE and DELETE with ORDER BY and LIMIT, where SQLite was built with them.
+-- require: $SQLITE3 :memory: "SELECT sqlite_compileoption_used('ENABLE_UPDATE_DELETE_LIMIT')" | grep -q 1
+CREATE VIRTUAL TABLE i USING seerdb(id INTEGER PRIMARY KEY, v);
+CREATE VIRTUAL TABLE k USING seerdb(k TEXT PRIMARY KEY, v);
+CREATE VIRTUAL TABLE c USING seerdb(a INTEGER, b TEXT, v, PRIMARY KEY (a, b DESC));
+CREATE VIRTUAL TABLE h USING seerdb(v);
+INSERT INTO i SELECT value, value % 3 FROM generate_series(1, 9);
+INSERT INTO k SELECT 'k' || value, value % 3 FROM generate_series(1, 9);
+INSERT INTO c SELECT value / 4, 'b' || value, value % 3 FROM generate_series(1, 9);
+INSERT INTO h SELECT value % 3 FROM generate_series(1, 9);
+UPDATE i SET v = 'x' ORDER BY id DESC LIMIT 2;
+SELECT changes(), group_concat(id) FROM i WHERE v = 'x';
+UPDATE i SET v = 'y' WHERE v = 1 ORDER BY id LIMIT 1 OFFSET 1;
+SELECT changes(), group_concat(id) FROM i WHERE v = 'y';
+DELETE FROM i WHERE v IN (1, 2) LIMIT 3;
+SELECT changes(), count(*) FROM i;
+UPDATE k SET k = k || '!', v = 'x' WHERE v = 2 ORDER BY k DESC LIMIT 2;
+SELECT changes(), group_concat(k) FROM k WHERE v = 'x';
+DELETE FROM k ORDER BY v, k LIMIT 4;
+SELECT changes(), group_concat(k) FROM k;
+UPDATE c SET v = 'x' ORDER BY a DESC, b LIMIT 3;
+SELECT changes(), group_concat(b) FROM (SELECT * FROM c ORDER BY a, b) WHERE v = 'x';
+UPDATE c SET b = b || '!' WHERE a = 1 ORDER BY b LIMIT 2;
+SELECT changes(), group_concat(a || b) FROM c;
+DELETE FROM c WHERE a < 2 ORDER BY a, b DESC LIMIT 1 OFFSET 3;
+SELECT changes(), group_concat(a || b) FROM c;
+DELETE FROM h ORDER BY v DESC, rowid LIMIT 4;
+SELECT changes(), group_concat(rowid || ':' || v) FROM h;
+BEGIN;
+DELETE FROM c ORDER BY v LIMIT 5;
+UPDATE h SET v = 'all' LIMIT -1;
+ROLLBACK;
+SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM h WHERE v = 'all');
