@@ -477,12 +477,14 @@ static void result(struct svt_cursor *c, sqlite3_context *ctx,
 
 static int fail_column(const struct svt_cursor *c, int i)
 {
+    const struct svt_schema *s = &c->table->schema;
     if (c->row.scratch.failed)
         return SQLITE_NOMEM;
     return svt_fail(&c->table->base.zErrMsg, SQLITE_CORRUPT_VTAB,
-                    "%s: column %d of a row in %s is malformed (key of %d bytes, "
+                    "%s: column \"%s\" of a row in %s is malformed (key of %d bytes, "
                     "value of %d)",
-                    c->table->who, i, c->table->ks->store->dir, (int)c->row.key.size,
+                    c->table->who, i < s->ncolumns ? s->columns[i].name : "_key",
+                    c->table->ks->store->dir, (int)c->row.key.size,
                     (int)c->row.value.size);
 }
 

@@ -80,6 +80,34 @@ static void columns_describe_themselves(void **state)
     test_close(db);
 }
 
+/* Where the directory belongs is known for SQLite's own files alone. */
+static void another_vfs_needs_a_path(void **state)
+{
+    sqlite3_vfs other = *sqlite3_vfs_find(NULL);
+    char file[192], sql[320], *message = NULL;
+    sqlite3 *db = NULL;
+    (void)state;
+    other.zName = "other";
+    other.pNext = NULL;
+    assert_int_equal(sqlite3_vfs_register(&other, 0), SQLITE_OK);
+    snprintf(file, sizeof file, "%s/vfs.db", test_dir);
+    assert_int_equal(
+        sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "other"),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_seerdb_init(db, &message, NULL), SQLITE_OK);
+    test_expect(db, "CREATE VIRTUAL TABLE t USING seerdb(k)",
+                "error 1: main.t: the database main is reached through the VFS other, "
+                "so seerdb cannot tell where its own directory belongs: give "
+                "path='...'");
+    snprintf(sql, sizeof sql,
+             "CREATE VIRTUAL TABLE t USING seerdb(k, path = '%s/vfs-store'); INSERT "
+             "INTO t VALUES (1); SELECT k FROM t",
+             test_dir);
+    test_expect(db, sql, "1");
+    test_close(db);
+    assert_int_equal(sqlite3_vfs_unregister(&other), SQLITE_OK);
+}
+
 /* ---- authorizers ----------------------------------------------------------- */
 
 struct rule {
@@ -186,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_blob_cannot_be_opened),
         cmocka_unit_test(the_update_hook_hears_nothing),
         cmocka_unit_test(columns_describe_themselves),
+        cmocka_unit_test(another_vfs_needs_a_path),
         cmocka_unit_test(what_an_authorizer_forbids_fails_with_a_sentence),
         cmocka_unit_test(without_pragmas_writes_go_on),
     };

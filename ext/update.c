@@ -153,8 +153,8 @@ static int read_old_column(struct svt_table *t, struct svt_write *w, int i)
         return rc;
     if (!svt_reader_column(&w->reader, i, &w->values[i]))
         return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
-                        "%s: column %d of a row in %s is malformed", t->who, i,
-                        t->ks->store->dir);
+                        "%s: column \"%s\" of a row in %s is malformed", t->who,
+                        t->schema.columns[i].name, t->ks->store->dir);
     return SQLITE_OK;
 }
 

@@ -316,6 +316,41 @@ static void insert_replace_puts_blindly(void **state)
     test_close(db);
 }
 
+/* How often the statement looks up a row. */
+static int lookups(sqlite3 *db, const char *sql)
+{
+    double before = test_stat(db, "t", "gets") + test_stat(db, "t", "iterators");
+    test_expect(db, sql, "");
+    return (int)(test_stat(db, "t", "gets") + test_stat(db, "t", "iterators") - before);
+}
+
+static void writes_that_need_not_know_the_old_row_do_not_read_it(void **state)
+{
+    static const char *const declarations[] = {
+        "k PRIMARY KEY, v", "k INTEGER PRIMARY KEY, v", "k INT, v, PRIMARY KEY(k, v)"};
+    (void)state;
+    for (size_t i = 0; i < sizeof declarations / sizeof declarations[0]; i++) {
+        for (int blind = 0; blind < 2; blind++) {
+            sqlite3 *db = test_open(NULL);
+            char *sql =
+                sqlite3_mprintf("CREATE VIRTUAL TABLE t USING seerdb(%s, insert = %s);"
+                                "INSERT INTO t VALUES(1, 1), (2, 2), (3, 3)",
+                                declarations[i], blind ? "replace" : "check");
+            test_expect(db, sql, "");
+            sqlite3_free(sql);
+            int plain = lookups(db, "INSERT INTO t VALUES(11, 1), (12, 2), (13, 3)");
+            assert_int_equal(plain, blind ? 0 : 3);
+            assert_int_equal(lookups(db, "INSERT OR REPLACE INTO t VALUES(1, 1), (21, "
+                                         "2), (3, 3); REPLACE INTO t VALUES(2, 2)"),
+                             0);
+            assert_int_equal(lookups(db, "INSERT OR IGNORE INTO t VALUES(1, 1), (31, "
+                                         "1)"),
+                             2);
+            test_close(db);
+        }
+    }
+}
+
 static void large_columns_stay_where_an_update_does_not_touch_them(void **state)
 {
     (void)state;
@@ -432,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_wrong_type_is_not_ignored),
         cmocka_unit_test(a_hidden_key_cannot_be_given),
         cmocka_unit_test(insert_replace_puts_blindly),
+        cmocka_unit_test(writes_that_need_not_know_the_old_row_do_not_read_it),
         cmocka_unit_test(large_columns_stay_where_an_update_does_not_touch_them),
         cmocka_unit_test(what_is_too_big_is_refused_with_its_size),
         cmocka_unit_test(values_keep_type_and_bits),

@@ -37,6 +37,21 @@ UPDATE t SET v = s.new FROM s WHERE s.old = t.k AND t.k = 1;
 SELECT changes(), (SELECT v FROM t WHERE k = 1);
 UPDATE o SET v = s.new FROM s WHERE s.old = o.k AND o.k = 1;
 SELECT changes();
+-- differs: what a statement sees of its own triggers' writes to a table that it reads
+DELETE FROM t; DELETE FROM o;
+INSERT INTO t VALUES (1, 'a'), (2, 'b');
+INSERT INTO o SELECT * FROM t;
+PRAGMA recursive_triggers = on;
+CREATE TABLE log(k PRIMARY KEY, v);
+INSERT INTO log VALUES (1, 0), (2, 0), (3, 0), (4, 0);
+CREATE TRIGGER log_t AFTER DELETE ON log BEGIN INSERT OR REPLACE INTO t VALUES (old.k + 1, 'new'); INSERT OR REPLACE INTO o VALUES (old.k + 1, 'new'); END;
+BEGIN;
+INSERT OR REPLACE INTO log SELECT k, 'new' FROM t;
+SELECT group_concat(k) FROM log WHERE v = 'new';
+ROLLBACK;
+INSERT OR REPLACE INTO log SELECT k, 'new' FROM o;
+SELECT group_concat(k) FROM log WHERE v = 'new';
+PRAGMA recursive_triggers = off;
 -- differs: after the largest rowid
 CREATE VIRTUAL TABLE big USING seerdb(k INTEGER PRIMARY KEY, v);
 CREATE TABLE obig(k INTEGER PRIMARY KEY, v);

@@ -138,3 +138,31 @@ DROP TABLE t_seerdb;
 CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v);
 SELECT * FROM t;
 PRAGMA integrity_check;
+-- A schema that points its table at another directory: nothing is made there and nothing removed.
+INSERT INTO t VALUES (0, 'zero');
+INSERT INTO t VALUES (1, 'one');
+-- sh: mkdir victim; echo precious > victim/file; mkdir empty
+PRAGMA writable_schema = on;
+UPDATE sqlite_schema SET sql = 'CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v, path = ''victim'')' WHERE name = 't';
+-- reopen
+SELECT * FROM t;
+INSERT INTO t VALUES (2, 'two');
+SELECT seerdb('t', 'flush');
+PRAGMA writable_schema = on;
+UPDATE sqlite_schema SET sql = 'CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v, path = ''empty'')' WHERE name = 't';
+-- reopen
+SELECT * FROM t;
+INSERT INTO t VALUES (2, 'two');
+PRAGMA writable_schema = on;
+UPDATE sqlite_schema SET sql = 'CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v, path = ''absent'')' WHERE name = 't';
+-- reopen
+SELECT * FROM t;
+DROP TABLE t;
+-- sh: ls -A victim empty; test -e absent || echo no absent; test -f "$STORE"/CURRENT && echo the store stays
+-- A directory that holds something else becomes no store.
+-- sh: echo x > plainfile
+CREATE VIRTUAL TABLE a USING seerdb(k, path = 'victim');
+CREATE VIRTUAL TABLE a USING seerdb(k, path = 'plainfile');
+CREATE VIRTUAL TABLE a USING seerdb(k, path = 'no/such/parent');
+CREATE VIRTUAL TABLE a USING seerdb(k, path = 'empty');
+-- sh: ls -A victim; test -f empty/CURRENT && echo a store
