@@ -51,7 +51,7 @@ BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_benc
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts embedded)
 
 .PHONY: all loadable static static-ext deps dev-deps demo test unit sql asan tsan locks layers sizes format \
-  check-format bench bench-micro fuzz soak battery test-versions test-bindings bindings-deps install clean help
+  check-format bench bench-micro fuzz soak battery mutants test-versions test-bindings bindings-deps install clean help
 all: loadable static static-ext ## build the extension and the libraries
 
 loadable: seerdb.so ## build seerdb.so, the loadable extension
@@ -184,6 +184,7 @@ sql: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGR
 	$(call tap,sql-scripts,$(SQL_ENV) sql-tests/run)
 	$(call tap,sql-differential,$(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS))
 	$(call tap,sql-battery,$(BUILD)/sql-tests/battery --extension $(EXTENSION) --seeds 1-40 --queries 200)
+	$(call tap,sql-minimiser,sql-tests/minimiser $(BUILD)/sql-tests/differential)
 	$(call tap,sql-million,$(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS))
 	$(call tap,sql-embedded,$(BUILD)/sql-tests/embedded $(EXTENSION) $(abspath $(BUILD)/copy-of-seerdb.so))
 	$(call tap,sql-names,sql-tests/names $(BUILD))
@@ -327,6 +328,10 @@ soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: mi
 	$(BUILD)/sql-tests/cuts --cuts 5000
 	$(SQL_ENV) $(BUILD)/sql-tests/kill 500
 	$(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds 1-2000 --statements 500
+
+MUTANT_SEEDS ?= 100
+mutants: $(BUILD)/seerdb.so $(BUILD)/sql-tests/differential ## put bugs in: the differential test must find each (minutes)
+	sql-tests/mutants -b $(BUILD) -s $(MUTANT_SEEDS)
 
 install: all ## install the extension, the library and its header under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include

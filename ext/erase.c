@@ -61,6 +61,8 @@ static int make_range(struct svt_table *t, struct svt_erase *e, sqlite3_value *l
     bool desc = s->nkey > 0 && s->parts[0].desc;
     enum svt_affinity affinity =
         s->nkey > 0 ? s->columns[s->key[0]].affinity : SVT_AFFINITY_INTEGER;
+    if (affinity > SVT_AFFINITY_NUMERIC) /* a comparison rounds no integer to a real */
+        affinity = SVT_AFFINITY_NUMERIC;
     sqlite3_value *first = desc ? hi : lo, *end = desc ? lo : hi;
     struct svt_value v;
     int rc = SQLITE_OK;

@@ -52,21 +52,18 @@ static bool run_seed(const struct options *o, uint64_t seed, struct tally *tally
     return agreed;
 }
 
-/* Whether seerdb can be in a UTF-16 database: if not, all are UTF-8. */
-static bool can_utf16(const struct options *o)
+/* Whether this seerdb takes the statements. */
+static bool can(const struct options *o, const char *sql)
 {
     sqlite3 *db = NULL;
     if (o->plain)
         return true;
-    bool can = sqlite3_open(":memory:", &db) == SQLITE_OK &&
-               sqlite3_enable_load_extension(db, 1) == SQLITE_OK &&
-               sqlite3_load_extension(db, o->extension, NULL, NULL) == SQLITE_OK &&
-               sqlite3_exec(db,
-                            "PRAGMA encoding = 'UTF-16le';"
-                            "CREATE VIRTUAL TABLE t USING seerdb",
-                            NULL, NULL, NULL) == SQLITE_OK;
+    bool ok = sqlite3_open(":memory:", &db) == SQLITE_OK &&
+              sqlite3_enable_load_extension(db, 1) == SQLITE_OK &&
+              sqlite3_load_extension(db, o->extension, NULL, NULL) == SQLITE_OK &&
+              sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
     sqlite3_close(db);
-    return can;
+    return ok;
 }
 
 static bool parse_seeds(const char *value, struct options *o)
@@ -144,10 +141,13 @@ int main(int argc, char **argv)
     }
     make_directory(&dir);
     o.dir = dir.data;
-    o.utf16 = can_utf16(&o);
+    o.utf16 =
+        can(&o, "PRAGMA encoding = 'UTF-16le'; CREATE VIRTUAL TABLE t USING seerdb");
+    o.strict = can(&o, "CREATE VIRTUAL TABLE t USING seerdb(a INT, strict=1)");
     if (!o.print)
-        printf("1..%llu\n%s", (unsigned long long)(o.last_seed - o.first_seed + 1),
-               o.utf16 ? "" : "# no UTF-16: CREATE refuses it\n");
+        printf("1..%llu\n%s%s", (unsigned long long)(o.last_seed - o.first_seed + 1),
+               o.utf16 ? "" : "# no UTF-16: CREATE refuses it\n",
+               o.strict ? "" : "# no strict tables: CREATE refuses them\n");
     for (uint64_t seed = o.first_seed; agreed && seed <= o.last_seed; seed++) {
         agreed = run_seed(&o, seed, &tally);
         if (o.print)

@@ -12,7 +12,8 @@ struct options {
     uint64_t first_seed, last_seed;
     size_t statements;
     bool minimise, plain, print, stats;
-    bool utf16; /* seerdb can be in such databases */
+    bool utf16;  /* seerdb can be in such databases */
+    bool strict; /* seerdb has strict=1 */
     const char *extension;
     const char *plant[2]; /* --plant: in one side's statements, [0] becomes [1] */
     const char *dir;      /* where databases are made */
@@ -50,7 +51,7 @@ void empty_directory(const char *path, int depth);
 
 /* What a side is told: its text with the marks filled in; the caller's.  ours: seerdb's
  * side. */
-char *step_text(const struct step *step, bool ours);
+char *step_text(const struct options *o, const struct step *step, bool ours);
 
 /* ---- differential_minimise.c */
 /* Make the script short while it ends with the same kind of difference at the same

@@ -362,12 +362,17 @@ static void shrink_step(struct shrinker *m, struct step *step, struct words *w)
     step->check = 0;
     if (check != 0 && !still(m))
         step->check = check;
+    unsigned connection = step->connection;
+    step->connection = 0;
+    if (connection != 0 && !still(m))
+        step->connection = connection;
     try_flag(m, &step->kept, false);
     if (step->nparams > 0)
         inline_parameters(m, step);
+    if (step->silent) /* a command and what it means: not apart */
+        return;
     shrink_text(m, &step->body, w);
-    shrink_text(m, &step->sql, w);
-    shrink_text(m, &step->ours, w);
+    shrink_text(m, step->body != NULL ? &step->ours : &step->sql, w);
 }
 
 void minimise(const struct options *o, struct script *s, struct finding *f)

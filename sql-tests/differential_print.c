@@ -6,8 +6,8 @@
 /* With --plain the script is one for ordinary tables. */
 static void print_step(const struct options *o, const struct step *step)
 {
-    char *text = step->sql != NULL ? step_text(step, !o->plain) : NULL;
-    char *ordinary = step->sql != NULL ? step_text(step, false) : NULL;
+    char *text = step->sql != NULL ? step_text(o, step, !o->plain) : NULL;
+    char *ordinary = step->sql != NULL ? step_text(o, step, false) : NULL;
     if (step->connection == 1)
         printf(".connection 1\n");
     for (unsigned i = 0; i < step->nparams; i++)
@@ -64,6 +64,7 @@ void print_script(const struct options *o, const struct script *s, size_t last)
     bool second = false;
     for (size_t i = 0; i <= last && i < s->nsteps; i++)
         second = second || (s->steps[i].connection == 1 && !s->steps[i].dropped);
+    printf(".mode quote\n"); /* types show */
     print_open(o, s);
     if (second) {
         printf(".connection 1\n");

@@ -43,15 +43,18 @@ struct schema {
     bool key_desc[MAX_KEY];
     unsigned nkey;       /* 0: SHAPE_ROWID */
     bool replaces;       /* insert=replace */
+    bool strict;         /* strict=1: the other is a STRICT table */
     bool view, triggers; /* there are some, see generate_schema.c */
     char *body;          /* owned: the columns and the key */
     char *ours, *theirs; /* owned: both CREATEs, with MARK_BODY */
 };
 
 /* In the text of a statement: the step's body; what a plain INSERT is to an ordinary
- * table where the seerdb table was declared with insert=replace. */
+ * table where the seerdb table was declared with insert=replace; and what makes a table
+ * strict, if this seerdb has that. */
 #define MARK_BODY    '\001'
 #define MARK_REPLACE '\002'
+#define MARK_STRICT  '\003' /* at the end of a CREATE */
 
 enum step_kind {
     STEP_SQL,     /* run on both sides */

@@ -21,6 +21,8 @@ struct gen {
     struct text sql;        /* of it */
     size_t capacity;        /* of script->steps */
     bool limited;           /* the first table gives memory_limit */
+    bool in_or;             /* exception or-collate */
+    bool ordering;          /* the statement will have an ORDER BY */
     bool writing;           /* a condition for rows to change: see add_where */
 };
 
@@ -91,6 +93,8 @@ void add_existing(struct gen *g, int column, unsigned n);
 void add_key_order(const struct schema *s, struct text *out);
 void add_order(struct gen *g, const char *alias);
 void add_condition(struct gen *g, const char *alias);
+void add_key_list(struct gen *g); /* IN, on the first column of the key */
+void add_key_like(struct gen *g);
 void add_where(struct gen *g);
 void add_point(struct gen *g);
 void add_where_in_key_order(struct gen *g);

@@ -60,12 +60,22 @@ void add_simple_select(struct gen *g)
     text_add(&g->sql, "SELECT ");
     add_columns(g);
     text_add(&g->sql, " FROM %s", g->s->name);
-    maybe_where(g, 90, "");
-    if (chance(g, 45)) {
+    g->ordering = chance(g, 45);
+    if (chance(g, 7)) {
+        text_add(&g->sql, " WHERE ");
+        add_key_list(g);
+    } else if (chance(g, 5)) {
+        text_add(&g->sql, " WHERE ");
+        add_key_like(g);
+    } else {
+        maybe_where(g, 90, "");
+    }
+    if (g->ordering) {
         add_order(g, "");
         if (chance(g, 50))
             add_limit(g);
     }
+    g->ordering = false;
 }
 
 /* Sums of reals and the choice among equal values depend on the order: counts do not.
@@ -220,6 +230,8 @@ static void add_compound(struct gen *g)
     const struct schema *s = g->s;
     const struct schema *q = &g->script->tables[below(g, g->script->ntables)];
     const char *op = PICK(g, ops);
+    if (s->shape == SHAPE_IPK) /* exception rowid-collation */
+        op = "UNION ALL";
     bool count = op[5] != ' ';
     text_add(&g->sql, "%sSELECT %s FROM %s", count ? "SELECT count(*) FROM (" : "",
              name_of(s, first_key(s)), s->name);
@@ -324,7 +336,9 @@ static void add_expressions(struct gen *g)
     default:
         text_add(&g->sql, "SELECT * FROM (SELECT %s AS k, %s AS o FROM %s", key, other,
                  s->name);
+        g->ordering = true;
         maybe_where(g, 50, "");
+        g->ordering = false;
         add_order(g, "");
         add_limit(g);
         g->step.ordered = false;

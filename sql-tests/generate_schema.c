@@ -8,8 +8,8 @@ enum affinity affinity_of(const char *type)
         return AFFINITY_NUMERIC;
     if (strstr(type, "CHAR") != NULL || strstr(type, "TEXT") != NULL)
         return AFFINITY_TEXT;
-    if (type[0] == '\0' || strstr(type, "BLOB") != NULL)
-        return AFFINITY_BLOB;
+    if (type[0] == '\0' || strstr(type, "BLOB") != NULL || strcmp(type, "ANY") == 0)
+        return AFFINITY_BLOB; /* ANY: only in strict tables */
     return AFFINITY_NUMERIC;
 }
 
@@ -31,7 +31,8 @@ static const char *const types[] = {"INT",
                                     "CHAR(3)",
                                     "DECIMAL(10,2)",
                                     "DOUBLE PRECISION"};
-static const char *const collations[] = {"", "", "", "", "NOCASE", "RTRIM", "BINARY"};
+static const char *const collations[] = {"",       "",      "",      "BINARY",
+                                         "NOCASE", "RTRIM", "NOCASE"};
 static const char *const fallbacks[] = {"7", "-1.5", "'dflt'", "x'00ff'", "'12'"};
 
 static void column_definition(const struct schema *s, unsigned i, bool inline_key,
@@ -95,12 +96,14 @@ static void schema_write(struct gen *g, struct schema *s)
                      s->key_collation[i], s->key_desc[i] ? " DESC" : "");
         text_add(&body, ")");
     }
-    text_add(&theirs, "CREATE TABLE %s(%c)%s", s->name, MARK_BODY,
-             has_rowid(s) ? "" : " WITHOUT ROWID");
+    const char strict[] = {s->strict ? MARK_STRICT : '\0', '\0'};
+    text_add(&theirs, "CREATE TABLE %s(%c)%s%s", s->name, MARK_BODY,
+             has_rowid(s) ? "" : " WITHOUT ROWID", strict);
     add_options(g, s, &options);
     text_add(&ours, "CREATE VIRTUAL TABLE %s USING seerdb", s->name);
     if (s->shape != SHAPE_BARE)
-        text_add(&ours, "(%c%s)", MARK_BODY, options.data == NULL ? "" : options.data);
+        text_add(&ours, "(%c%s%s)", MARK_BODY, options.data == NULL ? "" : options.data,
+                 strict);
     else if (options.size > 0)
         text_add(&ours, "(%s)", options.data + 2);
     s->ours = text_take(&ours);
@@ -126,14 +129,19 @@ static void schema_key(struct gen *g, struct schema *s)
 
 static void schema_columns(struct gen *g, struct schema *s)
 {
+    static const char *const strict_types[] = {"INT",  "INTEGER", "REAL", "TEXT",
+                                               "BLOB", "ANY",     "ANY"};
+    s->strict = chance(g, 12);
     unsigned odd = chance(g, 20) ? 40 : 0;
     s->ncolumns = 2 + below(g, MAX_COLUMNS - 2);
     for (unsigned i = 0; i < s->ncolumns; i++) {
         struct column *c = &s->columns[i];
         *c = (struct column){chance(g, odd) ? odd_names[i] : names[i], PICK(g, types),
                              PICK(g, collations), NULL, chance(g, 15)};
+        if (s->strict)
+            c->type = PICK(g, strict_types);
         /* Exception default: without NOT NULL a column that is left out is NULL. */
-        if (c->not_null && chance(g, 50))
+        if (c->not_null && chance(g, 50) && !s->strict)
             c->fallback = PICK(g, fallbacks);
     }
 }
@@ -210,10 +218,14 @@ void view_steps(struct gen *g, struct schema *s)
     static const char mark[] = {MARK_REPLACE, '\0'};
     const char *const conflicts[] = {s->replaces ? mark : "", " OR REPLACE",
                                      " OR IGNORE"};
-    const char *key = name_of(s, first_key(s)), *other = NULL;
-    for (unsigned i = 0; i < s->ncolumns; i++)
-        if (!in_key(s, i))
-            other = s->columns[i].name;
+    const char *key = name_of(s, first_key(s)), *other = NULL, *given = "new.o";
+    for (unsigned i = 0; i < s->ncolumns; i++) {
+        if (in_key(s, i))
+            continue;
+        other = s->columns[i].name;
+        /* Exception default. */
+        given = s->columns[i].fallback != NULL ? "ifnull(new.o, 5)" : "new.o";
+    }
     if (strchr(s->name, '.') != NULL || other == NULL)
         return;
     if (chance(g, 60)) {
@@ -224,8 +236,8 @@ void view_steps(struct gen *g, struct schema *s)
         finish_step(g, STEP_SQL);
         text_add(&g->sql,
                  "CREATE TRIGGER v_insert INSTEAD OF INSERT ON v BEGIN INSERT%s INTO "
-                 "%s(%s, %s) VALUES (new.k, new.o); END",
-                 PICK(g, conflicts), s->name, key, other);
+                 "%s(%s, %s) VALUES (new.k, %s); END",
+                 PICK(g, conflicts), s->name, key, other, given);
         finish_step(g, STEP_SQL);
         text_add(&g->sql,
                  "CREATE TRIGGER v_update INSTEAD OF UPDATE ON v BEGIN UPDATE %s "

@@ -3,12 +3,31 @@
 
 /* ---- operands ---------------------------------------------------------------- */
 
+/* Of the type, or NULL. */
+static void add_fitting(struct gen *g, struct text *out, const char *type)
+{
+    if (chance(g, 5))
+        text_add(out, "NULL");
+    else if (strcmp(type, "TEXT") == 0)
+        text_add(out, "'%c%s'", "aAbB1"[below(g, 5)], chance(g, 50) ? "b " : "");
+    else if (strcmp(type, "BLOB") == 0)
+        text_add(out, "x'%02x'", below(g, 20));
+    else if (strcmp(type, "REAL") == 0)
+        text_add(out, "%d.%u", (int)below(g, 20) - 4, below(g, 4));
+    else
+        text_add(out, "%d", (int)below(g, 40) - 8);
+}
+
 /* A literal that is likely to meet others in the column; -1 is the rowid. */
 void add_literal(struct gen *g, struct text *out, int column)
 {
     const struct schema *s = g->s;
     const char *type = type_of(s, column);
     unsigned dice = below(g, 100);
+    if (s->strict && strcmp(type, "ANY") != 0 && chance(g, 92)) {
+        add_fitting(g, out, type);
+        return;
+    }
     if (dice < 20)
         text_add(out, "%s", PICK(g, awkward));
     else if (dice < 24 && !is_rowid(s, column))
@@ -20,6 +39,8 @@ void add_literal(struct gen *g, struct text *out, int column)
     else if (dice < 42)
         text_add(out, "%s", PICK(g, words));
     else if (affinity_of(type) == AFFINITY_TEXT)
+        text_add(out, "%s", PICK(g, words));
+    else if (type[0] == '\0' && dice < 65)
         text_add(out, "%s", PICK(g, words));
     else if (strcmp(type, "BLOB") == 0 && dice < 80)
         text_add(out, "x'%02x%s'", below(g, 4) * 85u, chance(g, 40) ? "00" : "");
@@ -47,7 +68,9 @@ void add_existing(struct gen *g, int column, unsigned n)
 /* A value to compare with the column: a literal, a parameter or an expression. */
 void add_operand(struct gen *g, int column)
 {
-    static const char *const to[] = {"INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB"};
+    static const char *const to[] = {"TEXT", "BLOB", "INTEGER", "REAL", "NUMERIC"};
+    /* Exception constant-order. */
+    bool texts = g->ordering && affinity_of(type_of(g->s, column)) != AFFINITY_NUMERIC;
     unsigned dice = below(g, 100);
     if (dice < 25 && g->step.nparams < MAX_PARAMS) {
         struct text literal = {0};
@@ -73,7 +96,7 @@ void add_operand(struct gen *g, int column)
         end = "";
     add_literal(g, &g->sql, column);
     if (dice >= 25 && dice < 32)
-        text_add(&g->sql, " AS %s)", PICK(g, to));
+        text_add(&g->sql, " AS %s)", to[below(g, texts ? 2 : 5)]);
     else if (dice < 25) /* a cast that had no parameter left */
         text_add(&g->sql, " AS TEXT)");
     else
@@ -101,11 +124,11 @@ static void add_comparison(struct gen *g, const char *alias, int column)
     const char *name = name_of(g->s, column);
     if (chance(g, 80)) {
         text_add(&g->sql, "%s%s", alias, name);
-        if (chance(g, 4))
+        if (chance(g, 7) && !g->in_or)
             text_add(&g->sql, " COLLATE %s", PICK(g, collations));
         text_add(&g->sql, " %s ", PICK(g, ops));
         add_operand(g, column);
-        if (chance(g, 4))
+        if (chance(g, 7) && !g->in_or)
             text_add(&g->sql, " COLLATE %s", PICK(g, collations));
     } else {
         text_add(&g->sql, "(");
@@ -224,17 +247,36 @@ static void add_exists(struct gen *g, const char *alias, int column)
              op, sources[source]);
 }
 
+void add_key_list(struct gen *g)
+{
+    int column = first_key(g->s);
+    text_add(&g->sql, "%s IN (", name_of(g->s, column));
+    for (unsigned i = 0, n = 2 + below(g, 4); i < n; i++) {
+        text_add(&g->sql, "%s", i > 0 ? ", " : "");
+        if (chance(g, 50))
+            add_existing(g, column, below(g, 12));
+        else
+            add_literal(g, &g->sql, column);
+    }
+    text_add(&g->sql, ")");
+}
+
+void add_key_like(struct gen *g)
+{
+    add_like(g, "", first_key(g->s));
+}
+
 static void add_term(struct gen *g, const char *alias)
 {
     static const char *const tests[] = {"IS NULL", "IS NOT NULL", "ISNULL", "NOTNULL"};
     int column = some_column(g);
     const char *name = name_of(g->s, column);
     unsigned dice = below(g, 100);
-    if (dice < 56) {
+    if (dice < 53) {
         add_comparison(g, alias, column);
-    } else if (dice < 67) {
+    } else if (dice < 63) {
         add_between(g, alias, column);
-    } else if (dice < 80) {
+    } else if (dice < 77) {
         add_in(g, alias, column);
     } else if (dice < 86) {
         add_like(g, alias, column);
@@ -260,6 +302,8 @@ static void add_term(struct gen *g, const char *alias)
 void add_condition(struct gen *g, const char *alias)
 {
     unsigned dice = below(g, 100), n = 1 + below(g, 3);
+    bool before = g->in_or;
+    g->in_or = before || (n > 1 && dice >= 75);
     if (dice < 6)
         text_add(&g->sql, "NOT ");
     text_add(&g->sql, "(");
@@ -272,6 +316,7 @@ void add_condition(struct gen *g, const char *alias)
             add_term(g, alias);
     }
     text_add(&g->sql, ")");
+    g->in_or = before;
 }
 
 /* The condition of an UPDATE or DELETE.  Exception statement-snapshot: no subqueries

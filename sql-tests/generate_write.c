@@ -13,7 +13,8 @@ static const char *conflict(struct gen *g)
                                           " OR FAIL",
                                           " OR ABORT",
                                           " OR ROLLBACK"};
-    return PICK(g, clauses);
+    const char *clause = PICK(g, clauses);
+    return g->s->strict && strcmp(clause, " OR ROLLBACK") == 0 ? "" : clause;
 }
 
 static bool is_replace(const char *clause)
@@ -150,8 +151,10 @@ static void insert_select(struct gen *g)
     if (self) {
         text_add(&g->sql, " FROM %s", s->name);
         if (chance(g, 70)) {
+            g->ordering = true;
             text_add(&g->sql, " WHERE ");
             add_condition(g, "");
+            g->ordering = false;
         }
         add_order(g, "");
         text_add(&g->sql, " LIMIT %u", 1 + below(g, 12));
@@ -232,7 +235,7 @@ static void update_keys(struct gen *g)
     const struct schema *s = g->s;
     static const char *const clauses[] = {
         "", "", "", " OR IGNORE", " OR FAIL", " OR ABORT", " OR ROLLBACK"};
-    bool point = chance(g, 60);
+    bool point = chance(g, 60) || s->strict;
     text_add(&g->sql, "UPDATE%s %s SET ", point ? conflict(g) : PICK(g, clauses),
              s->name);
     if (s->nkey == 0) {
@@ -260,7 +263,7 @@ static void update_values(struct gen *g)
 {
     const struct schema *s = g->s;
     static const char *const any_order[] = {"", "", " OR ABORT", " OR ROLLBACK"};
-    bool in_order = chance(g, 50), tuple = chance(g, 10);
+    bool in_order = chance(g, 50) || s->strict, tuple = chance(g, 10);
     unsigned first = below(g, s->ncolumns), assigned[2], n = 0;
     text_add(&g->sql, "UPDATE%s %s SET ", in_order ? conflict(g) : PICK(g, any_order),
              s->name);
@@ -323,7 +326,6 @@ static bool update_from(struct gen *g)
 
 /* ---- DELETE ------------------------------------------------------------------ */
 
-/* Exception delete-or: changes() is not compared then. */
 static void delete_rows(struct gen *g)
 {
     text_add(&g->sql, "DELETE FROM %s", g->s->name);
@@ -331,7 +333,6 @@ static void delete_rows(struct gen *g)
         add_point(g);
     } else if (chance(g, 96)) {
         add_where(g);
-        g->step.write = strstr(g->sql.data, " OR ") == NULL;
     }
 }
 

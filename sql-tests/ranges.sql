@@ -132,3 +132,9 @@ PRAGMA query_only = 1;
 SELECT seerdb('t', 'truncate');
 PRAGMA query_only = 0;
 SELECT count(*) FROM t;
+-- A REAL key is compared with an integer as it is, not with the real next to it.
+CREATE VIRTUAL TABLE re USING seerdb(k REAL PRIMARY KEY);
+INSERT INTO re VALUES (-9223372036854775808), (9007199254740992), (9007199254740994);
+SELECT seerdb('re', 'delete_range', -9223372036854775807, 9007199254740993);
+SELECT * FROM re;
+DROP TABLE re;

@@ -21,7 +21,7 @@ static const char *const awkward[] = {
     "CAST(x'6100' AS TEXT)", "CAST(x'00' AS TEXT)", "char(228)", "char(196)",
     "char(8364)", "char(128512)", "char(65535)", "x''", "x'00'", "x'0000'", "x'01'",
     "x'61'", "x'616263'", "x'ff'", "x'ff00'", "x'ffff'", "x'31'",
-    "printf('%.300c', 'z')", "zeroblob(40)", "printf('%.5000c', 'v')", "zeroblob(9000)",
+    "'Ab'", "'B '", "x'6162'", "printf('%.300c', 'z')", "zeroblob(40)", "printf('%.5000c', 'v')", "zeroblob(9000)",
 };
 
 /* Not for rowids: beside the largest one SQLite assigns random ones. */
@@ -35,7 +35,7 @@ static const char *const huge[] = {
 
 static const char *const words[] = {
     "''", "'a'", "'A'", "'b'", "'B'", "'ab'", "'AB'", "'ab '", "'abc'", "'b '", "'ba'",
-    "'c'", "'key1'", "'key10'",
+    "'c'", "'key1'", "'key10'", "'Abc'", "'a '", "x'6162'", "x'6b657931'",
 };
 /* clang-format on */
 
