@@ -174,6 +174,41 @@ int seerdb_compact(seerdb *db, seerdb_tree *tree, seerdb_err *err);
 int seerdb_pause(seerdb *db, seerdb_err *err);
 int seerdb_continue(seerdb *db, seerdb_err *err);
 
+/* After a failure that made the store refuse writes, or that holds back background
+ * work: try again what failed, and wait for it.  When this returns 0, everything that
+ * was ever acknowledged is safe, commits that did not ask for a sync included, and
+ * writes are taken again.  With a failure nothing has changed, and trying once more may
+ * help. NOTFOUND: nothing has failed.  BUSY: a prepared batch waits for its decision.
+ * READONLY: memory and disk may differ: only closing the store and opening it again
+ * helps. */
+int seerdb_resume(seerdb *db, seerdb_err *err);
+
+/* How a store is doing, for whoever has to say what to do about it. */
+enum seerdb_writes {
+    SEERDB_WRITES_FLOW,
+    SEERDB_WRITES_DELAYED, /* a little, because compaction is behind */
+    SEERDB_WRITES_STOP     /* they wait for a compaction */
+};
+
+typedef struct seerdb_condition {
+    int failure;    /* what holds back background work, or writes; 0: nothing */
+    bool refuses;   /* writes are refused because of it */
+    bool resumable; /* seerdb_resume may help */
+    char why[508];  /* the failure's sentence */
+    bool paused;    /* compaction */
+    uint64_t log_bytes, log_cap; /* what the log has, and what it should have at most */
+    uint64_t memory_limit, table_memory; /* of it: indexes and filters of tables */
+    unsigned undecided;                  /* trees with a prepared commit */
+    /* Of the tree: */
+    enum seerdb_writes writes;
+    uint32_t level0_runs;
+    uint64_t last_commit;
+} seerdb_condition;
+
+/* Takes no I/O. */
+int seerdb_look(seerdb *db, const seerdb_tree *tree, seerdb_condition *out,
+                seerdb_err *err);
+
 /* What seerdb_verify looked at. */
 typedef struct seerdb_verify_report {
     uint64_t tables, blocks, records, bytes;
@@ -200,7 +235,7 @@ int seerdb_stats(seerdb *db, seerdb_tree *tree,
 /* A level of a tree's sorted tables: 0 is where flushes go, the bottom is the last. */
 typedef struct seerdb_level {
     uint32_t level, runs, tables;
-    uint64_t bytes, records, tombstones;
+    uint64_t bytes, records, tombstones, ranges; /* ranges: range tombstones */
     uint64_t target; /* bytes it may have before it is compacted; 0: no such bound */
     double score;    /* from 1 on it waits for a compaction */
 } seerdb_level;
@@ -208,8 +243,8 @@ typedef struct seerdb_level {
 typedef struct seerdb_file {
     uint64_t file; /* "<file>.tbl" */
     uint32_t level;
-    uint64_t run, bytes, records, tombstones, key_bytes, value_bytes, min_commit,
-        max_commit;
+    uint64_t run, bytes, records, tombstones, ranges, key_bytes, value_bytes,
+        min_commit, max_commit;
 } seerdb_file;
 
 /* Call `each` for every level of the tree, and for every one of its tables, newest
@@ -289,6 +324,11 @@ seerdb_uuid seerdb_tree_id(const seerdb_tree *tree);
 /* The options the tree was made with.  Slices and name are borrowed from the tree
  * and live as long as the handle. */
 seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree);
+
+/* Write the tree's tables from now on with this compression, these filter bits, index
+ * and compaction; the rest of the options is ignored, and so is what is out of range.
+ * Until the store is closed: nothing of it is kept. */
+void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options);
 
 /* An estimate of the number of live keys: records less tombstones, so that
  * overwritten keys count several times.  Takes no I/O. */

@@ -35,7 +35,6 @@ struct parser {
     struct key_item key[MAX_KEY];
     int nkey;
     bool key_given, key_inline; /* PRIMARY KEY was written; within a column */
-    unsigned options_given;     /* bit i: svt_known_options[i] */
     sqlite3 *db;                /* evaluates defaults; NULL: not needed yet */
     int rc;
     char *message;
@@ -604,9 +603,9 @@ static bool parse_option(struct parser *ps, const char *text)
     if (option->set == NULL)
         return refuse(ps, "option %s is not supported yet: %s", option->name,
                       svt_option_names);
-    if (ps->options_given >> i & 1)
+    if (ps->s->options.given >> i & 1)
         return refuse(ps, "option %s is given twice", option->name);
-    ps->options_given |= 1u << i;
+    ps->s->options.given |= 1u << i;
     char *value = take_option_value(ps);
     if (value == NULL)
         return false;
@@ -772,42 +771,4 @@ int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encod
         c->fallback.bytes = svt_bytes_slice(&text);
     }
     return SQLITE_OK;
-}
-
-/* An INTEGER PRIMARY KEY's collation counts nowhere in SQLite: of an ordinary table the
- * column is the rowid, which has none.  A virtual table's would in compound SELECTs. */
-static void declare_column(sqlite3_str *sql, const struct svt_column *c, bool rowid)
-{
-    sqlite3_str_appendf(sql, "\"%w\"", c->name);
-    if (c->type[0] != '\0')
-        sqlite3_str_appendf(sql, " %s", c->type);
-    if (c->collation == SVT_NOCASE && !rowid)
-        sqlite3_str_appendall(sql, " COLLATE NOCASE");
-    if (c->collation == SVT_RTRIM && !rowid)
-        sqlite3_str_appendall(sql, " COLLATE RTRIM");
-    if (c->not_null)
-        sqlite3_str_appendall(sql, " NOT NULL");
-}
-
-char *svt_args_declaration(const struct svt_schema *s)
-{
-    sqlite3_str *sql = sqlite3_str_new(NULL);
-    sqlite3_str_appendall(sql, "CREATE TABLE x(");
-    for (int i = 0; i < s->ncolumns; i++) {
-        if (i > 0)
-            sqlite3_str_appendall(sql, ", ");
-        bool rowid = s->shape == SVT_SHAPE_IPK && i == s->key[0];
-        declare_column(sql, &s->columns[i], rowid);
-        if (rowid)
-            sqlite3_str_appendall(sql, " PRIMARY KEY");
-    }
-    if (s->shape == SVT_SHAPE_SINGLE)
-        sqlite3_str_appendf(sql, ", PRIMARY KEY(\"%w\")) WITHOUT ROWID",
-                            s->columns[s->key[0]].name);
-    else if (s->shape == SVT_SHAPE_COMPOSITE)
-        sqlite3_str_appendall(
-            sql, ", \"_key\" BLOB HIDDEN PRIMARY KEY NOT NULL) WITHOUT ROWID");
-    else
-        sqlite3_str_appendall(sql, ")");
-    return sqlite3_str_finish(sql);
 }

@@ -235,6 +235,12 @@ bool svt_decider_is_copy(const seerdb_owner_place *last, const seerdb_owner_plac
            (uint64_t)st.st_ino == last->inode;
 }
 
+bool svt_decider_is_there(const seerdb_owner_place *last)
+{
+    struct stat st;
+    return stat(last->path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 int svt_decider_meet(struct svt_decider *d, const struct svt_database *file,
                      const char *who, char **message)
 {

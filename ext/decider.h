@@ -61,6 +61,9 @@ bool svt_decider_is_settled(const struct svt_database *file);
  * takes its owner along. */
 bool svt_decider_is_copy(const seerdb_owner_place *last, const seerdb_owner_place *now);
 
+/* Is there a file where the owner was last, as far as can be told? */
+bool svt_decider_is_there(const seerdb_owner_place *last);
+
 /* A connection reaches the owner's trees through `file`.  SQLITE_OK if that is the
  * database that d knows, maybe under a new name, or its successor: the known one is
  * gone. SQLITE_ERROR with *message: the known one is still there, this one is a copy.

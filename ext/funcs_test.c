@@ -27,7 +27,7 @@ static void unknown_names_are_named(void **state)
     test_expect(db, "SELECT seerdb('t', 'fly')",
                 "error 1: seerdb: unknown command 'fly': the commands are flush, "
                 "compact, pause, continue, verify, spill, delete_range, truncate, "
-                "accept");
+                "set, resume, drop_tree, accept");
     test_expect(db, "SELECT seerdb('u', 'flush')", "error 1: no such table: u");
     test_expect(db, "SELECT seerdb('x.t', 'flush')", "error 1: no such table: x.t");
     test_expect(db, "SELECT seerdb('o', 'flush')", "error 1: o is not a seerdb table");

@@ -128,19 +128,30 @@ static int take_sync(struct svt_store *s, const struct svt_store_request *reques
                      char **message)
 {
     static const char *const names[] = {"auto", "full", "normal", "off"};
-    if (!request->options->sync_given)
+    const struct svt_options *o = request->options;
+    const char *who = request->sync_by != NULL ? request->sync_by : request->table;
+    unsigned bit = svt_settings_bit(SVT_SETTING_SYNC);
+    if (!o->sync_given)
         return SQLITE_OK;
-    if (s->sync_by != NULL && atomic_load(&s->sync) != (int)request->options->sync)
+    bool agrees = s->sync_by == NULL || atomic_load(&s->sync) == (int)o->sync;
+    if (!agrees && !(o->set & bit) && (s->set & bit))
+        return SQLITE_OK; /* what was changed goes before what was declared */
+    if (!agrees && !(o->set & bit))
         return svt_fail(
             message, SQLITE_ERROR,
             "%s: sync=%s, but sync belongs to the store %s, where %s set it "
             "to %s: give the same or leave it out",
-            request->table, names[request->options->sync], s->dir, s->sync_by,
+            request->table, names[o->sync], s->dir, s->sync_by,
             names[atomic_load(&s->sync)]);
-    if (s->sync_by == NULL &&
-        (s->sync_by = sqlite3_mprintf("%s", request->table)) == NULL)
-        return SQLITE_NOMEM;
-    atomic_store(&s->sync, (int)request->options->sync);
+    if (s->sync_by == NULL || !agrees) {
+        char *by = sqlite3_mprintf("%s", who);
+        if (by == NULL)
+            return SQLITE_NOMEM;
+        sqlite3_free(s->sync_by);
+        s->sync_by = by;
+    }
+    s->set |= o->set & bit;
+    atomic_store(&s->sync, (int)o->sync);
     return SQLITE_OK;
 }
 
@@ -148,9 +159,13 @@ static int take_sync(struct svt_store *s, const struct svt_store_request *reques
  */
 static int agree_on(const struct svt_store *s, const struct svt_store_request *request,
                     const char *option, int64_t given, int64_t set, const char *set_by,
-                    char **message)
+                    unsigned bit, char **message)
 {
     if (given == 0 || given == set)
+        return SQLITE_OK;
+    /* What was changed goes before what was declared; if it was changed while the store
+     * was open, it waits for the next open. */
+    if ((request->options->set | s->set) & bit)
         return SQLITE_OK;
     if (set_by == NULL)
         return svt_fail(
@@ -173,17 +188,20 @@ static int agree(struct svt_store *s, const struct svt_store_request *request,
 {
     const struct svt_options *o = request->options;
     int rc = agree_on(s, request, "memory_limit", o->memory_limit, s->memory_limit,
-                      s->memory_limit_by, message);
+                      s->memory_limit_by, svt_settings_bit(SVT_SETTING_MEMORY_LIMIT),
+                      message);
     if (rc == SQLITE_OK)
         rc = agree_on(s, request, "history (in milliseconds)", o->history_ms,
-                      s->history_ms, s->history_by, message);
+                      s->history_ms, s->history_by,
+                      svt_settings_bit(SVT_SETTING_HISTORY), message);
     return rc == SQLITE_OK ? take_sync(s, request, message) : rc;
 }
 
 /* Note who gave an option of the store, if anybody did. */
-static bool note_giver(int64_t given, const char *table, char **by)
+static bool note_giver(int64_t given, const char *giver, const char *table, char **by)
 {
-    return given == 0 || (*by = sqlite3_mprintf("%s", table)) != NULL;
+    return given == 0 ||
+           (*by = sqlite3_mprintf("%s", giver != NULL ? giver : table)) != NULL;
 }
 
 /* For reading only, too, if it can be had no other way. */
@@ -232,8 +250,11 @@ static int open_new(const struct svt_store_request *request, char *dir,
     *s = (struct svt_store){.dir = dir, .in_memory = request->in_memory, .refs = 1};
     s->memory_limit = request->options->memory_limit;
     s->history_ms = request->options->history_ms;
-    if (!note_giver(s->memory_limit, request->table, &s->memory_limit_by) ||
-        !note_giver(s->history_ms, request->table, &s->history_by))
+    s->set = request->options->set & (svt_settings_bit(SVT_SETTING_MEMORY_LIMIT) |
+                                      svt_settings_bit(SVT_SETTING_HISTORY));
+    if (!note_giver(s->memory_limit, request->memory_limit_by, request->table,
+                    &s->memory_limit_by) ||
+        !note_giver(s->history_ms, request->history_by, request->table, &s->history_by))
         goto out;
     if ((rc = take_sync(s, request, message)) != SQLITE_OK)
         goto out;
@@ -453,6 +474,42 @@ void svt_handles_note_intent(struct svt_store *store)
 uint64_t svt_handles_intents(struct svt_store *store)
 {
     return atomic_load_explicit(&store->intents, memory_order_relaxed);
+}
+
+void svt_handles_note_change(struct svt_store *store)
+{
+    atomic_fetch_add_explicit(&store->changes, 1, memory_order_relaxed);
+}
+
+uint64_t svt_handles_changes(struct svt_store *store)
+{
+    return atomic_load_explicit(&store->changes, memory_order_relaxed) + 1;
+}
+
+int svt_handles_set_sync(struct svt_store *store, enum svt_sync sync, const char *who)
+{
+    char *by = sqlite3_mprintf("%s", who);
+    if (by == NULL)
+        return SQLITE_NOMEM;
+    lock();
+    sqlite3_free(store->sync_by);
+    store->sync_by = by;
+    store->set |= svt_settings_bit(SVT_SETTING_SYNC);
+    atomic_store(&store->sync, (int)sync);
+    unlock();
+    return SQLITE_OK;
+}
+
+int svt_handles_giver(struct svt_store *store, int setting, char **by)
+{
+    lock();
+    const char *known = setting == SVT_SETTING_MEMORY_LIMIT ? store->memory_limit_by
+                        : setting == SVT_SETTING_HISTORY    ? store->history_by
+                                                            : store->sync_by;
+    *by = known != NULL ? sqlite3_mprintf("%s", known) : NULL;
+    bool failed = known != NULL && *by == NULL;
+    unlock();
+    return failed ? SQLITE_NOMEM : SQLITE_OK;
 }
 
 void svt_handles_use_fs(struct sdb_fs *fs)

@@ -11,10 +11,9 @@
 #ifndef SVT_HANDLES_H
 #define SVT_HANDLES_H
 
-#include "args.h"
 #include "decider.h"
-#include "errmap.h"
 #include "interrupt.h"
+#include "settings.h"
 
 #include <stdatomic.h>
 
@@ -26,8 +25,10 @@ struct svt_store {
     char *memory_limit_by, *history_by; /* the tables that gave them; NULL: nobody */
     _Atomic int sync;         /* enum svt_sync; written under the registry's mutex */
     _Atomic uint64_t intents; /* trees that this process meant to drop, so far */
+    _Atomic uint64_t changes; /* of options of its tables by this process, so far */
     /* The registry's mutex guards the rest. */
     char *sync_by;
+    unsigned set; /* svt_options.set: what is in force because it was changed */
     struct svt_owner *owners; /* owned: the databases whose trees it holds */
     bool inherited;           /* by a forked child */
     size_t refs;
@@ -40,6 +41,7 @@ struct svt_store_request {
     bool create;       /* make it if it is missing */
     bool read_only;    /* reading is all that the database allows */
     const char *table; /* who asks: "main.t" */
+    const char *memory_limit_by, *history_by, *sync_by; /* NULL: it too */
     struct svt_interrupt *interrupt; /* who may end the wait; NULL: nobody */
     const struct svt_options *options;
 };
@@ -64,6 +66,18 @@ void svt_handles_close(struct svt_store *store); /* one count less; accepts NULL
 
 /* How commits to the store are synced, as its tables say. */
 enum svt_sync svt_handles_sync(const struct svt_store *store);
+
+/* An option of one of its tables was changed, and a number that changes with that;
+ * never 0. */
+void svt_handles_note_change(struct svt_store *store);
+uint64_t svt_handles_changes(struct svt_store *store);
+
+/* `sync` of the store was changed by a table: it is in force from now on. */
+int svt_handles_set_sync(struct svt_store *store, enum svt_sync sync, const char *who);
+
+/* Who gave an option of the store, sqlite3_malloc'ed; *by NULL: nobody.  SQLITE_NOMEM.
+ */
+int svt_handles_giver(struct svt_store *store, int setting, char **by);
 
 /* Who claims the trees of an owner. */
 struct svt_claim {

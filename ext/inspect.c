@@ -5,11 +5,12 @@
  * one, hidden, is the argument. */
 #include "inspect.h"
 
-#include "funcs.h"
+#include "find.h"
+#include "health.h"
 
 #include <string.h>
 
-#define CELLS_MAX  11 /* of a row, after the table's name */
+#define CELLS_MAX  12 /* of a row, after the table's name */
 #define STORES_MAX 16 /* of one listing whose own events are told once */
 
 struct cell {
@@ -39,9 +40,11 @@ struct inspect_cursor {
 
 struct inspect_module {
     const char *name, *declaration;
-    int hidden; /* the argument's column */
-    bool tells; /* a table out of reach has a row that says why */
-    int (*list)(struct inspect_cursor *c, const struct svt_table *t, seerdb_err *err);
+    int hidden;    /* the argument's column */
+    bool tells;    /* a table out of reach has a row that says why */
+    bool unopened; /* list opens the table itself: its result is one of SQLite's, with
+                      the sentence in the table */
+    int (*list)(struct inspect_cursor *c, struct svt_table *t, seerdb_err *err);
 };
 
 struct inspect_vtab {
@@ -126,8 +129,7 @@ static bool see_stat(void *ctx, const seerdb_stat *stat)
     return true;
 }
 
-static int list_stats(struct inspect_cursor *c, const struct svt_table *t,
-                      seerdb_err *err)
+static int list_stats(struct inspect_cursor *c, struct svt_table *t, seerdb_err *err)
 {
     return seerdb_stats(t->ks->store->db, t->ks->tree, see_stat, c, err);
 }
@@ -164,11 +166,11 @@ static bool see_level(void *ctx, const seerdb_level *l)
     else
         row->n++; /* NULL: no bound */
     add_real(row, l->score);
+    add_integer(row, l->ranges);
     return true;
 }
 
-static int list_levels(struct inspect_cursor *c, const struct svt_table *t,
-                       seerdb_err *err)
+static int list_levels(struct inspect_cursor *c, struct svt_table *t, seerdb_err *err)
 {
     return seerdb_levels(t->ks->tree, see_level, c, err);
 }
@@ -178,16 +180,16 @@ static bool see_file(void *ctx, const seerdb_file *f)
     struct inspect_row *row = add_row(ctx, false);
     if (row == NULL)
         return false;
-    const uint64_t values[] = {
-        f->file,       f->level,     f->run,         f->bytes,      f->records,
-        f->tombstones, f->key_bytes, f->value_bytes, f->min_commit, f->max_commit};
+    const uint64_t values[] = {f->file,       f->level,       f->run,
+                               f->bytes,      f->records,     f->tombstones,
+                               f->key_bytes,  f->value_bytes, f->min_commit,
+                               f->max_commit, f->ranges};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         add_integer(row, values[i]);
     return true;
 }
 
-static int list_files(struct inspect_cursor *c, const struct svt_table *t,
-                      seerdb_err *err)
+static int list_files(struct inspect_cursor *c, struct svt_table *t, seerdb_err *err)
 {
     return seerdb_files(t->ks->tree, see_file, c, err);
 }
@@ -209,8 +211,7 @@ static bool see_event(void *ctx, const seerdb_event *e)
     return !c->failed;
 }
 
-static int list_events(struct inspect_cursor *c, const struct svt_table *t,
-                       seerdb_err *err)
+static int list_events(struct inspect_cursor *c, struct svt_table *t, seerdb_err *err)
 {
     const seerdb *db = t->ks->store->db;
     c->tell_store = true;
@@ -221,25 +222,139 @@ static int list_events(struct inspect_cursor *c, const struct svt_table *t,
     return seerdb_events(t->ks->store->db, t->ks->tree, see_event, c, err);
 }
 
+/* The options in force, as far as the store has the say. */
+static struct svt_options options_in_force(const struct svt_table *t,
+                                           const struct svt_options *own)
+{
+    struct svt_options o = *own;
+    if (t->ks != NULL) {
+        o.memory_limit = t->ks->store->memory_limit;
+        o.history_ms = t->ks->store->history_ms;
+        o.sync = svt_handles_sync(t->ks->store);
+    }
+    return o;
+}
+
+/* Where an option's value comes from, sqlite3_malloc'ed: `own` is what the table says,
+ * `now` what is in force. */
+static int source_of(const struct svt_table *t, const struct svt_option_info *own,
+                     const struct svt_option_info *now, char **out)
+{
+    const char *mine = own->set ? "set" : own->given ? "declared" : "default";
+    char *by = NULL;
+    bool of_store = own->of_store && own->setting != 0 && t->ks != NULL;
+    int rc = of_store ? svt_handles_giver(t->ks->store, own->setting, &by) : SQLITE_OK;
+    if (rc != SQLITE_OK)
+        return rc;
+    if (of_store && own->set && strcmp(own->value, now->value) != 0)
+        *out = sqlite3_mprintf("set to %s: when the store is opened again", own->value);
+    else if (!of_store || (by != NULL && strcmp(by, t->who) == 0))
+        *out = sqlite3_mprintf("%s", mine);
+    else
+        *out = sqlite3_mprintf("%s", by != NULL ? by : "default");
+    sqlite3_free(by);
+    return *out != NULL ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int add_option(struct inspect_cursor *c, const struct svt_table *t,
+                      const struct svt_option_info *own,
+                      const struct svt_option_info *now)
+{
+    char *source = NULL;
+    struct inspect_row *row = add_row(c, false);
+    int rc = row != NULL ? source_of(t, own, now, &source) : SQLITE_NOMEM;
+    if (rc != SQLITE_OK)
+        return rc;
+    bool is_path = own->of_store && own->setting == 0;
+    add_name(row, own->name);
+    if (is_path && t->ks != NULL)
+        add_text(c, row, t->ks->store->in_memory ? "in memory" : t->ks->store->dir);
+    else
+        add_text(c, row, now->value);
+    add_name(row, own->standard);
+    row->cells[row->n++] = (struct cell){.type = CELL_TEXT, .text = source};
+    char *allowed =
+        sqlite3_mprintf("%s%s", own->allowed, own->setting == 0 ? ", for ever" : "");
+    c->failed = c->failed || allowed == NULL;
+    row->cells[row->n++] =
+        (struct cell){.type = allowed != NULL ? CELL_TEXT : CELL_NULL, .text = allowed};
+    add_name(row, own->meaning);
+    return c->failed ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* A table whose store is out of reach still has what was declared and set. */
+static int list_options(struct inspect_cursor *c, struct svt_table *t, seerdb_err *err)
+{
+    (void)err;
+    int rc = svt_table_open(t);
+    if (rc != SQLITE_OK) {
+        sqlite3_free(t->base.zErrMsg);
+        t->base.zErrMsg = NULL;
+    }
+    struct svt_place place = svt_table_place(t);
+    struct svt_options options = t->declared;
+    if ((rc = svt_settings_read(&place, &options, &t->base.zErrMsg)) != SQLITE_OK)
+        return rc;
+    struct svt_options force = options_in_force(t, &options);
+    for (size_t i = 0, k = 0; rc == SQLITE_OK; k = i) {
+        struct svt_option_info own = {.name = NULL}, now = {.name = NULL};
+        rc = svt_settings_describe(&options, &i, &own);
+        if (rc == SQLITE_OK)
+            rc = svt_settings_describe(&force, &k, &now);
+        if (rc == SQLITE_OK)
+            rc = add_option(c, t, &own, &now);
+        sqlite3_free(own.value);
+        sqlite3_free(now.value);
+    }
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int see_finding(void *ctx, const struct svt_finding *f)
+{
+    struct inspect_cursor *c = ctx;
+    struct inspect_row *row = add_row(c, false);
+    if (row == NULL)
+        return SQLITE_NOMEM;
+    add_name(row, f->check);
+    add_name(row, f->state);
+    add_text(c, row, f->detail);
+    add_text(c, row, f->remedy);
+    return c->failed ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static int list_health(struct inspect_cursor *c, struct svt_table *t, seerdb_err *err)
+{
+    (void)err;
+    return svt_health(t, see_finding, c);
+}
+
 static const struct inspect_module modules[] = {
     {"seerdb_stats",
      "CREATE TABLE x(tbl TEXT, name TEXT, value REAL, unit TEXT, meaning TEXT, target "
      "TEXT HIDDEN)",
-     5, true, list_stats},
+     5, true, false, list_stats},
     {"seerdb_levels",
      "CREATE TABLE x(tbl TEXT, level INT, runs INT, tables INT, bytes INT, records "
      "INT, "
-     "tombstones INT, target_bytes INT, score REAL, target TEXT HIDDEN)",
-     9, false, list_levels},
+     "tombstones INT, target_bytes INT, score REAL, ranges INT, target TEXT HIDDEN)",
+     10, false, false, list_levels},
     {"seerdb_files",
      "CREATE TABLE x(tbl TEXT, file INT, level INT, run INT, bytes INT, records INT, "
      "tombstones INT, key_bytes INT, value_bytes INT, min_commit INT, max_commit INT, "
-     "target TEXT HIDDEN)",
-     11, false, list_files},
+     "ranges INT, target TEXT HIDDEN)",
+     12, false, false, list_files},
     {"seerdb_events",
      "CREATE TABLE x(tbl TEXT, time REAL, event TEXT, duration_ms REAL, bytes_in INT, "
      "bytes_out INT, detail TEXT, target TEXT HIDDEN)",
-     7, false, list_events},
+     7, false, false, list_events},
+    {"seerdb_options",
+     "CREATE TABLE x(tbl TEXT, option TEXT, value TEXT, default_value TEXT, source "
+     "TEXT, allowed TEXT, meaning TEXT, target TEXT HIDDEN)",
+     7, false, true, list_options},
+    {"seerdb_health",
+     "CREATE TABLE x(tbl TEXT, \"check\" TEXT, state TEXT, detail TEXT, remedy TEXT, "
+     "target TEXT HIDDEN)",
+     5, false, true, list_health},
 };
 
 /* ---- the module -------------------------------------------------------------------
@@ -322,8 +437,8 @@ static int list_table(void *ctx, struct svt_table *t)
     struct inspect_cursor *c = i->cursor;
     seerdb_err err = {0};
     c->table = t;
-    int rc = svt_table_open(t);
-    if (rc == SQLITE_OK)
+    int rc = i->module->unopened ? i->module->list(c, t, &err) : svt_table_open(t);
+    if (rc == SQLITE_OK && !i->module->unopened)
         rc = svt_table_fail(t, i->module->list(c, t, &err), &err);
     if (c->failed || rc == SQLITE_NOMEM)
         return SQLITE_NOMEM;
@@ -345,12 +460,12 @@ static int inspect_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *
     clear(c);
     if (idx_num == 0 || argc == 0) {
         i.skip = true;
-        return svt_funcs_each_table(v->conn, list_table, &i);
+        return svt_each_table(v->conn, list_table, &i);
     }
     const char *name = (const char *)sqlite3_value_text(argv[0]);
     if (name == NULL)
         return SQLITE_OK;
-    int rc = svt_funcs_find_table(v->conn, name, &t, &v->base.zErrMsg);
+    int rc = svt_find_table(v->conn, name, &t, &v->base.zErrMsg);
     if (rc != SQLITE_OK)
         return rc;
     if ((rc = list_table(&i, t)) != SQLITE_OK && t->base.zErrMsg != NULL) {

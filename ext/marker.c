@@ -270,10 +270,8 @@ static void undo(struct svt_table *t, bool outermost)
     sqlite3_free(ignored);
 }
 
-/* Do something under SQLite's write lock, outside of the transactions that txn.c knows.
- */
-static int locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx),
-                  void *ctx)
+int svt_marker_locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx),
+                      void *ctx)
 {
     sqlite3 *db = t->conn->db;
     uint64_t marker = 0;
@@ -320,7 +318,7 @@ int svt_marker_settle(struct svt_table *t, uint64_t below)
     if (!t->ks->marked)
         return SQLITE_OK;
     if (!t->ks->expected)
-        return locked(t, settle, &below);
+        return svt_marker_locked(t, settle, &below);
     return svt_foreground_sync(t, below, &done);
 }
 
@@ -344,5 +342,5 @@ int svt_marker_accept(struct svt_table *t, uint64_t *number)
                                         "it first"
                                       : "%s: a table in memory has nothing to accept",
                         t->who);
-    return locked(t, accept, number);
+    return svt_marker_locked(t, accept, number);
 }

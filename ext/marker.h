@@ -43,6 +43,11 @@ void svt_marker_remember(struct svt_table *t, uint64_t marker);
  * durable, too. */
 int svt_marker_settle(struct svt_table *t, uint64_t below);
 
+/* Do something under SQLite's write lock, outside of the transactions that txn.c knows,
+ * in a savepoint.  What fails is undone. */
+int svt_marker_locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx),
+                      void *ctx);
+
 /* The tree is the database's again, after the user's word.  Not within a transaction
  * that has written to the table. */
 int svt_marker_accept(struct svt_table *t, uint64_t *number);

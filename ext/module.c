@@ -7,6 +7,7 @@ SQLITE_EXTENSION_INIT1
 #include "cursor.h"
 #include "funcs.h"
 #include "inspect.h"
+#include "integrity.h"
 #include "plain.h"
 #include "plan.h"
 #include "ranges.h"
@@ -342,31 +343,30 @@ out:
 
 /* ---- the module ------------------------------------------------------------ */
 
-static const sqlite3_module module = {
-    .iVersion = 3,
-    .xCreate = table_create,
-    .xConnect = table_connect,
-    .xBestIndex = best_index,
-    .xDisconnect = table_disconnect,
-    .xDestroy = table_destroy,
-    .xOpen = svt_cursor_open,
-    .xClose = svt_cursor_close,
-    .xFilter = svt_cursor_filter,
-    .xNext = svt_cursor_next,
-    .xEof = svt_cursor_eof,
-    .xColumn = svt_cursor_column,
-    .xRowid = svt_cursor_rowid,
-    .xUpdate = svt_update,
-    .xBegin = svt_txn_begin,
-    .xSync = svt_txn_sync,
-    .xCommit = svt_txn_commit,
-    .xRollback = svt_txn_rollback,
-    .xRename = table_rename,
-    .xSavepoint = svt_txn_savepoint,
-    .xRelease = svt_txn_release,
-    .xRollbackTo = svt_txn_rollback_to,
-    .xShadowName = is_shadow_name,
-};
+static const sqlite3_module module = {.iVersion = SVT_MODULE_VERSION,
+                                      .xCreate = table_create,
+                                      .xConnect = table_connect,
+                                      .xBestIndex = best_index,
+                                      .xDisconnect = table_disconnect,
+                                      .xDestroy = table_destroy,
+                                      .xOpen = svt_cursor_open,
+                                      .xClose = svt_cursor_close,
+                                      .xFilter = svt_cursor_filter,
+                                      .xNext = svt_cursor_next,
+                                      .xEof = svt_cursor_eof,
+                                      .xColumn = svt_cursor_column,
+                                      .xRowid = svt_cursor_rowid,
+                                      .xUpdate = svt_update,
+                                      .xBegin = svt_txn_begin,
+                                      .xSync = svt_txn_sync,
+                                      .xCommit = svt_txn_commit,
+                                      .xRollback = svt_txn_rollback,
+                                      .xRename = table_rename,
+                                      .xSavepoint = svt_txn_savepoint,
+                                      .xRelease = svt_txn_release,
+                                      .xRollbackTo = svt_txn_rollback_to,
+                                      .xShadowName = is_shadow_name,
+                                      SVT_XINTEGRITY(svt_integrity)};
 
 /* The connection is closing: its tables are gone. */
 static void conn_destroy(void *aux)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options -- the table of options of CREATE VIRTUAL TABLE, and how each reads its
- * value. For args.c alone. */
+ * options -- the table of options of CREATE VIRTUAL TABLE, and how each reads and shows
+ * its value.  For args.c and settings.c. */
 #ifndef SVT_OPTIONS_H
 #define SVT_OPTIONS_H
 
@@ -138,34 +138,129 @@ static inline bool svt_set_strict(struct svt_options *o, char **value)
     return o->strict || strcmp(*value, "0") == 0;
 }
 
-/* `set` NULL: documented, and not there yet.  It may take the value. */
+/* ---- the values as text: sqlite3_malloc'ed, NULL: no memory ------------------- */
+
+static inline char *svt_show_path(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%s", o->path != NULL ? o->path : "<database file>-seerdb");
+}
+
+static inline char *svt_show_bytes(int64_t n)
+{
+    static const char *const units[] = {"", "KB", "MB", "GB"};
+    int i = 0;
+    for (; i < 3 && n > 0 && n % 1024 == 0; i++)
+        n /= 1024;
+    return sqlite3_mprintf("%lld%s", (long long)n, units[i]);
+}
+
+static inline char *svt_show_memory_limit(const struct svt_options *o)
+{
+    return svt_show_bytes(o->memory_limit > 0 ? o->memory_limit : 256 << 20);
+}
+
+static inline char *svt_show_sync(const struct svt_options *o)
+{
+    static const char *const names[] = {"auto", "full", "normal", "off"};
+    return sqlite3_mprintf("%s", names[o->sync]);
+}
+
+static inline char *svt_show_history(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%lld",
+                           o->history_ms > 0 ? (long long)o->history_ms / 1000 : 10LL);
+}
+
+static inline char *svt_show_compression(const struct svt_options *o)
+{
+    return o->compression == 0   ? sqlite3_mprintf("none")
+           : o->compression == 1 ? sqlite3_mprintf("zstd")
+                                 : sqlite3_mprintf("zstd:%d", o->compression);
+}
+
+static inline char *svt_show_index(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%s",
+                           o->index == SEERDB_INDEX_BINARY ? "binary" : "learned");
+}
+
+static inline char *svt_show_filter_bits(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%u", o->filter_bits);
+}
+
+static inline char *svt_show_insert(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%s", o->insert == SVT_INSERT_REPLACE ? "replace" : "check");
+}
+
+static inline char *svt_show_compaction(const struct svt_options *o)
+{
+    static const char *const names[] = {"leveled", "lazy", "tiered"};
+    return sqlite3_mprintf("%s", names[o->compaction]);
+}
+
+static inline char *svt_show_mmap(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%d", o->mmap ? 1 : 0);
+}
+
+static inline char *svt_show_strict(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%d", o->strict ? 1 : 0);
+}
+
+/* ---- the table ---------------------------------------------------------------- */
+
+/* `set` NULL: documented, and not there yet; the rest is empty then. */
 struct svt_option {
     const char *name;
-    bool (*set)(struct svt_options *o, char **value);
+    bool (*set)(struct svt_options *o, char **value); /* it may take the value */
     const char *allowed;
     const char *later; /* a value that is documented, and not there yet */
+    char *(*show)(const struct svt_options *o);
+    const char *standard; /* what it is where nobody gives it */
+    int setting;          /* the row of the shadow table that changes it (settings.h);
+                             kept in databases: never used for another.  0: cannot change */
+    bool of_store;        /* its tables share it */
+    const char *meaning;
 };
 
 static const struct svt_option svt_known_options[] = {
-    {"path", svt_set_path, "a directory", NULL},
+    {"path", svt_set_path, "a directory", NULL, svt_show_path, "<database file>-seerdb",
+     0, true, "the store's directory"},
     {"memory_limit", svt_set_memory_limit,
-     "a number of bytes, also with KB, MB or GB, at least 1MB", NULL},
-    {"sync", svt_set_sync, "auto, full, normal or off", NULL},
+     "a number of bytes, also with KB, MB or GB, at least 1MB", NULL,
+     svt_show_memory_limit, "256MB", 2, true,
+     "the store's memory: memtables, caches, indexes, filters"},
+    {"sync", svt_set_sync, "auto, full, normal or off", NULL, svt_show_sync, "auto", 3,
+     true, "how commits are synced; auto follows PRAGMA synchronous"},
     {"compression", svt_set_compression,
-     "none, zstd or zstd:LEVEL with a level of 1 to 19", NULL},
-    {"history", svt_set_history, "a number of seconds from 0 to 86400", NULL},
-    {"index", svt_set_index, "learned or binary", NULL},
-    {"filter_bits", svt_set_filter_bits, "a number from 0 to 20", NULL},
-    {"insert", svt_set_insert, "check or replace", "merge"},
-    {"strict", svt_set_strict, "0 or 1", NULL},
-    {"value_log", NULL, NULL, NULL},
-    {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive"},
-    {"ttl", NULL, NULL, NULL},
-    {"filter", NULL, NULL, NULL},
-    {"mmap", svt_set_mmap, "0 or 1", NULL},
-    {"cold_path", NULL, NULL, NULL},
-    {"cold_level", NULL, NULL, NULL},
+     "none, zstd or zstd:LEVEL with a level of 1 to 19", NULL, svt_show_compression,
+     "zstd", 5, false, "of blocks of the bottom level"},
+    {"history", svt_set_history, "a number of seconds from 0 to 86400", NULL,
+     svt_show_history, "10", 4, true,
+     "seconds for which superseded rows stay for readers that began before"},
+    {"index", svt_set_index, "learned or binary", NULL, svt_show_index, "learned", 6,
+     false, "how sorted tables are searched"},
+    {"filter_bits", svt_set_filter_bits, "a number from 0 to 20", NULL,
+     svt_show_filter_bits, "10", 7, false, "bits per key of the filters; 0: none"},
+    {"insert", svt_set_insert, "check or replace", "merge", svt_show_insert, "check", 8,
+     false, "what a plain INSERT does on an existing key"},
+    {"strict", svt_set_strict, "0 or 1", NULL, svt_show_strict, "0", 0, false,
+     "1: values of the wrong type are errors, as in STRICT tables"},
+    {.name = "value_log"},
+    {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive",
+     svt_show_compaction, "leveled", 9, false, "sorted runs per level"},
+    {.name = "ttl"},
+    {.name = "filter"},
+    {"mmap", svt_set_mmap, "0 or 1", NULL, svt_show_mmap, "0", 10, false,
+     "read sorted tables through memory maps"},
+    {.name = "cold_path"},
+    {.name = "cold_level"},
 };
+
+#define SVT_NOPTIONS (sizeof svt_known_options / sizeof svt_known_options[0])
 
 static const char svt_option_names[] =
     "the options are path, memory_limit, sync, history, compression, index, "

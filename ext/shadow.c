@@ -13,6 +13,36 @@ bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+void svt_uuid_text(const seerdb_uuid *id, char out[33])
+{
+    for (int i = 0; i < 16; i++)
+        sqlite3_snprintf(3, out + 2 * i, "%02x", id->bytes[i]);
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+bool svt_uuid_parse(const char *text, seerdb_uuid *out)
+{
+    int n = 0;
+    for (; *text != 0; text++) {
+        int digit = hex_digit(*text);
+        if (*text == '-')
+            continue;
+        if (digit < 0 || n == 32)
+            return false;
+        out->bytes[n / 2] =
+            (uint8_t)(n % 2 == 0 ? digit << 4 : out->bytes[n / 2] | digit);
+        n++;
+    }
+    return n == 32;
+}
+
 /* ---- SQL ------------------------------------------------------------------- */
 
 int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...)
@@ -27,6 +57,11 @@ int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...)
     int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
     sqlite3_free(sql);
     return rc;
+}
+
+const char *svt_why(sqlite3 *db, int rc)
+{
+    return sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
 }
 
 int svt_finalize(sqlite3_stmt *stmt, int rc)

@@ -2,9 +2,10 @@
  *
  * shadow -- the shadow row: what SQLite keeps of a table of ours with its own tables.
  *
- * It is the only row of "<table>_seerdb"(id INTEGER PRIMARY KEY, state BLOB).  It says
- * which tree is the table's and which of the tree's commits is the last, and it comes,
- * goes, changes and is renamed inside SQLite's transactions.  state, little-endian:
+ * It is row 1 of "<table>_seerdb"(id INTEGER PRIMARY KEY, state BLOB); other rows are
+ * changed options (settings.h).  It says which tree is the table's and which of the
+ * tree's commits is the last, and it comes, goes, changes and is renamed inside
+ * SQLite's transactions.  state, little-endian:
  *
  *   off  size
  *     0     4  version, 1
@@ -66,8 +67,15 @@ int svt_shadow_each(sqlite3 *db, const char *schema,
 
 bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b);
 
+/* As 32 hex digits; reading, dashes are passed over.  False: it is no UUID. */
+void svt_uuid_text(const seerdb_uuid *id, char out[33]);
+bool svt_uuid_parse(const char *text, seerdb_uuid *out);
+
 /* Prepare formatted SQL.  Finalize the result. */
 int svt_prepare(sqlite3 *db, sqlite3_stmt **out, const char *format, ...);
+
+/* Why SQLite failed with rc: its sentence, if no later call has taken it away. */
+const char *svt_why(sqlite3 *db, int rc);
 
 /* Finalize; stmt may be NULL.  rc is what has happened so far: if it is SQLITE_OK the
  * answer is what has stopped the statement, or SQLITE_OK if nothing did. */

@@ -11,4 +11,13 @@
 extern const sqlite3_api_routines *sqlite3_api; /* defined in module.c */
 #endif
 
+/* The part of sqlite3_module that is younger than the oldest SQLite we run on. */
+#if SQLITE_VERSION_NUMBER >= 3044000
+#define SVT_MODULE_VERSION 4
+#define SVT_XINTEGRITY(f)  .xIntegrity = f,
+#else
+#define SVT_MODULE_VERSION 3
+#define SVT_XINTEGRITY(f)
+#endif
+
 #endif

@@ -7,6 +7,7 @@
 #include "table.h"
 
 #include "access.h"
+#include "wish.h"
 
 #include <string.h>
 
@@ -165,6 +166,44 @@ static int keyspace_new(struct svt_conn *conn, struct svt_store *store,
     return SQLITE_OK;
 }
 
+struct svt_place svt_table_place(const struct svt_table *t)
+{
+    return (struct svt_place){t->conn->db, t->schema_name, t->shadow, t->who};
+}
+
+/* ---- settings -------------------------------------------------------------- */
+
+static void tune(const struct svt_table *t)
+{
+    const struct svt_options *o = &t->schema.options;
+    seerdb_tree_tune(t->ks->tree, &(seerdb_tree_options){.compression = o->compression,
+                                                         .filter_bits = o->filter_bits,
+                                                         .index = o->index,
+                                                         .compaction = o->compaction});
+}
+
+int svt_table_load_settings(struct svt_table *t)
+{
+    struct svt_place place = svt_table_place(t);
+    struct svt_options options = t->declared;
+    int rc = svt_settings_read(&place, &options, &t->base.zErrMsg);
+    if (rc != SQLITE_OK)
+        return rc;
+    t->schema.options = options;
+    if (t->ks != NULL)
+        tune(t);
+    return SQLITE_OK;
+}
+
+int svt_table_follow_settings(struct svt_table *t)
+{
+    uint64_t changes = svt_handles_changes(t->ks->store);
+    int rc = t->settings_seen != changes ? svt_table_load_settings(t) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        t->settings_seen = changes;
+    return rc;
+}
+
 /* ---- stores ---------------------------------------------------------------- */
 
 /* The path that t's store would have; in memory: *path is "" and *in_memory set. */
@@ -196,7 +235,8 @@ static int locate(struct svt_table *t, const char **file, char **path)
 }
 
 /* *out is counted. */
-static int store_open(struct svt_table *t, bool create, struct svt_store **out)
+static int store_open(struct svt_table *t, const struct svt_wish *wish, bool create,
+                      struct svt_store **out)
 {
     const char *file = NULL;
     char *path = NULL;
@@ -210,8 +250,11 @@ static int store_open(struct svt_table *t, bool create, struct svt_store **out)
         .create = create,
         .read_only = svt_access_is_read_only(t->conn->db, t->schema_name),
         .table = t->who,
+        .memory_limit_by = wish->memory_limit_by,
+        .history_by = wish->history_by,
+        .sync_by = wish->sync_by,
         .interrupt = &t->conn->interrupt,
-        .options = &t->schema.options};
+        .options = &wish->options};
     struct svt_link *l = path == NULL ? link_find(t->conn, t->schema_name, NULL) : NULL;
     if (l != NULL) {
         if ((rc = svt_handles_share(&request, l->store, &t->base.zErrMsg)) == SQLITE_OK)
@@ -270,37 +313,61 @@ int svt_table_keep(struct svt_table *t, sqlite3_stmt **keeper)
     return rc;
 }
 
-/* memory_limit, history and sync belong to the store, so the table that gives them must
+/* The names of all our tables of t's schema that say something about their store. */
+static int each_sibling(struct svt_table *t,
+                        int (*each)(struct svt_table *t, struct svt_table *other,
+                                    void *ctx),
+                        void *ctx)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = svt_prepare(t->conn->db, &stmt,
+                         "SELECT name, sql LIKE '%%memory_limit%%' OR sql LIKE "
+                         "'%%sync%%' OR sql LIKE '%%history%%', name || '_seerdb' "
+                         "FROM \"%w\".sqlite_schema WHERE type = 'table' "
+                         "AND sql LIKE 'create virtual table%%seerdb%%'",
+                         t->schema_name);
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        struct svt_place place = {t->conn->db, t->schema_name,
+                                  (const char *)sqlite3_column_text(stmt, 2), t->who};
+        if (name == NULL || place.table == NULL ||
+            sqlite3_stricmp(name, t->name) == 0 ||
+            (!sqlite3_column_int(stmt, 1) && !svt_settings_exist(&place)))
+            continue;
+        struct svt_table *other = svt_table_connect(t->conn, t->schema_name, name);
+        rc = other == NULL ? svt_interrupt_was(t->conn->db) : SQLITE_OK;
+        if (other != NULL && other != t && same_path(t, other))
+            rc = each(t, other, ctx);
+    }
+    return svt_finalize(stmt, rc);
+}
+
+static int hear_sibling(struct svt_table *t, struct svt_table *other, void *ctx)
+{
+    int rc = svt_table_load_settings(other);
+    if (rc == SQLITE_OK)
+        return svt_wish_hear(ctx, &other->schema.options, other->who);
+    if (t->base.zErrMsg == NULL) {
+        t->base.zErrMsg = other->base.zErrMsg;
+        other->base.zErrMsg = NULL;
+    }
+    return rc;
+}
+
+/* memory_limit, history and sync belong to the store, so the tables that give them must
  * be heard before one that does not opens the store.  *first is counted, or NULL. */
 static int open_for_siblings(struct svt_table *t, struct svt_store **first)
 {
-    sqlite3_stmt *stmt = NULL;
+    struct svt_wish wish = {.options = t->schema.options};
     *first = NULL;
     if (link_find(t->conn, t->schema_name, NULL) != NULL)
         return SQLITE_OK;
-    int rc = svt_prepare(t->conn->db, &stmt,
-                         "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' "
-                         "AND sql LIKE 'create virtual table%%seerdb%%' AND "
-                         "(sql LIKE '%%memory_limit%%' OR sql LIKE '%%sync%%' "
-                         "OR sql LIKE '%%history%%')",
-                         t->schema_name);
-    while (rc == SQLITE_OK && *first == NULL && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(stmt, 0);
-        struct svt_table *other =
-            name != NULL ? svt_table_connect(t->conn, t->schema_name, name) : NULL;
-        rc = other == NULL ? svt_interrupt_was(t->conn->db) : SQLITE_OK;
-        if (other == NULL || other == t || !same_path(t, other) ||
-            (other->schema.options.memory_limit == 0 &&
-             other->schema.options.history_ms == 0 &&
-             !other->schema.options.sync_given))
-            continue;
-        if ((rc = store_open(other, false, first)) != SQLITE_OK &&
-            t->base.zErrMsg == NULL) {
-            t->base.zErrMsg = other->base.zErrMsg;
-            other->base.zErrMsg = NULL;
-        }
-    }
-    return svt_finalize(stmt, rc);
+    int rc = each_sibling(t, hear_sibling, &wish);
+    if (rc == SQLITE_OK && (wish.memory_limit_by != NULL || wish.history_by != NULL ||
+                            wish.sync_by != NULL))
+        rc = store_open(t, &wish, false, first);
+    svt_wish_fini(&wish);
+    return rc;
 }
 
 /* ---- tables ---------------------------------------------------------------- */
@@ -308,11 +375,6 @@ static int open_for_siblings(struct svt_table *t, struct svt_store **first)
 int svt_table_fail(struct svt_table *t, int rc, const seerdb_err *err)
 {
     return svt_errmap(&t->base, t->who, rc, err);
-}
-
-struct svt_place svt_table_place(const struct svt_table *t)
-{
-    return (struct svt_place){t->conn->db, t->schema_name, t->shadow, t->who};
 }
 
 void svt_table_free(struct svt_table *t)
@@ -374,6 +436,7 @@ int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
                  t->who, sqlite3_errmsg(conn->db));
         goto out;
     }
+    t->declared = t->schema.options;
     rc = SQLITE_NOMEM;
     if ((declaration = svt_args_declaration(&t->schema)) == NULL)
         goto out;
@@ -397,12 +460,6 @@ out:
     return SQLITE_OK;
 }
 
-static void uuid_text(const seerdb_uuid *id, char out[33])
-{
-    for (int i = 0; i < 16; i++)
-        sqlite3_snprintf(3, out + 2 * i, "%02x", id->bytes[i]);
-}
-
 /* The tree that the shadow row names, in the store that is open. */
 static int open_tree(struct svt_table *t, struct svt_store *store,
                      const struct svt_shadow *shadow)
@@ -412,8 +469,8 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     seerdb_tree *tree = NULL;
     seerdb_uuid id = seerdb_id(store->db);
     if (!svt_uuid_equal(&id, &shadow->store)) {
-        uuid_text(&shadow->store, want);
-        uuid_text(&id, have);
+        svt_uuid_text(&shadow->store, want);
+        svt_uuid_text(&id, have);
         const char *advice =
             store->in_memory
                 ? "rows in memory are only in the connection that wrote them"
@@ -429,7 +486,7 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     }
     int rc = seerdb_tree_open(store->db, &shadow->tree, &tree, &err);
     if (rc == SEERDB_NOTFOUND) {
-        uuid_text(&shadow->tree, want);
+        svt_uuid_text(&shadow->tree, want);
         return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
                         "%s: the store in %s has no tree %s", t->who, store->dir, want);
     }
@@ -520,9 +577,12 @@ static int open_as(struct svt_table *t, bool take_over)
     struct svt_place place = svt_table_place(t);
     int rc = svt_shadow_read(&place, &shadow, &t->base.zErrMsg);
     if (rc == SQLITE_OK)
+        rc = svt_table_load_settings(t);
+    if (rc == SQLITE_OK)
         rc = open_for_siblings(t, &first);
     if (rc == SQLITE_OK)
-        rc = store_open(t, false, &store);
+        rc = store_open(t, &(struct svt_wish){.options = t->schema.options}, false,
+                        &store);
     if (rc == SQLITE_OK)
         rc = claim(t, store, &shadow.owner, take_over, &decider);
     if (rc == SQLITE_OK)
@@ -532,6 +592,7 @@ static int open_as(struct svt_table *t, bool take_over)
     if (rc == SQLITE_OK) {
         t->owner = shadow.owner;
         t->ks->decider = decider;
+        tune(t);
     }
     svt_handles_close(store);
     svt_handles_close(first);
@@ -695,7 +756,8 @@ int svt_table_create(struct svt_table *t)
     if (rc == SQLITE_OK)
         rc = open_for_siblings(t, &first);
     if (rc == SQLITE_OK)
-        rc = store_open(t, true, &store);
+        rc = store_open(t, &(struct svt_wish){.options = t->schema.options}, true,
+                        &store);
     if (rc == SQLITE_OK)
         rc = svt_table_fail(t, svt_handles_write(store, &err), &err);
     if (rc == SQLITE_OK)

@@ -16,7 +16,7 @@
 #include "hold.h"
 #include "interrupt.h"
 #include "reader.h"
-#include "shadow.h"
+#include "settings.h"
 
 #define SVT_NO_WRITE UINT64_MAX
 
@@ -100,10 +100,12 @@ struct svt_table {
     bool in_main;             /* its schema is main, which SQLite need not search for */
     char *who;                /* owned: "main.t", for messages */
     char *shadow;             /* owned: "t_seerdb" */
-    struct svt_schema schema;
-    struct svt_keyspace *ks;   /* counted; NULL before the first use */
-    seerdb_uuid owner;         /* known once ks is */
-    struct svt_write *write;   /* owned: update.c's workspace */
+    struct svt_schema schema; /* its options are those in force, once ks is there */
+    struct svt_options declared; /* path is borrowed from schema */
+    uint64_t settings_seen;      /* of the store's count of changes, by a writer */
+    struct svt_keyspace *ks;     /* counted; NULL before the first use */
+    seerdb_uuid owner;           /* known once ks is */
+    struct svt_write *write;     /* owned: update.c's workspace */
     struct svt_txn *joined;    /* borrowed: SQLite has the object in its transaction */
     struct svt_cursor *spares; /* owned: cursor.c's, waiting for the next statement */
     int nspares;
@@ -138,6 +140,15 @@ int svt_table_open(struct svt_table *t);
 /* The same, although the store may know another database file as the owner of t's
  * rows: on the user's word. */
 int svt_table_take_over(struct svt_table *t);
+
+/* Read what was changed of t's options; they are in force from now on, as far as they
+ * are not the store's. */
+int svt_table_load_settings(struct svt_table *t);
+
+/* The same, unless nobody in this process changed options of the store's tables since
+ * this was called last.  For writers, under SQLite's write lock: an older snapshot
+ * might not show them.  Requires: t is open. */
+int svt_table_follow_settings(struct svt_table *t);
 
 /* Before anything of the store is changed that no transaction of SQLite's changes: may
  * it be?  Has it opened for writing.  A failure's sentence is in t->base.zErrMsg.

@@ -480,6 +480,8 @@ int svt_txn_begin(sqlite3_vtab *base)
         return rc;
     touch(x, t->ks);
     rc = svt_marker_expect(t, x->batch);
+    if (rc == SQLITE_OK)
+        rc = svt_table_follow_settings(t);
     if (rc == SQLITE_OK && sqlite3_get_autocommit(t->conn->db))
         rc = collect(t, x);
     if (rc != SQLITE_OK && !was_in)

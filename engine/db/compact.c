@@ -30,13 +30,15 @@ struct sdb_policy sdb_compact_policy(const seerdb_tree *t, uint64_t droppable)
 {
     const seerdb *db = t->db;
     return (struct sdb_policy){
-        .kind = (enum seerdb_compaction)t->desc.compaction,
+        .kind = (enum seerdb_compaction)atomic_load_explicit(&t->tuned.compaction,
+                                                             memory_order_relaxed),
         .batch_size = db->batch_size,
         .table_size = db->table_size,
         .trigger = L0_TRIGGER,
         .ratio = LEVEL_RATIO,
         .runs = RUNS_PER_LEVEL,
-        .pack_bottom = t->desc.compression != 0,
+        .pack_bottom =
+            atomic_load_explicit(&t->tuned.compression, memory_order_relaxed) != 0,
         .droppable = droppable,
         .flushed = atomic_load_explicit(&t->flushed, memory_order_relaxed)};
 }
@@ -176,7 +178,7 @@ static int install(struct compaction *c, bool *listed, seerdb_err *err)
         rc = publish(c, version, err);
         sdb_unlock_db(&db->lock);
         if (rc != 0) /* the manifest is ahead of us: only reopening is right */
-            (void)sdb_break(db, err);
+            (void)sdb_break_for_good(db, err);
     }
     sdb_unlock_install(&db->install_lock);
     sdb_version_unref(version);

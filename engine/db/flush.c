@@ -278,7 +278,7 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
         sdb_unlock_db(&db->lock);
         f->tree->gone = f->job.newest;
         if (rc != 0) /* the manifest is ahead of us: only reopening is right */
-            (void)sdb_break(db, err);
+            (void)sdb_break_for_good(db, err);
     }
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Levels and tables of a tree, for whoever asks. */
+ * Levels and tables of a tree, and how a store is doing, for whoever asks. */
 #include "db/compact.h"
+#include "db/job.h"
+#include "db/pressure.h"
+
+#include <stdio.h>
 
 static struct sdb_version *version_of(seerdb_tree *tree)
 {
@@ -30,6 +34,7 @@ int seerdb_levels(seerdb_tree *tree, bool (*each)(void *ctx, const seerdb_level 
                               .bytes = l->bytes,
                               .records = l->records,
                               .tombstones = l->tombstones,
+                              .ranges = l->ranges,
                               .target = l->target,
                               .score = l->score};
         if (!each(ctx, &level))
@@ -53,6 +58,7 @@ int seerdb_files(seerdb_tree *tree, bool (*each)(void *ctx, const seerdb_file *f
                             .bytes = d->size,
                             .records = d->records,
                             .tombstones = d->tombstones,
+                            .ranges = d->ranges,
                             .key_bytes = d->key_bytes,
                             .value_bytes = d->value_bytes,
                             .min_commit = d->min_number,
@@ -62,5 +68,49 @@ int seerdb_files(seerdb_tree *tree, bool (*each)(void *ctx, const seerdb_file *f
     }
     sdb_version_unref(v);
     sdb_empty_graveyard(tree->db); /* it may have been the last to hold some */
+    return 0;
+}
+
+/* The first failure that somebody should know: what stops writes, a job, a compaction.
+ */
+static void find_failure(const seerdb *db, seerdb_condition *out) REQUIRES(LK_DB)
+{
+    const seerdb_err *why = &db->bg_err;
+    out->refuses = why->code != 0;
+    out->resumable = !db->beyond_resume;
+    for (const struct sdb_job *j = db->jobs; j != NULL && why->code == 0; j = j->next)
+        if (j->why.code != SEERDB_BUSY)
+            why = &j->why;
+    for (const seerdb_tree *t = db->trees; t != NULL && why->code == 0; t = t->next)
+        if (!t->dropped && t->debt.why.code != SEERDB_BUSY &&
+            t->debt.why.code != SEERDB_INTERRUPTED)
+            why = &t->debt.why;
+    out->failure = why->code;
+    snprintf(out->why, sizeof out->why, "%s", why->msg);
+}
+
+int seerdb_look(seerdb *db, const seerdb_tree *tree, seerdb_condition *out,
+                seerdb_err *err)
+{
+    int rc = sdb_check_process(db, err);
+    *out = (seerdb_condition){.failure = rc};
+    if (rc != 0)
+        return rc;
+    sdb_lock_write(&db->write_lock);
+    sdb_lock_db(&db->lock);
+    find_failure(db, out);
+    out->paused = db->compaction_paused;
+    for (const seerdb_tree *t = db->trees; t != NULL; t = t->next) {
+        out->table_memory += t->state->version->memory + t->map_memory;
+        out->undecided += t->undecided != NULL;
+    }
+    sdb_unlock_db(&db->lock);
+    sdb_unlock_write(&db->write_lock);
+    out->log_bytes = db->wal != NULL ? sdb_wal_live_bytes(db->wal) : db->log_bytes;
+    out->log_cap = db->log_cap;
+    out->memory_limit = db->memory_limit;
+    out->writes = sdb_pressure_of(tree);
+    out->level0_runs = atomic_load_explicit(&tree->runs0, memory_order_relaxed);
+    out->last_commit = atomic_load_explicit(&tree->last_commit, memory_order_acquire);
     return 0;
 }

@@ -211,7 +211,7 @@ static int install(struct sdb_landing *l, const struct landed *tables, seerdb_er
         sdb_unlock_db(&db->lock);
         if (rc != 0 &&
             tables->n > 0) /* the manifest is ahead: only reopening is right */
-            (void)sdb_break(db, err);
+            (void)sdb_break_for_good(db, err);
     }
     if (rc == 0) {
         sdb_lock_db(&db->lock);

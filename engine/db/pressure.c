@@ -33,6 +33,14 @@ static unsigned compaction_steps(const seerdb_tree *t) REQUIRES(LK_DB)
     return (runs - RUNS_SLOW) / 2 + 1;
 }
 
+enum seerdb_writes sdb_pressure_of(const seerdb_tree *t)
+{
+    uint32_t runs = atomic_load_explicit(&t->runs0, memory_order_relaxed);
+    return runs >= RUNS_STOP   ? SEERDB_WRITES_STOP
+           : runs >= RUNS_SLOW ? SEERDB_WRITES_DELAYED
+                               : SEERDB_WRITES_FLOW;
+}
+
 /* Memtables that wait for their flush.  Not those whose owners do not decide: they are
  * not waited for, or everybody would wait for whoever is not there.  Some of them wait
  * for this very commit. */

@@ -16,4 +16,7 @@
 int sdb_pressure_wait(const seerdb_batch *b, seerdb_err *err) EXCLUDES(LK_WRITE, LK_DB)
     SDB_MUST_CHECK;
 
+/* What commits to the tree have to expect. */
+enum seerdb_writes sdb_pressure_of(const seerdb_tree *t);
+
 #endif

@@ -12,6 +12,9 @@
 #define NUMBERS_RESERVED 65536u
 #define FILES_RESERVED   256u
 #define FILES_WANTED     16u
+/* Of what may be tuned. */
+#define COMPRESSION_MOST 19u
+#define FILTER_BITS_MOST 20u
 
 static bool has_ranges(const struct sdb_read_state *s)
 {
@@ -117,6 +120,26 @@ int sdb_break(seerdb *db, const seerdb_err *why)
     return why->code;
 }
 
+int sdb_break_for_good(seerdb *db, const seerdb_err *why)
+{
+    sdb_lock_db(&db->lock);
+    db->beyond_resume = true;
+    sdb_unlock_db(&db->lock);
+    return sdb_break(db, why);
+}
+
+void sdb_note_unsettled(seerdb *db, uint64_t number, bool abort)
+{
+    if (db->nunsettled == SDB_UNSETTLED) {
+        sdb_lock_db(&db->lock);
+        db->beyond_resume = true;
+        sdb_unlock_db(&db->lock);
+        return;
+    }
+    db->unsettled[db->nunsettled].number = number;
+    db->unsettled[db->nunsettled++].abort = abort;
+}
+
 int sdb_wait_progress(seerdb *db, seerdb_err *err)
 {
     if (!sdb_interruptible()) {
@@ -137,7 +160,7 @@ int sdb_install(seerdb *db, const struct sdb_edit *e, seerdb_err *err)
     if (rc == 0)
         return 0;
     if (sdb_manifest_has_failed(db->manifest)) /* else nothing has changed */
-        sdb_break(db, &why);
+        (void)sdb_break_for_good(db, &why);
     return sdb_fail_as(err, &why);
 }
 
@@ -300,6 +323,10 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
         (rc = sdb_read_state_new(&t->active, 1, version, NULL, &t->state, err)) != 0)
         goto out;
     t->drop_intended = desc->drop_intended;
+    atomic_init(&t->tuned.compression, desc->compression);
+    atomic_init(&t->tuned.filter_bits, desc->filter_bits);
+    atomic_init(&t->tuned.index, desc->index);
+    atomic_init(&t->tuned.compaction, desc->compaction);
     atomic_init(&t->last_commit, desc->flushed);
     atomic_init(&t->flushed, desc->flushed);
     atomic_init(&t->fold_floor, desc->fold_floor);
@@ -320,14 +347,32 @@ static unsigned filter_bits_at(unsigned bits, uint32_t level)
     return bits == 0 || level > 1 ? bits : bits + 4;
 }
 
+void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options)
+{
+    struct {
+        _Atomic uint32_t *field;
+        uint32_t value, most;
+    } all[] = {
+        {&tree->tuned.compression, (uint32_t)options->compression, COMPRESSION_MOST},
+        {&tree->tuned.filter_bits, options->filter_bits, FILTER_BITS_MOST},
+        {&tree->tuned.index, (uint32_t)options->index, SEERDB_INDEX_BINARY},
+        {&tree->tuned.compaction, (uint32_t)options->compaction, SEERDB_TIERED}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].value <= all[i].most)
+            atomic_store_explicit(all[i].field, all[i].value, memory_order_relaxed);
+}
+
 struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
                                                        uint32_t level)
 {
+    uint32_t bits = atomic_load_explicit(&t->tuned.filter_bits, memory_order_relaxed);
+    uint32_t index = atomic_load_explicit(&t->tuned.index, memory_order_relaxed);
+    int packed = (int)atomic_load_explicit(&t->tuned.compression, memory_order_relaxed);
     return (struct sdb_table_writer_options){
         /* packing costs more than the rest of a compaction: where it is done once */
-        .compression = level >= SDB_BOTTOM ? (int)t->desc.compression : 0,
-        .filter_bits = filter_bits_at(t->desc.filter_bits, level),
-        .index = (enum seerdb_index)t->desc.index,
+        .compression = level >= SDB_BOTTOM ? packed : 0,
+        .filter_bits = filter_bits_at(bits, level),
+        .index = (enum seerdb_index)index,
     };
 }
 

@@ -28,6 +28,8 @@ struct sdb_job;
 struct sdb_recovered;
 struct sdb_events;
 
+#define SDB_UNSETTLED 16u
+
 /* In the place of a log file: the log may go, a side file has the commits. */
 #define SDB_LOG_FILE_ASIDE UINT64_MAX
 
@@ -77,6 +79,9 @@ struct seerdb_tree {
     struct sdb_debt debt GUARDED_BY(LK_DB);
     bool mapped GUARDED_BY(LK_DB);       /* read its tables through maps */
     size_t map_memory GUARDED_BY(LK_DB); /* that these may take from the heap */
+    struct { /* relaxed: what desc says, or seerdb_tree_tune */
+        _Atomic uint32_t compression, filter_bits, index, compaction;
+    } tuned;
     _Atomic uint32_t runs0; /* runs of level 0; relaxed: for backpressure */
     struct sdb_pendings *
         pendings GUARDED_BY(LK_DB); /* counted; those of every new state */
@@ -218,7 +223,15 @@ struct seerdb {
     uint64_t jobs_failed GUARDED_BY(LK_DB); /* attempts */
     seerdb_err job_err GUARDED_BY(
         LK_DB); /* why the job that failed last waits to be retried */
-    seerdb_err bg_err GUARDED_BY(LK_DB); /* first failure that retrying can't cure */
+    seerdb_err bg_err GUARDED_BY(LK_DB);  /* first failure that retrying can't cure */
+    bool beyond_resume GUARDED_BY(LK_DB); /* memory and disk may differ since */
+    /* Commits that were not acknowledged and whose records the log may have all the
+     * same: of failed prepares, and of rollbacks whose abort it does not have. */
+    struct {
+        uint64_t number;
+        bool abort; /* it may be on stable storage: an abort has to follow */
+    } unsettled[SDB_UNSETTLED] GUARDED_BY(LK_WRITE);
+    unsigned nunsettled GUARDED_BY(LK_WRITE);
     /* True until everything is there that writing needs; reading needs less.  release:
      * sdb_recover_begin; acquire: who goes on to write. */
     _Atomic bool read_only;
@@ -247,6 +260,13 @@ int sdb_check_writable(seerdb *db, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHE
 /* Refuse writes from now on because of *why (the first one is kept). Returns why->code.
  */
 int sdb_break(seerdb *db, const seerdb_err *why) EXCLUDES(LK_DB);
+
+/* The same, and only opening the store again can help: seerdb_resume refuses. */
+int sdb_break_for_good(seerdb *db, const seerdb_err *why) EXCLUDES(LK_DB);
+
+/* Note a commit for seerdb_resume: see `unsettled`. */
+void sdb_note_unsettled(seerdb *db, uint64_t number, bool abort) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB);
 
 /* Wait for news of the background; they may be none.  INTERRUPTED: whoever called wants
  * this thread to leave. */

@@ -155,6 +155,7 @@ static int prepare_batch(seerdb_batch *b, enum seerdb_sync sync, bool wait,
         /* Whether the record survives a crash is unknown; nothing may follow it. */
         (void)sdb_break(db, &why);
         sdb_lock_write(&db->write_lock);
+        sdb_note_unsettled(db, b->number, false);
         sdb_land_undo(b);
         set_slots(b, NULL);
         sdb_unlock_write(&db->write_lock);
@@ -262,7 +263,7 @@ void seerdb_commit(seerdb_batch *batch)
         /* Memory was reserved: a failure is a bug, and the log still has the commit. */
         if (sdb_apply(db, sdb_buf_slice(&batch->payload), SDB_APPLY_PUBLISH, "a batch",
                       sdb_wal_file_of(batch->position), &why) != 0)
-            (void)sdb_break(db, &why);
+            (void)sdb_break_for_good(db, &why);
         sdb_land_submit(batch);
         set_slots(batch, NULL);
         for (size_t i = 0; i < batch->nslots; i++)
@@ -279,26 +280,29 @@ void seerdb_commit(seerdb_batch *batch)
     sdb_batch_reset(batch);
 }
 
+/* Of marked trees: the commit's records stay, hidden, until another follows, because it
+ * may yet count. */
+static int hide(seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    int rc = sdb_apply(b->db, sdb_buf_slice(&b->payload), SDB_APPLY_HIDE, "a batch",
+                       sdb_wal_file_of(b->position), err);
+    if (rc != 0) /* and nobody would know it */
+        (void)sdb_break_for_good(b->db, err);
+    return rc;
+}
+
 /* Note in the log that the commit was taken back.  Of marked trees that is a hint,
- * which a full disk may swallow; the commit's records stay, hidden, until another
- * follows. */
+ * which a full disk may swallow. */
 static int log_abort(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(LK_WRITE)
 {
     seerdb *db = b->db;
     uint64_t position;
     uint8_t number[SDB_VARINT_MAX];
-    bool marked = b->slots[0].tree->marked;
-    /* First: until the records are in a memtable only the slot keeps the log's file. */
-    int rc = marked ? sdb_apply(db, sdb_buf_slice(&b->payload), SDB_APPLY_HIDE,
-                                "a batch", sdb_wal_file_of(b->position), err)
-                    : 0;
-    if (rc != 0)
-        return rc;
-    rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
-                        (seerdb_slice){number, sdb_store_varint(number, b->number)},
-                        &position, end, err);
+    int rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
+                            (seerdb_slice){number, sdb_store_varint(number, b->number)},
+                            &position, end, err);
     bool goes_on = rc == SEERDB_NOMEM || rc == SEERDB_FULL || rc == SEERDB_TOOBIG;
-    return marked && goes_on ? 0 : rc;
+    return b->slots[0].tree->marked && goes_on ? 0 : rc;
 }
 
 static bool has_spilled(const seerdb_batch *b)
@@ -319,19 +323,26 @@ int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
         return rc;
     if (batch->number != 0) {
         sdb_lock_write(&db->write_lock);
-        rc = log_abort(batch, &end, &why);
-        if (batch->slots[0].tree->marked && rc == 0)
+        bool marked = batch->slots[0].tree->marked;
+        /* First: until the records are in a memtable only the slot keeps the log's
+         * file.
+         */
+        bool stays = marked && (rc = hide(batch, &why)) == 0;
+        if (rc == 0)
+            rc = log_abort(batch, &end, &why);
+        if (stays)
             sdb_land_submit(batch); /* it may yet count */
         else
             sdb_land_undo(batch);
         if (rc != 0) /* before the slots are free: nothing may follow it */
             (void)sdb_break(db, &why);
+        if (rc != 0 && !marked)
+            sdb_note_unsettled(db, batch->number, true);
         set_slots(batch, NULL);
         sdb_unlock_write(&db->write_lock);
         /* Of what has spilled the tables may go next: a cut must not leave the log with
          * the commit and without its abort. */
-        if (rc == 0 && (batch->synced || has_spilled(batch)) &&
-            !batch->slots[0].tree->marked &&
+        if (rc == 0 && (batch->synced || has_spilled(batch)) && !marked &&
             (rc = sdb_wal_sync(db->wal, end, &why)) != 0)
             (void)sdb_break(db, &why);
     }

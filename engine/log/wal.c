@@ -47,6 +47,8 @@ struct sdb_wal {
     size_t nlive GUARDED_BY(LK_WRITE);
     uint64_t *spare GUARDED_BY(LK_WRITE); /* owned: numbers of o.keep .free files */
     size_t nspare GUARDED_BY(LK_WRITE);
+    uint64_t unfinished GUARDED_BY(LK_WRITE); /* the file that the log failed to go on
+                                                 in, as far as it is there; 0: none */
 
     struct sdb_mutex lock;
     struct sdb_cond synced_cond;
@@ -349,6 +351,7 @@ static int rotate(struct sdb_wal *w, uint64_t need, seerdb_err *err) REQUIRES(LK
                         "%s: file number %" PRIu64
                         " for the log, expected one from %" PRIu64 " to %" PRIu64,
                         w->o.dir, number, last + 1, FILE_NUMBER_MAX);
+    w->unfinished = number;
     if (size == w->o.file_size && w->nspare > 0) {
         if ((rc = recycle(w, number, &f, &why)) != 0)
             return fail_for_good(w, &why, err);
@@ -360,6 +363,7 @@ static int rotate(struct sdb_wal *w, uint64_t need, seerdb_err *err) REQUIRES(LK
         sdb_file_close(f);
         return fail_for_good(w, &why, err);
     }
+    w->unfinished = 0;
     install_file(w, number, size, f);
     return 0;
 }
@@ -464,6 +468,189 @@ int sdb_wal_append(struct sdb_wal *w, enum sdb_wal_type type, enum sdb_outcome o
                           .timestamp_us = sdb_clock_unix_us(),
                           .payload = payload};
     return append_frame(w, &f, position, end, err);
+}
+
+/* ---- going on after a failure ---------------------------------------------- */
+
+/* Nobody relies on it, but a log with a file that continues the same one as another
+ * would be damaged. */
+static int remove_unfinished(struct sdb_wal *w, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    int rc = 0;
+    char *path = NULL;
+    if (w->unfinished == 0)
+        return 0;
+    if ((rc = make_path(w->o.dir, w->unfinished, ".log", &path, err)) == 0 &&
+        (rc = sdb_fs_stat(w->o.fs, path, NULL, NULL, err)) == 0 &&
+        (rc = sdb_fs_remove(w->o.fs, path, err)) == 0)
+        rc = sdb_fs_sync_dir(w->o.fs, w->o.dir, err);
+    if (rc == 0 || rc == SEERDB_NOTFOUND) {
+        w->unfinished = 0;
+        rc = 0;
+    }
+    /* Of the spare files one may have been renamed, or not: none is used again. */
+    if (rc == 0 && w->nspare > 0) {
+        (void)remove_numbered(&w->o, w->spare, w->nspare, ".free", NULL);
+        w->nspare = 0;
+    }
+    sdb_mem_free(path);
+    return rc;
+}
+
+/* Read what was appended to the current file from `from` to `end`.  The system may have
+ * dropped it after the failed sync: then the checks of the frames tell. */
+static int read_back(struct sdb_wal *w, uint64_t from, uint64_t end,
+                     struct sdb_buf *bytes, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    size_t n = (size_t)(end - from);
+    if (!sdb_buf_reserve(bytes, n))
+        return sdb_buf_check(bytes, err);
+    int rc = sdb_file_read_at(w->file, from, bytes->data, n, err);
+    bytes->size = n;
+    return rc;
+}
+
+/* The frame that continues what ends at `off`, out of bytes that begin at `from`. */
+static int next_frame(const struct sdb_wal *w, const struct sdb_buf *bytes,
+                      uint64_t from, uint64_t off, struct sdb_frame *f, uint64_t *end)
+    REQUIRES(LK_WRITE)
+{
+    const uint64_t places[] = {off, sdb_log_sector_up(off)};
+    for (size_t i = 0; i < 2 && places[i] < from + bytes->size; i++) {
+        uint64_t at = places[i], size;
+        size_t skip = (size_t)(at - from);
+        seerdb_slice rest = {bytes->data + skip, bytes->size - skip};
+        if (sdb_frame_decode(rest, w->seed, at, f, &size) == 0 && f->skip == at - off) {
+            *end = at + size;
+            return 0;
+        }
+    }
+    return SEERDB_NOTFOUND;
+}
+
+/* Make in `out` the content of file `number`: it continues the current one at `from`
+ * with those frames behind it that keep() wants. */
+static int copy_frames(struct sdb_wal *w, uint64_t number, uint64_t from, uint64_t end,
+                       const struct sdb_wal_keeper *keeper, struct sdb_buf *out,
+                       seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    struct sdb_buf bytes = {0};
+    struct sdb_frame f;
+    struct sdb_log_header h = {.kind = SDB_FILE_LOG,
+                               .store = w->o.store,
+                               .number = number,
+                               .previous = w->number,
+                               .previous_end = from};
+    uint64_t seed = sdb_frame_seed(&w->o.store, SDB_FILE_LOG, number);
+    int rc = read_back(w, from, end, &bytes, err);
+    sdb_log_header_encode(out, &h);
+    for (uint64_t off = from; rc == 0 && off < end;) {
+        if (next_frame(w, &bytes, from, off, &f, &off) != 0) {
+            rc = sdb_fail(err, SEERDB_IOERR,
+                          "%s: what was written behind offset %" PRIu64
+                          " since the last sync cannot be read back",
+                          w->file->path, off);
+            break;
+        }
+        f.skip = 0;
+        f.synced = sdb_wal_position(w->number, from);
+        if (keeper->keep(keeper->ctx, &f))
+            sdb_frame_encode(out, seed, out->size, &f);
+    }
+    sdb_buf_fini(&bytes);
+    return rc != 0 ? rc : sdb_buf_check(out, err);
+}
+
+/* A file gets its name when all of it is on stable storage: whoever dies before that
+ * leaves the log as it was. */
+static int write_whole(struct sdb_wal *w, uint64_t number, uint64_t size,
+                       const struct sdb_buf *content, struct sdb_file **out,
+                       seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    char *from = NULL, *to = NULL;
+    struct sdb_file *f = NULL;
+    int rc = make_path(w->o.dir, number, ".free", &from, err);
+    if (rc == 0)
+        rc = make_path(w->o.dir, number, ".log", &to, err);
+    if (rc == 0)
+        rc = sdb_fs_open(w->o.fs, from, SDB_CREATE, SDB_FOR_LOG, &f, err);
+    if (rc != 0)
+        goto out;
+    if ((rc = sdb_file_allocate(f, size, err)) != 0 ||
+        (rc = sdb_file_write_at(f, 0, sdb_buf_slice(content), err)) != 0 ||
+        (rc = sdb_file_sync(f, err)) != 0 ||
+        (rc = sdb_fs_rename(w->o.fs, from, to, err)) != 0) {
+        sdb_file_close(f);
+        f = NULL;
+        (void)sdb_fs_remove(w->o.fs, from, NULL); /* the next open would */
+        goto out;
+    }
+    sdb_file_close(f); /* it knows itself by its old name */
+    f = NULL;
+    w->unfinished = number; /* until its name is on stable storage */
+    if ((rc = sdb_fs_sync_dir(w->o.fs, w->o.dir, err)) == 0 &&
+        (rc = sdb_fs_open(w->o.fs, to, SDB_READWRITE, SDB_FOR_LOG, out, err)) == 0)
+        w->unfinished = 0;
+out:
+    sdb_file_close(f);
+    sdb_mem_free(to);
+    sdb_mem_free(from);
+    return rc;
+}
+
+/* The current file ends where it was synced, and a new one goes on from there. */
+static int go_on_elsewhere(struct sdb_wal *w, uint64_t from, uint64_t end,
+                           const struct sdb_wal_keeper *keeper, seerdb_err *err)
+    REQUIRES(LK_WRITE)
+{
+    struct sdb_buf content = {0};
+    struct sdb_file *f = NULL;
+    uint64_t number =
+        atomic_fetch_add_explicit(w->o.next_file, 1, memory_order_relaxed);
+    struct live_file *live = sdb_array_grow(w->live, w->nlive + 1, sizeof *live);
+    if (live == NULL)
+        return sdb_fail_nomem(err, (w->nlive + 1) * sizeof *live);
+    w->live = live;
+    int rc = copy_frames(w, number, from, end, keeper, &content, err);
+    uint64_t need = content.size + SDB_LOG_SECTOR;
+    uint64_t size = w->o.file_size > need ? w->o.file_size : need;
+    if (rc == 0)
+        rc = write_whole(w, number, size, &content, &f, err);
+    if (rc == 0) {
+        sdb_lock_log(&w->lock);
+        w->live_bytes -= end - from;
+        w->synced = w->end = sdb_wal_position(w->number, from);
+        sdb_unlock_log(&w->lock);
+        install_file(w, number, size, f);
+        sdb_lock_log(&w->lock);
+        w->live_bytes += content.size - SDB_LOG_FILE_HEADER;
+        w->synced = w->end = w->fence = sdb_wal_position(number, content.size);
+        sdb_unlock_log(&w->lock);
+    }
+    sdb_buf_fini(&content);
+    return rc;
+}
+
+int sdb_wal_resume(struct sdb_wal *w, const struct sdb_wal_keeper *keeper,
+                   seerdb_err *err)
+{
+    int rc;
+    sdb_lock_log(&w->lock);
+    while (w->syncing) /* somebody is about to fail */
+        sdb_cond_wait(&w->synced_cond, &w->lock);
+    bool failed = w->failed.code != 0;
+    uint64_t from = sdb_wal_offset_of(w->synced), end = sdb_wal_offset_of(w->end);
+    sdb_unlock_log(&w->lock);
+    if (!failed)
+        return 0;
+    if ((rc = remove_unfinished(w, err)) != 0)
+        return rc;
+    if (w->file != NULL && (rc = go_on_elsewhere(w, from, end, keeper, err)) != 0)
+        return rc;
+    sdb_lock_log(&w->lock);
+    w->failed = (seerdb_err){0};
+    sdb_unlock_log(&w->lock);
+    return 0;
 }
 
 /* ---- releasing ------------------------------------------------------------ */

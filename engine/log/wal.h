@@ -9,8 +9,8 @@
  * size.  Appends are serialised by LK_WRITE; syncs may come from any thread and share:
  * whoever finds its position synced by another returns at once.  Whether anybody syncs
  * or not, a power cut leaves a prefix of what was appended.  After a failed write or
- * sync the log refuses every later call with the same failure: a sync is never retried
- * as if it had not happened.  FORMAT.md, "Commit log". */
+ * sync the log refuses every later call with the same failure until it is resumed: a
+ * sync is never retried as if it had not happened.  FORMAT.md, "Commit log". */
 #ifndef SDB_LOG_WAL_H
 #define SDB_LOG_WAL_H
 
@@ -43,6 +43,21 @@ int sdb_wal_sync(struct sdb_wal *w, uint64_t end, seerdb_err *err) EXCLUDES(LK_D
  * durably. */
 int sdb_wal_release(struct sdb_wal *w, uint64_t floor, seerdb_err *err)
     REQUIRES(LK_WRITE) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Which frames stay. */
+struct sdb_wal_keeper {
+    bool (*keep)(void *ctx, const struct sdb_frame *f);
+    void *ctx;
+};
+
+/* After a failure: have the log take calls again.  What was appended since the last
+ * sync that succeeded goes to a new file, as far as `keeper` wants it, and is on stable
+ * storage when this returns 0; nothing is ever synced again in the old one, where the
+ * system may have given up on it.  With a failure, which may pass, the log goes on
+ * refusing.  Nothing to do for a log that has not failed.  Requires: the caller holds
+ * back appends and syncs, and file numbers are reserved. */
+int sdb_wal_resume(struct sdb_wal *w, const struct sdb_wal_keeper *keeper,
+                   seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 uint64_t sdb_wal_current_file(const struct sdb_wal *w)
     REQUIRES(LK_WRITE); /* 0: none yet */

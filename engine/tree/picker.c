@@ -144,6 +144,7 @@ void sdb_picker_levels(const struct sdb_version *v, const struct sdb_policy *p,
         l->bytes += run->bytes;
         l->records += run->records;
         l->tombstones += run->tombstones;
+        l->ranges += run->ranges;
     }
     for (uint32_t i = 0; i < SDB_LEVELS; i++)
         score_level(p, levels, i);

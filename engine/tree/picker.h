@@ -34,7 +34,7 @@ struct sdb_policy {
 /* The level as the policy sees it. */
 struct sdb_level {
     uint32_t runs, tables;
-    uint64_t bytes, records, tombstones;
+    uint64_t bytes, records, tombstones, ranges;
     uint64_t target; /* bytes it may have; 0: it has no such bound */
     double score;    /* from 1 on it wants to be compacted */
 };
