@@ -10,7 +10,8 @@
  *   idxNum   number of equalities | flags (SVT_PLAN_...)
  *   idxStr   readable, for EXPLAIN QUERY PLAN: "k=? AND b>=? AND b<? ORDER BY k DESC"
  *
- * and argv holds the equalities' values, then the lower bound's, then the upper's.
+ * and argv holds the equalities' values (NULL for IS NULL), then the lower bound's,
+ * then the upper's.
  *
  * What the cursor owes: all rows that satisfy the constraints it was given, each once,
  * in the order of keys (or the reverse).  The values arrive raw.  For a part of
