@@ -107,13 +107,13 @@ static bool ask(struct svt_interrupt *i, int64_t most_us)
         return false;
     if (flag_is_set(i->db))
         return true;
-    int64_t now = clock_us(), us = now - i->asked_us;
+    int64_t us = clock_us() - i->asked_us;
     if (us < ASK_EVERY_US)
         return false;
-    i->asked_us = now;
     i->asking = true; /* the handler may be anything */
     bool stop = run_probe(i, STEPS_PER_US * (us < most_us ? us : most_us));
     i->asking = false;
+    i->asked_us = clock_us(); /* a slow handler's time is not ours */
     return stop;
 }
 
