@@ -12,15 +12,6 @@ bool svt_access_is_read_only(sqlite3 *db, const char *schema)
     return sqlite3_db_readonly(db, schema) == 1; /* -1: there is no such file yet */
 }
 
-bool svt_access_is_query_only(sqlite3 *db)
-{
-    sqlite3_stmt *stmt = NULL;
-    bool is = svt_prepare(db, &stmt, "PRAGMA query_only") == SQLITE_OK &&
-              sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0) != 0;
-    sqlite3_finalize(stmt);
-    return is;
-}
-
 static bool shares_its_cache(sqlite3 *db, const char *path)
 {
     int used = 0, shared = 0, high = 0;

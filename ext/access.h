@@ -5,13 +5,9 @@
 #define SVT_ACCESS_H
 
 #include "decider.h"
-#include "shadow.h"
 
 /* Can the connection not write to the database, ever? */
 bool svt_access_is_read_only(sqlite3 *db, const char *schema);
-
-/* Has the connection said that it will not write, for now? */
-bool svt_access_is_query_only(sqlite3 *db);
 
 /* Is what the connection reads of a marker the truth?  SQLITE_OK, or SQLITE_ERROR with
  * *message for `who`, a table. */

@@ -615,10 +615,6 @@ int svt_table_want_writing(struct svt_table *t)
     if (svt_access_is_read_only(t->conn->db, t->schema_name))
         return svt_fail(&t->base.zErrMsg, SQLITE_READONLY,
                         "%s: the database is open for reading only", t->who);
-    if (svt_access_is_query_only(t->conn->db))
-        return svt_fail(&t->base.zErrMsg, SQLITE_READONLY,
-                        "%s: the connection only reads since PRAGMA query_only",
-                        t->who);
     return svt_table_fail(t, svt_handles_write(t->ks->store, &err), &err);
 }
 
