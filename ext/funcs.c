@@ -29,18 +29,30 @@ static void debug_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 
 /* ---- registration ---------------------------------------------------------- */
 
+static const struct {
+    const char *name;
+    int nargs, flags;
+    void (*run)(sqlite3_context *ctx, int argc, sqlite3_value **argv);
+} functions[] = {
+    {"seerdb", -1, SQLITE_DIRECTONLY, svt_command},
+    {"seerdb_version", 0, SQLITE_INNOCUOUS, version_function},
+    {"seerdb_debug", 0, SQLITE_INNOCUOUS, debug_function},
+};
+
 int svt_funcs_register(struct svt_conn *conn)
 {
-    static const int safe = SQLITE_UTF8 | SQLITE_INNOCUOUS;
-    sqlite3 *db = conn->db;
-    int rc =
-        sqlite3_create_function_v2(db, "seerdb", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
-                                   conn, svt_command, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_create_function_v2(db, "seerdb_version", 0, safe, NULL,
-                                        version_function, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_create_function_v2(db, "seerdb_debug", 0, safe, NULL,
-                                        debug_function, NULL, NULL, NULL);
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0] && rc == SQLITE_OK;
+         i++)
+        rc = sqlite3_create_function_v2(conn->db, functions[i].name, functions[i].nargs,
+                                        SQLITE_UTF8 | functions[i].flags, conn,
+                                        functions[i].run, NULL, NULL, NULL);
     return rc;
+}
+
+void svt_funcs_unregister(sqlite3 *db)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
+        (void)sqlite3_create_function_v2(db, functions[i].name, functions[i].nargs,
+                                         SQLITE_UTF8, NULL, NULL, NULL, NULL, NULL);
 }

@@ -8,5 +8,6 @@
 #include "table.h"
 
 int svt_funcs_register(struct svt_conn *conn);
+void svt_funcs_unregister(sqlite3 *db); /* all, if they are there */
 
 #endif

@@ -534,3 +534,9 @@ int svt_inspect_register(struct svt_conn *conn)
         rc = sqlite3_create_module_v2(conn->db, modules[i].name, &module, conn, NULL);
     return rc;
 }
+
+void svt_inspect_unregister(sqlite3 *db)
+{
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
+        (void)sqlite3_create_module_v2(db, modules[i].name, NULL, NULL, NULL);
+}

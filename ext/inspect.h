@@ -9,5 +9,6 @@
 #include "table.h"
 
 int svt_inspect_register(struct svt_conn *conn);
+void svt_inspect_unregister(sqlite3 *db); /* all, if they are there */
 
 #endif

@@ -21,6 +21,7 @@ SQLITE_EXTENSION_INIT1
 #define OLDEST_SQLITE 3038000
 /* From here on GROUP BY is told apart from GROUP BY with ORDER BY (plan.c). */
 #define SQLITE_TELLS_GROUPS 3054000
+#define TOO_OLD             "seerdb needs SQLite 3.38.0 or newer; this is %s"
 
 /* ---- tables ---------------------------------------------------------------- */
 
@@ -397,33 +398,9 @@ static bool like_skips_blobs(sqlite3 *db)
     return skips;
 }
 
-/* SQLite has NULL for the functions that it was built without. */
-static bool is_complete(void)
-{
-#ifdef SQLITE_CORE
-    return true; /* else it would not have been linked */
-#else
-    return sqlite3_api->create_module_v2 != NULL && sqlite3_api->blob_open != NULL;
-#endif
-}
-
-static int init(sqlite3 *db, char **message)
+static int init(sqlite3 *db)
 {
     struct svt_conn *conn = NULL;
-    if (sqlite3_libversion_number() < OLDEST_SQLITE) {
-        if (message != NULL)
-            *message =
-                sqlite3_mprintf("seerdb needs SQLite 3.38.0 or newer; this is %s",
-                                sqlite3_libversion());
-        return SQLITE_ERROR;
-    }
-    if (!is_complete()) {
-        if (message != NULL)
-            *message =
-                sqlite3_mprintf("seerdb needs virtual tables and incremental blob "
-                                "I/O; this SQLite was built without");
-        return SQLITE_ERROR;
-    }
     if (is_loaded(db))
         return SQLITE_OK;
     int rc = svt_conn_new(db, &conn);
@@ -435,36 +412,66 @@ static int init(sqlite3 *db, char **message)
     rc = sqlite3_create_module_v2(db, "seerdb", &module, conn, conn_destroy);
     if (rc == SQLITE_OK)
         rc = svt_funcs_register(conn);
-    return rc == SQLITE_OK ? svt_inspect_register(conn) : rc;
+    if (rc == SQLITE_OK)
+        rc = svt_inspect_register(conn);
+    if (rc != SQLITE_OK) { /* this code is unmapped then: nothing may point here */
+        svt_inspect_unregister(db);
+        svt_funcs_unregister(db);
+        (void)sqlite3_create_module_v2(db, "seerdb", NULL, NULL, NULL);
+    }
+    return rc;
+}
+
+/* ---- compiled in ----------------------------------------------------------- */
+
+#ifdef SQLITE_CORE
+int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    (void)api;
+    if (sqlite3_libversion_number() >= OLDEST_SQLITE)
+        return init(db);
+    if (message != NULL)
+        *message = sqlite3_mprintf(TOO_OLD, sqlite3_libversion());
+    return SQLITE_ERROR;
+}
+
+/* ---- loaded ---------------------------------------------------------------- */
+
+#else
+/* Why not to use this SQLite: a format for its version; NULL: no reason. */
+static const char *unfit(const sqlite3_api_routines *api)
+{
+    if (api->libversion_number() < OLDEST_SQLITE)
+        return TOO_OLD;
+    /* SQLite has NULL for the functions that it was built without. */
+    if (api->create_module_v2 == NULL || api->blob_open == NULL)
+        return "seerdb needs virtual tables and incremental blob I/O; this SQLite (%s) "
+               "was built without";
+    /* Its objects must not reach this one's functions: they may be laid out
+     * differently. */
+    if (sqlite3_api != NULL && sqlite3_api != api)
+        return "seerdb is in use by another copy of SQLite in this process: load a "
+               "copy "
+               "of the file for this one (%s)";
+    return NULL;
 }
 
 /* Static: SQLite loads libraries with RTLD_GLOBAL, and an exported name would be that
  * of the first copy of seerdb in the process, whichever was asked for. */
 static int load(sqlite3 *db, char **message, const sqlite3_api_routines *api)
 {
-#ifdef SQLITE_CORE
-    (void)api;
-#else
     if (api == NULL)
         return SQLITE_ERROR;
-    if (sqlite3_api != NULL && sqlite3_api != api) {
-        /* Its objects must not reach this one's functions: they may be laid out
-         * differently. */
+    const char *why = unfit(api);
+    if (why != NULL) {
         if (message != NULL)
-            *message =
-                api->mprintf("seerdb is in use by another copy of SQLite in this "
-                             "process: load a copy of the file for this one");
+            *message = api->mprintf(why, api->libversion());
         return SQLITE_ERROR;
     }
     if (sqlite3_api == NULL)
         SQLITE_EXTENSION_INIT2(api);
-#endif
-    int rc = init(db, message);
-#ifndef SQLITE_CORE
-    if (rc == SQLITE_OK)
-        rc = SQLITE_OK_LOAD_PERMANENTLY;
-#endif
-    return rc;
+    int rc = init(db);
+    return rc == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : rc;
 }
 
 int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
@@ -472,7 +479,6 @@ int sqlite3_seerdb_init(sqlite3 *db, char **message, const sqlite3_api_routines 
     return load(db, message, api);
 }
 
-#ifndef SQLITE_CORE
 /* What SQLite looks for in a library whose name says nothing.  Compiled into a program
  * the name would clash with other extensions there. */
 SEERDB_ENTRY int sqlite3_extension_init(sqlite3 *db, char **message,

@@ -33,6 +33,7 @@ static bool good; /* so far in this test */
 static sqlite3_mem_methods real_mem;
 static pthread_t program; /* its only thread but for the engine's */
 static atomic_long from_here, from_others;
+static long mem_left = -1; /* requests that it still serves; negative: all */
 
 /* A second thing of this name links only if the library keeps its own to itself. */
 int write_index(void);
@@ -237,33 +238,61 @@ static int note_offer(sqlite3 *db, char **message, const sqlite3_api_routines *a
 
 typedef int entry_point(sqlite3 *db, char **message, const sqlite3_api_routines *api);
 
-/* The functions that the library calls are one SQLite's.  Another SQLite in the
- * process, such as one that a package has linked in, has another table of them. */
-static void one_copy_serves_one_sqlite(const char *extension)
+/* The entry point of a library, which stays loaded. */
+static entry_point *entry_of(const char *extension)
 {
-    char *message = NULL;
-    good = sqlite3_auto_extension((void (*)(void))note_offer) == SQLITE_OK && good;
-    sqlite3 *db = open_database("app.db", extension);
-    sqlite3_reset_auto_extension();
-    sqlite3_api_routines another = *offered;
-    void *library = dlopen(extension, RTLD_NOW);
     entry_point *entry = NULL;
+    void *library = dlopen(extension, RTLD_NOW);
     if (library != NULL)
         *(void **)&entry = dlsym(library, "sqlite3_extension_init");
-    if (entry == NULL || entry(db, &message, &another) != SQLITE_ERROR ||
-        message == NULL || strstr(message, "another copy of SQLite") == NULL) {
-        printf("# %s\n", message != NULL ? message : "no message");
+    if (entry == NULL) {
+        printf("Bail out! %s\n", dlerror());
+        exit(2);
+    }
+    return entry;
+}
+
+/* The entry point refuses a SQLite that offers this, and says why. */
+static void refuses(entry_point *entry, sqlite3 *db, const sqlite3_api_routines *api,
+                    const char *why)
+{
+    char *message = NULL;
+    if (entry(db, &message, api) != SQLITE_ERROR || message == NULL ||
+        strstr(message, why) == NULL) {
+        printf("# %s, wanted %s\n", message != NULL ? message : "no message", why);
         good = false;
     }
     sqlite3_free(message);
-    good = good && entry(db, NULL, &another) == SQLITE_ERROR &&
-           entry(db, NULL, NULL) == SQLITE_ERROR &&
-           entry(db, NULL, offered) == SQLITE_OK_LOAD_PERMANENTLY;
+    good = good && entry(db, NULL, api) == SQLITE_ERROR;
+}
+
+static int old_version(void)
+{
+    return 3037002;
+}
+
+/* The functions that the library calls are one SQLite's.  Another SQLite in the
+ * process, such as one that a package has linked in, has another table of them. */
+static void a_sqlite_that_does_not_fit_is_refused(const char *extension)
+{
+    good = sqlite3_auto_extension((void (*)(void))note_offer) == SQLITE_OK && good;
+    sqlite3 *db = open_database("app.db", NULL);
+    sqlite3_reset_auto_extension();
+    entry_point *entry = entry_of(extension);
+    sqlite3_api_routines another = *offered;
+    another.blob_open = NULL; /* SQLITE_OMIT_INCRBLOB */
+    refuses(entry, db, &another, "was built without");
+    another = *offered;
+    another.libversion_number = old_version;
+    refuses(entry, db, &another, "seerdb needs SQLite 3.38.0 or newer");
+    good = good && entry(db, NULL, NULL) == SQLITE_ERROR;
+    expect(db, "SELECT seerdb_version()", "no such function");
+    good = entry(db, NULL, offered) == SQLITE_OK_LOAD_PERMANENTLY && good;
+    another = *offered;
+    refuses(entry, db, &another, "another copy of SQLite");
     expect(db, "SELECT count(*) FROM t", "2");
     close_database(db);
-    if (library != NULL)
-        dlclose(library);
-    ok("a copy that serves one SQLite refuses another");
+    ok("a SQLite that does not fit is refused, and so is a second one");
 }
 
 static void note_thread(void)
@@ -272,10 +301,17 @@ static void note_thread(void)
                      1);
 }
 
+static bool is_starved(void)
+{
+    if (mem_left > 0)
+        mem_left--;
+    return mem_left == 0;
+}
+
 static void *noted_malloc(int n)
 {
     note_thread();
-    return real_mem.xMalloc(n);
+    return is_starved() ? NULL : real_mem.xMalloc(n);
 }
 
 static void noted_free(void *p)
@@ -287,7 +323,7 @@ static void noted_free(void *p)
 static void *noted_realloc(void *p, int n)
 {
     note_thread();
-    return real_mem.xRealloc(p, n);
+    return is_starved() ? NULL : real_mem.xRealloc(p, n);
 }
 
 /* Before anything else: SQLite's memory is watched, and it may be single-threaded. */
@@ -300,8 +336,35 @@ static void watch_memory(void)
     m.xFree = noted_free;
     m.xRealloc = noted_realloc;
     good = good && sqlite3_config(SQLITE_CONFIG_MALLOC, &m) == SQLITE_OK &&
+           sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK &&
            (sqlite3_threadsafe() == 0 ||
             sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
+}
+
+/* What SQLite cannot load it unmaps: nothing may be left that points there.
+ * Requires: nobody has loaded the library yet. */
+static void a_load_that_fails_leaves_nothing_behind(const char *extension)
+{
+    long n = 0;
+    int rc = SQLITE_NOMEM;
+    for (; rc != SQLITE_OK && n < 2000 && good; n++) {
+        char *message = NULL;
+        sqlite3 *db = open_database("unloaded.db", NULL);
+        mem_left = n + 1;
+        rc = sqlite3_load_extension(db, extension, NULL, &message);
+        mem_left = -1;
+        if (rc != SQLITE_OK)
+            expect(db, "CREATE VIRTUAL TABLE t USING seerdb(k)",
+                   "no such module: seerdb");
+        if (rc != SQLITE_OK)
+            expect(db, "SELECT * FROM seerdb_stats", "no such table: seerdb_stats");
+        if (rc != SQLITE_OK)
+            expect(db, "SELECT seerdb_version()", "no such function: seerdb_version");
+        sqlite3_free(message);
+        close_database(db);
+    }
+    good = good && rc == SQLITE_OK && n > 20; /* so many requests are there to fail */
+    ok("a load that fails for lack of memory leaves nothing behind");
 }
 
 static void threads_leave_sqlite_alone(void)
@@ -369,6 +432,7 @@ int main(int argc, char **argv)
     }
     watch_memory();
     good = good && write_index() == 1;
+    a_load_that_fails_leaves_nothing_behind(argv[2]);
     every_connection_of_the_program_has_it();
     one_connection_keeps_the_copy_that_it_has(argv[1]);
     copies_take_turns(NULL, argv[1],
@@ -376,7 +440,7 @@ int main(int argc, char **argv)
     copies_take_turns(argv[1], argv[2], "of two loaded copies the second is told so");
     copies_take_turns(argv[2], argv[1], "whichever is the second");
     both_interfaces_share_one_engine();
-    one_copy_serves_one_sqlite(argv[1]);
+    a_sqlite_that_does_not_fit_is_refused(argv[1]);
     threads_leave_sqlite_alone();
     printf("1..%d\n", ntests);
     snprintf(command, sizeof command, "rm -r %s", dir);
