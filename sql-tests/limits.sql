@@ -83,6 +83,12 @@ PRAGMA foreign_keys = on;
 CREATE TABLE child(id INTEGER PRIMARY KEY, t_k REFERENCES t(k));
 INSERT INTO child VALUES (1, 2);
 DROP TABLE child;
+-- of a table without rowid SQLite's words sound worse than it is: nothing is damaged
+CREATE TABLE child(v REFERENCES t_by_k(w));
+CREATE VIRTUAL TABLE t_by_k USING seerdb(w TEXT PRIMARY KEY);
+INSERT INTO child VALUES ('x');
+DROP TABLE child;
+DROP TABLE t_by_k;
 -- instead: triggers on the child
 CREATE TABLE child(id INTEGER PRIMARY KEY, t_k);
 CREATE TRIGGER child_insert BEFORE INSERT ON child WHEN new.t_k IS NOT NULL BEGIN
