@@ -50,7 +50,18 @@ static uint64_t hash_word(seerdb_slice text)
     return mix(h);
 }
 
-static enum heap heap_of(const struct svt_value *v, uint64_t *hash)
+/* Surrogates without their partners: under NOCASE and RTRIM several are equal. */
+static bool has_surrogate(seerdb_slice text, enum svt_encoding e)
+{
+    const uint8_t *p = text.data;
+    for (size_t i = e == SVT_UTF16LE; e != SVT_UTF8 && i < text.size; i += 2)
+        if (p[i] >= 0xd8 && p[i] < 0xe0)
+            return true;
+    return false;
+}
+
+static enum heap heap_of(const struct svt_memo *m, const struct svt_value *v,
+                         uint64_t *hash)
 {
     *hash = 0;
     switch (v->type) {
@@ -63,7 +74,8 @@ static enum heap heap_of(const struct svt_value *v, uint64_t *hash)
         *hash = mix((uint64_t)v->i);
         return HEAP_NUMBER;
     case SQLITE_TEXT:
-        if (v->bytes.size == 0 || *(const uint8_t *)v->bytes.data <= '9')
+        if (v->bytes.size == 0 || *(const uint8_t *)v->bytes.data <= '9' ||
+            has_surrogate(v->bytes, m->schema->encoding))
             return HEAP_ODD;
         *hash = hash_word(v->bytes);
         return HEAP_WORD;
@@ -158,7 +170,7 @@ int svt_memo_finish(struct svt_memo *m)
     for (int i = m->n - 1; i >= 0; i--) {
         const struct svt_value *v = &m->values[i * m->schema->ncolumns + m->column];
         uint64_t hash;
-        enum heap heap = v->type == 0 ? HEAP_ODD : heap_of(v, &hash);
+        enum heap heap = v->type == 0 ? HEAP_ODD : heap_of(m, v, &hash);
         if (heap == HEAP_NONE)
             continue;
         int *head = heap == HEAP_ODD ? &m->odd : &m->heads[hash & (m->nheads - 1)];
@@ -198,7 +210,7 @@ bool svt_memo_find(const struct svt_memo *m, sqlite3_value *v, struct svt_memo_w
     else if (type == SQLITE_BLOB ||
              m->schema->read(v, SVT_AFFINITY_BLOB, &value) != SQLITE_OK)
         return true; /* it finds every row: SQLite will see */
-    switch (heap_of(&value, &hash)) {
+    switch (heap_of(m, &value, &hash)) {
     case HEAP_NONE:
         return false;
     case HEAP_ODD:
