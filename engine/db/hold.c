@@ -49,16 +49,16 @@ static int describe_writer(seerdb *db, const char *path, seerdb_err *err)
     return sdb_fail(err, SEERDB_BUSY, "%s is held by process %" PRIu64, db->dir, pid);
 }
 
-/* `own`: of those who read it, one may be this process itself and is none. */
-static int describe_readers(seerdb *db, struct sdb_file *f, bool own, seerdb_err *err)
+/* f shares the lock with them. */
+static int describe_readers(seerdb *db, struct sdb_file *f, seerdb_err *err)
 {
-    uint64_t pids[HOLDERS_NAMED + 1];
+    uint64_t pids[HOLDERS_NAMED + 2];
     char names[HOLDERS_NAMED * 24 + 16] = "";
-    size_t at = 0, named = 0, n = sdb_file_holders(f, pids, HOLDERS_NAMED + 1);
+    size_t at = 0, named = 0, own = 0, n = sdb_file_holders(f, pids, HOLDERS_NAMED + 2);
     for (size_t i = 0; i < n; i++) {
         if (pids[i] == sdb_process_id()) {
-            if (own)
-                continue;
+            if (++own == 1)
+                continue; /* f itself */
             return sdb_fail(err, SEERDB_BUSY,
                             "%s is open for reading in this process already, perhaps "
                             "through another copy of seerdb",
@@ -84,8 +84,7 @@ static int describe_holder(seerdb *db, struct sdb_file *f, const char *path,
                            seerdb_err *err)
 {
     int rc = sdb_file_lock(f, SDB_LOCK_SHARED, NULL);
-    return rc == 0 ? describe_readers(db, f, true, err)
-                   : describe_writer(db, path, err);
+    return rc == 0 ? describe_readers(db, f, err) : describe_writer(db, path, err);
 }
 
 /* ---- writing --------------------------------------------------------------------- */

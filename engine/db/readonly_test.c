@@ -2,6 +2,8 @@
  *
  * Stores that are open for reading only.  Whatever is done to them, the file layer must
  * not see one operation that changes anything. */
+#define _XOPEN_SOURCE 700 /* mkdtemp */
+#include "db/state.h"
 #include "testing.h"
 
 #include "os/clock.h"
@@ -247,6 +249,41 @@ static void readers_share_a_store_that_no_writer_has(void **state)
     close_db(two);
     bed_open_ok(&b);
     expect_filled(b.db);
+    bed_fini(&b);
+}
+
+static void remove_name(void *ctx, const char *name)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", (const char *)ctx, name);
+    (void)remove(path);
+}
+
+static void a_reader_of_the_same_process_is_named_so(void **state)
+{
+    char root[] = "/tmp/seerdb-test-XXXXXX", dir[64];
+    struct bed b;
+    seerdb_err err = {0};
+    uint64_t pid;
+    (void)state;
+    assert_non_null(mkdtemp(root));
+    snprintf(dir, sizeof dir, "%s/store", root);
+    bed_init(&b);
+    b.o.fs = NULL;
+    b.dir = dir;
+    bed_open_ok(&b);
+    bed_close(&b);
+    seerdb *one = reader_of(&b), *two = reader_of(&b);
+    bool told = sdb_file_holders(one->lock_file, &pid, 1) > 0;
+    const char *who = told ? "in this process already" : "in another process";
+    fails_saying(bed_open(&b, &err), SEERDB_BUSY, who, &err);
+    fails_saying(seerdb_make_writable(one, &err), SEERDB_BUSY, who, &err);
+    close_db(two);
+    test_ok(seerdb_make_writable(one, &err), &err);
+    close_db(one);
+    test_ok(sdb_fs_list(sdb_fs_local(), dir, remove_name, dir, &err), &err);
+    assert_int_equal(remove(dir), 0);
+    assert_int_equal(remove(root), 0);
     bed_fini(&b);
 }
 
@@ -565,6 +602,7 @@ int main(void)
         cmocka_unit_test(every_write_is_refused_with_a_sentence),
         cmocka_unit_test(what_is_no_store_is_not_opened_and_not_made),
         cmocka_unit_test(readers_share_a_store_that_no_writer_has),
+        cmocka_unit_test(a_reader_of_the_same_process_is_named_so),
         cmocka_unit_test(without_a_lock_only_a_read_only_medium_is_read),
         cmocka_unit_test(a_reader_becomes_a_writer_and_its_views_stay),
         cmocka_unit_test(a_reader_beside_others_stays_one),
