@@ -30,7 +30,7 @@ static bool run_seed(const struct options *o, uint64_t seed, struct tally *tally
     struct finding f;
     script_generate(&s, seed, o->statements);
     if (o->print) {
-        print_script(o, &s, s.nsteps);
+        print_script(o, &s, s.nsteps, SAME);
         script_fini(&s);
         return true;
     }
@@ -44,7 +44,7 @@ static bool run_seed(const struct options *o, uint64_t seed, struct tally *tally
         printf("-- differs at statement %zu\n", f.step + 1);
         if (o->minimise)
             minimise(o, &s, &f);
-        print_script(o, &s, f.step);
+        print_script(o, &s, f.step, f.what);
         printf("%s", f.why.data);
     }
     finding_fini(&f);

@@ -59,7 +59,8 @@ char *step_text(const struct options *o, const struct step *step, bool ours);
 void minimise(const struct options *o, struct script *s, struct finding *f);
 
 /* ---- differential_print.c */
-/* For the sqlite3 shell, up to and with step `last`. */
-void print_script(const struct options *o, const struct script *s, size_t last);
+/* For the sqlite3 shell, up to and with step `last`, and what shows the difference. */
+void print_script(const struct options *o, const struct script *s, size_t last,
+                  enum difference what);
 
 #endif

@@ -59,7 +59,8 @@ static void print_open(const struct options *o, const struct script *s)
         printf("PRAGMA journal_mode = %s;\n", s->journal);
 }
 
-void print_script(const struct options *o, const struct script *s, size_t last)
+void print_script(const struct options *o, const struct script *s, size_t last,
+                  enum difference what)
 {
     bool second = false;
     for (size_t i = 0; i <= last && i < s->nsteps; i++)
@@ -79,4 +80,6 @@ void print_script(const struct options *o, const struct script *s, size_t last)
             printf("SELECT %s* FROM %s;\n",
                    s->tables[i].shape == SHAPE_ROWID ? "rowid, " : "",
                    s->tables[i].name);
+    if (what == DIFFERENT_STATE) /* BEGIN fails inside a transaction */
+        printf("SELECT changes(), total_changes(), last_insert_rowid();\nBEGIN;\n");
 }

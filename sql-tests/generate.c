@@ -21,8 +21,8 @@ const char *const generate_exceptions[][2] = {
                   "is compared (README)"},
     {"default", "NULL for a NOT NULL column that has a DEFAULT, and a column with "
                 "DEFAULT but not NOT NULL: avoided (README)"},
-    {"mismatch-rows", "\"datatype mismatch\" after the first row of a statement with a "
-                      "conflict clause: avoided, SQLite's own tables keep the rows"},
+    {"mismatch-rows", "\"datatype mismatch\" or a strict table's wrong type after the "
+                      "first row of a statement: avoided, SQLite's own tables keep the rows"},
     {"mismatch-text", "the text of \"datatype mismatch\": seerdb says more"},
     {"statement-snapshot", "WHERE of UPDATE and DELETE with a subquery over the changed "
                            "table: avoided, SQLite's own tables may see the changes"},

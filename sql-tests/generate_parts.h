@@ -21,6 +21,7 @@ struct gen {
     struct text sql;        /* of it */
     size_t capacity;        /* of script->steps */
     bool limited;           /* the first table gives memory_limit */
+    bool several;           /* rows are written: see exception mismatch-rows */
     bool in_or;             /* exception or-collate */
     bool ordering;          /* the statement will have an ORDER BY */
     bool writing;           /* a condition for rows to change: see add_where */

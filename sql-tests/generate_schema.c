@@ -226,7 +226,7 @@ void view_steps(struct gen *g, struct schema *s)
         /* Exception default. */
         given = s->columns[i].fallback != NULL ? "ifnull(new.o, 5)" : "new.o";
     }
-    if (strchr(s->name, '.') != NULL || other == NULL)
+    if (strchr(s->name, '.') != NULL || other == NULL || s->strict)
         return;
     if (chance(g, 60)) {
         text_add(&g->sql, "CREATE VIEW v AS SELECT %s AS k, %s AS o FROM %s", key,

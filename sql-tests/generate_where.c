@@ -6,7 +6,7 @@
 /* Of the type, or NULL. */
 static void add_fitting(struct gen *g, struct text *out, const char *type)
 {
-    if (chance(g, 5))
+    if (chance(g, 5) && !g->several)
         text_add(out, "NULL");
     else if (strcmp(type, "TEXT") == 0)
         text_add(out, "'%c%s'", "aAbB1"[below(g, 5)], chance(g, 50) ? "b " : "");
@@ -24,7 +24,7 @@ void add_literal(struct gen *g, struct text *out, int column)
     const struct schema *s = g->s;
     const char *type = type_of(s, column);
     unsigned dice = below(g, 100);
-    if (s->strict && strcmp(type, "ANY") != 0 && chance(g, 92)) {
+    if (s->strict && strcmp(type, "ANY") != 0 && (g->several || chance(g, 92))) {
         add_fitting(g, out, type);
         return;
     }

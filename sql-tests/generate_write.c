@@ -84,6 +84,7 @@ static void insert_values(struct gen *g)
         text_add(&g->sql, "%s%s", i > 0 ? ", " : "",
                  s->columns[(first + i) % s->ncolumns].name);
     text_add(&g->sql, ") VALUES ");
+    g->several = rows > 1;
     for (unsigned row = 0; row < rows; row++) {
         /* Below 12: a key that is probably there. */
         unsigned existing = rows > 200 ? 99 : below(g, 50);
@@ -101,6 +102,7 @@ static void insert_values(struct gen *g)
         }
         text_add(&g->sql, ")");
     }
+    g->several = false;
     add_returning(g, clause);
 }
 
@@ -178,6 +180,8 @@ void bulk_step(struct gen *g)
                                          "CAST('k' || i AS BLOB)",
                                          "substr('abcdefghij', i % 10, 2) || i"};
     unsigned from = below(g, 2000);
+    if (s->strict) /* exception mismatch-rows, here and below */
+        return;
     text_add(&g->sql, "INSERT%s INTO %s", chance(g, 50) ? " OR REPLACE" : " OR IGNORE",
              s->name);
     add_column_list(g);
@@ -252,7 +256,7 @@ static void update_keys(struct gen *g)
         text_add(&g->sql, ", ");
         add_assignment(g, other);
     }
-    if (point)
+    if (point) /* strict: one row, exception mismatch-rows */
         add_point(g);
     else
         add_where_in_key_order(g);
@@ -290,7 +294,9 @@ static void update_values(struct gen *g)
         text_add(&g->sql, "%s = %s", s->columns[s->key[0]].name,
                  s->columns[s->key[0]].name);
     }
-    if (in_order)
+    if (s->strict)
+        add_point(g);
+    else if (in_order)
         add_where_in_key_order(g);
     else
         add_where(g);
@@ -305,7 +311,7 @@ static bool update_from(struct gen *g)
     for (unsigned i = 0; i < s->ncolumns; i++)
         if (!in_key(s, i) && !s->columns[i].not_null)
             free_columns[n++] = i;
-    if (n == 0)
+    if (n == 0 || s->strict)
         return false;
     for (unsigned i = 0; i < g->script->ntables; i++) {
         const struct schema *p = &g->script->tables[i];
@@ -426,7 +432,7 @@ void write_step(struct gen *g)
         insert_values(g);
     else if (dice < 47)
         text_add(&g->sql, "INSERT INTO %s DEFAULT VALUES", g->s->name);
-    else if (dice < 56)
+    else if (dice < 56 && !g->s->strict)
         insert_select(g);
     else if (dice < 69)
         update_keys(g);
