@@ -118,7 +118,10 @@ SELECT k FROM t JOIN i ON t.k = i.v;
 -- And a text of numeric affinity compared with an untyped key.
 CREATE VIRTUAL TABLE w USING seerdb(k PRIMARY KEY);
 INSERT INTO w VALUES (5), (6.5), ('a');
-SELECT k FROM (SELECT v FROM i UNION ALL SELECT '6.5') u CROSS JOIN w ON w.k = u.v;
+CREATE TABLE wo(k PRIMARY KEY) WITHOUT ROWID;
+INSERT INTO wo SELECT k FROM w;
+SELECT (SELECT group_concat(k) FROM (SELECT v FROM i UNION ALL SELECT '6.5') u CROSS JOIN w ON w.k = u.v)
+  IS (SELECT group_concat(k) FROM (SELECT v FROM i UNION ALL SELECT '6.5') u CROSS JOIN wo ON wo.k = u.v);
 UPDATE s2 SET a = a || 'y' WHERE b = CAST(x'fffe' AS TEXT);
 DELETE FROM s2 WHERE b = char(0xfeff);
 SELECT hex(CAST(a AS BLOB)) FROM s2 WHERE b = CAST(x'fffe' AS TEXT) OR b = char(0xfeff);
