@@ -257,13 +257,20 @@ static void cursor_block(struct gen *g)
         slot_step(g, STEP_CLOSE, slot);
 }
 
-static void on_second(struct gen *g, void (*make)(struct gen *g))
+static void on_second_with(struct gen *g, const struct schema *s,
+                           void (*make)(struct gen *g))
 {
     size_t before = g->script->nsteps;
-    choose_shared_table(g);
+    g->s = s;
     make(g);
     for (size_t i = before; i < g->script->nsteps; i++)
         g->script->steps[i].connection = 1;
+}
+
+static void on_second(struct gen *g, void (*make)(struct gen *g))
+{
+    choose_shared_table(g);
+    on_second_with(g, g->s, make);
 }
 
 static void second_step(struct gen *g, const char *sql)
@@ -293,7 +300,7 @@ static void snapshot_block(struct gen *g)
         /* Exception no-op-commit: something has surely changed since. */
         simple_step(g, "COMMIT");
         simple_step(g, "INSERT INTO x(v) VALUES ('changed')");
-        on_second(g, write_step);
+        on_second_with(g, &g->script->tables[0], write_step); /* in x's database */
     }
     on_second(g, read_step);
     second_step(g, chance(g, 50) ? "COMMIT" : "ROLLBACK");

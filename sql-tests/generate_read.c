@@ -78,6 +78,28 @@ void add_simple_select(struct gen *g)
     g->ordering = false;
 }
 
+/* By any columns, the key's in any sequence; maybe in the order of the groups.  Only
+ * what no choice of a value for a group can change is shown. */
+static void add_groups(struct gen *g)
+{
+    const struct schema *s = g->s;
+    const char *by[2] = {some_name(g, s), some_name(g, s)};
+    unsigned n = 1 + below(g, 2);
+    bool ordered = chance(g, 50);
+    for (unsigned i = 0; i < 2 && s->nkey > 1 && chance(g, 70); i++)
+        by[i] = s->columns[s->key[below(g, s->nkey)]].name;
+    text_add(&g->sql, "SELECT count(*), count(%s) FROM %s", some_name(g, s), s->name);
+    g->ordering = true;
+    maybe_where(g, 50, "");
+    g->ordering = false;
+    for (unsigned i = 0; i < n; i++)
+        text_add(&g->sql, "%s%s", i > 0 ? ", " : " GROUP BY ", by[i]);
+    for (unsigned i = 0; i < n && ordered; i++)
+        text_add(&g->sql, "%s%s%s", i > 0 ? ", " : " ORDER BY ", by[i],
+                 chance(g, 40) ? " DESC" : "");
+    g->step.ordered = ordered;
+}
+
 /* Sums of reals and the choice among equal values depend on the order: counts do not.
  * min and max of a one-column key do not either. */
 static void add_aggregates(struct gen *g)
@@ -85,6 +107,10 @@ static void add_aggregates(struct gen *g)
     const struct schema *s = g->s;
     unsigned dice = below(g, 100);
     const char *column = some_name(g, s), *key = name_of(s, first_key(s));
+    if (chance(g, 30)) {
+        add_groups(g);
+        return;
+    }
     if (dice < 30 && s->nkey <= 1 && (s->nkey == 0 || s->key_collation[0][0] == '\0')) {
         text_add(&g->sql, "SELECT %s(%s) FROM %s", chance(g, 50) ? "min" : "max", key,
                  s->name);
@@ -137,7 +163,12 @@ static void add_distinct(struct gen *g)
     add_canonical(g, "", "k");
     text_add(&g->sql, " FROM (SELECT DISTINCT %s AS k FROM %s", names[below(g, 2)],
              s->name);
+    g->ordering = true;
     maybe_where(g, 50, "");
+    g->ordering = false;
+    if (chance(g, 50))
+        text_add(&g->sql, " ORDER BY 1%s LIMIT %u", chance(g, 50) ? " DESC" : "",
+                 1 + below(g, 8));
     text_add(&g->sql, ")");
 }
 
