@@ -208,17 +208,17 @@ static int forget_elsewhere(struct svt_table *t, const struct change *c)
         char *table = sqlite3_mprintf("%s_seerdb", sqlite3_column_text(stmt, 0));
         struct svt_place place = {t->conn->db, t->schema_name, table, t->who};
         char *ignored = NULL;
-        rc = table == NULL ? SQLITE_NOMEM : SQLITE_OK;
+        int seen =
+            table == NULL ? SQLITE_NOMEM : svt_shadow_read(&place, &shadow, &ignored);
         /* One whose row cannot be read is not one that shares the store. */
-        if (rc == SQLITE_OK && sqlite3_stricmp(table, t->shadow) != 0 &&
-            svt_shadow_read(&place, &shadow, &ignored) == SQLITE_OK &&
+        rc = seen == SQLITE_NOMEM || seen == SQLITE_INTERRUPT ? seen : SQLITE_OK;
+        if (seen == SQLITE_OK && sqlite3_stricmp(table, t->shadow) != 0 &&
             svt_uuid_equal(&shadow.store, &id))
             rc = svt_settings_forget(&place, c->setting, &t->base.zErrMsg);
         sqlite3_free(ignored);
         sqlite3_free(table);
     }
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return svt_finalize(stmt, rc == SQLITE_DONE ? SQLITE_OK : rc);
 }
 
 static int write_change(struct svt_table *t, void *ctx)

@@ -361,6 +361,8 @@ int svt_health(struct svt_table *t,
     seerdb_err err = {0};
     int rc = svt_table_open(t);
     bool open = rc == SQLITE_OK;
+    if (rc == SQLITE_INTERRUPT || rc == SQLITE_NOMEM)
+        return rc;
     if (open)
         rc = svt_table_fail(t, seerdb_look(t->ks->store->db, t->ks->tree, &x.now, &err),
                             &err);

@@ -287,6 +287,8 @@ static int list_options(struct inspect_cursor *c, struct svt_table *t, seerdb_er
 {
     (void)err;
     int rc = svt_table_open(t);
+    if (rc == SQLITE_INTERRUPT || rc == SQLITE_NOMEM)
+        return rc;
     if (rc != SQLITE_OK) {
         sqlite3_free(t->base.zErrMsg);
         t->base.zErrMsg = NULL;

@@ -100,14 +100,14 @@ int svt_settings_read(const struct svt_place *at, struct svt_options *options,
     return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
 }
 
-bool svt_settings_exist(const struct svt_place *at)
+int svt_settings_exist(const struct svt_place *at, bool *any)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = svt_prepare(at->db, &stmt, "SELECT 1 FROM \"%w\".\"%w\" WHERE id > 1",
                          at->schema, at->table);
-    bool any = rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW;
-    sqlite3_finalize(stmt);
-    return any;
+    *any = rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW;
+    rc = svt_finalize(stmt, rc);
+    return rc == SQLITE_ERROR ? SQLITE_OK : rc; /* there is no such table */
 }
 
 /* The names of what can change, for messages; sqlite3_malloc'ed. */

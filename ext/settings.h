@@ -33,7 +33,7 @@ int svt_settings_read(const struct svt_place *at, struct svt_options *options,
                       char **message);
 
 /* Are there rows at the place?  No shadow table, no rows. */
-bool svt_settings_exist(const struct svt_place *at);
+int svt_settings_exist(const struct svt_place *at, bool *any);
 
 /* *option by its name, if it can change to this value: else SQLITE_ERROR with a
  * *message that says what is allowed.  *option becomes a static text. */

@@ -330,9 +330,12 @@ static int each_sibling(struct svt_table *t,
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
         struct svt_place place = {t->conn->db, t->schema_name,
                                   (const char *)sqlite3_column_text(stmt, 2), t->who};
-        if (name == NULL || place.table == NULL ||
-            sqlite3_stricmp(name, t->name) == 0 ||
-            (!sqlite3_column_int(stmt, 1) && !svt_settings_exist(&place)))
+        bool speaks = sqlite3_column_int(stmt, 1) != 0;
+        if (name == NULL || place.table == NULL || sqlite3_stricmp(name, t->name) == 0)
+            continue;
+        if (!speaks)
+            rc = svt_settings_exist(&place, &speaks);
+        if (rc != SQLITE_OK || !speaks)
             continue;
         struct svt_table *other = svt_table_connect(t->conn, t->schema_name, name);
         rc = other == NULL ? svt_interrupt_was(t->conn->db) : SQLITE_OK;
