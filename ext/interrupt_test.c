@@ -382,6 +382,8 @@ static void an_interrupt_by_another_thread_leaves_all_in_agreement(void **state)
                 fail_msg("%s: %d: %s", transactions[i], rc, sqlite3_errmsg(db));
             if (!sqlite3_get_autocommit(db))
                 test_expect(db, "ROLLBACK", "");
+            if (rc != SQLITE_OK)
+                settle(db, transactions[i]);
             expect_agreement(db, transactions[i], round);
         }
     }
