@@ -14,7 +14,7 @@ static void declare_column(sqlite3_str *sql, const struct svt_column *c, bool ro
         sqlite3_str_appendall(sql, " COLLATE NOCASE");
     if (c->collation == SVT_RTRIM && !rowid)
         sqlite3_str_appendall(sql, " COLLATE RTRIM");
-    if (c->not_null)
+    if (c->not_null || rowid) /* else min() of it would walk all rows */
         sqlite3_str_appendall(sql, " NOT NULL");
 }
 

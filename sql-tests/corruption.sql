@@ -6,13 +6,13 @@ WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 2000)
 SELECT seerdb('t', 'flush');
 -- sh: cp -r "$STORE" good
 -- A byte in the first block of the sorted table.
--- sh: for f in "$STORE"/*.tbl; do printf '\377' | dd of="$f" bs=1 seek=200 conv=notrunc status=none; done
+-- sh: for f in "$STORE"/*.tbl; do printf '\377\377\377\377\377' | dd of="$f" bs=1 seek=200 conv=notrunc status=none; done
 SELECT count(*), sum(k) FROM t;
 SELECT seerdb('t', 'verify');
 SELECT v FROM t WHERE k = 1;
 SELECT v FROM t WHERE k = 2000;
 -- A byte in its last bytes.
--- sh: rm -rf "$STORE"; cp -r good "$STORE"; for f in "$STORE"/*.tbl; do printf '\377' | dd of="$f" bs=1 seek=$(($(wc -c <"$f") - 20)) conv=notrunc status=none; done
+-- sh: rm -rf "$STORE"; cp -r good "$STORE"; for f in "$STORE"/*.tbl; do printf '\377\377\377\377\377' | dd of="$f" bs=1 seek=$(($(wc -c <"$f") - 20)) conv=notrunc status=none; done
 SELECT count(*), sum(k) FROM t;
 -- The table cut short, empty, gone, garbage.
 -- sh: rm -rf "$STORE"; cp -r good "$STORE"; for f in "$STORE"/*.tbl; do truncate -s -1 "$f"; done
@@ -34,7 +34,7 @@ SELECT count(*) FROM t;
 -- The manifest: its header, a frame, a version from the future, nothing left.
 -- sh: rm -rf "$STORE"; cp -r good "$STORE"; for f in "$STORE"/*.man; do printf '\377' | dd of="$f" bs=1 seek=3 conv=notrunc status=none; done
 SELECT count(*) FROM t;
--- sh: rm -rf "$STORE"; cp -r good "$STORE"; for f in "$STORE"/*.man; do printf '\377' | dd of="$f" bs=1 seek=120 conv=notrunc status=none; done
+-- sh: rm -rf "$STORE"; cp -r good "$STORE"; for f in "$STORE"/*.man; do printf '\377\377\377\377\377' | dd of="$f" bs=1 seek=120 conv=notrunc status=none; done
 SELECT count(*) FROM t;
 -- sh: rm -rf "$STORE"; cp -r good "$STORE"; for f in "$STORE"/*.man; do : >"$f"; done
 SELECT count(*) FROM t;

@@ -44,7 +44,7 @@ SELECT value FROM seerdb_stats('temp.m') WHERE name = 'mapped_bytes';
 CREATE VIRTUAL TABLE d USING seerdb(id INTEGER PRIMARY KEY, v TEXT, path = 'damaged', compression = none, mmap = 1);
 INSERT INTO d SELECT * FROM o WHERE id <= 1000;
 SELECT seerdb('d', 'compact');
--- sh: f=$(ls damaged/*.tbl); printf 'X' | dd of=$f bs=1 seek=20000 conv=notrunc status=none; mv $f damaged/x; mv damaged/x $f
+-- sh: f=$(ls damaged/*.tbl); printf 'XYXYX' | dd of=$f bs=1 seek=20000 conv=notrunc status=none; mv $f damaged/x; mv damaged/x $f
 SELECT count(*) FROM d WHERE id < 100;
 SELECT sum(length(v)) FROM d;
 SELECT sum(length(v)) FROM d;
