@@ -250,7 +250,8 @@ static void composite_keys_answer_as_on_an_ordinary_table(void **state)
         "a = 1 AND b LIKE 'x%'",
     };
     static const char *const orders[] = {"a, b, c", "a DESC, b DESC, c DESC",
-                                         "a, b DESC, c", "a DESC, b, c DESC", "v"};
+                                         "a, b DESC, c", "a DESC, b, c DESC",
+                                         "v, quote(a)"};
     static const char *const keys[] = {"a, b, c", "a DESC, b, c", "a, b DESC, c",
                                        "a DESC, b DESC, c DESC"};
     (void)state;

@@ -431,7 +431,7 @@ static void a_scan_over_deleted_rows_is_interrupted(void **state)
             struct counter c = {.at = 8};
             /* Without what lies between the rows the handler would not be called so
              * often: a statement over a table of one row takes less. */
-            sqlite3_progress_handler(db, 500, count_calls, &c);
+            sqlite3_progress_handler(db, 50, count_calls, &c);
             int rc = sqlite3_exec(db, scans[i], NULL, NULL, NULL);
             sqlite3_progress_handler(db, 0, NULL, NULL);
             if (rc != SQLITE_INTERRUPT)

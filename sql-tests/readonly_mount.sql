@@ -12,7 +12,7 @@ INSERT INTO t VALUES (2, 'two');
 -- What was written to a write-ahead log that nobody may open is SQLite's to refuse.
 PRAGMA journal_mode = wal;
 INSERT INTO t VALUES (4, 'four');
--- sh: unshare -m sh mounted; ls
+-- sh: unshare -m sh mounted 2>&1 | sed 's|^.*unable|unable|'; ls
 -- sh: sed -i 's/"$DB"/"file:$DB?immutable=1"/' mounted; unshare -m sh mounted
 SELECT * FROM t;
 INSERT INTO t VALUES (5, 'five');

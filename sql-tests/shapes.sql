@@ -1,4 +1,6 @@
 -- Query shapes: what of them reaches the key, and what they answer.
+-- The plans are those of SQLite 3.38 to 3.45; later versions word some of them otherwise, and need no sorting for more.
+-- require: $SQLITE3 :memory: "SELECT sqlite_version()" | grep -Eq "^3\.(3[89]|4[0-5])\."
 CREATE VIRTUAL TABLE t USING seerdb(k TEXT PRIMARY KEY, v);
 CREATE VIRTUAL TABLE i USING seerdb(id INTEGER PRIMARY KEY, v);
 CREATE VIRTUAL TABLE c USING seerdb(a TEXT, b INT, c, d, PRIMARY KEY (a, b, c DESC));
