@@ -53,7 +53,9 @@ static const char *ask(const char *name, int flags)
     assert_int_equal(sqlite3_create_module(db, "seerdb", &module, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, "SELECT * FROM t", -1, &stmt, NULL),
                      SQLITE_OK);
+    sqlite3_mutex_enter(sqlite3_db_mutex(db)); /* as SQLite calls it */
     int rc = svt_integrity(&connected->base, "main", "t", flags, &problem);
+    sqlite3_mutex_leave(sqlite3_db_mutex(db));
     if (rc == SQLITE_OK)
         snprintf(answer, sizeof answer, "%s", problem != NULL ? problem : "ok");
     else
