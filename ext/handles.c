@@ -33,15 +33,20 @@ static struct {
     const struct svt_handles_watcher *watcher; /* borrowed; NULL: none */
 } registry = {.mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
 
+/* How often this thread has it: while a store is being opened, a progress handler may
+ * come here with another connection. */
+static _Thread_local unsigned held;
+
 static void lock(void)
 {
-    pthread_mutex_lock(&registry.mutex);
+    if (held++ == 0)
+        pthread_mutex_lock(&registry.mutex);
 }
 
 /* Somebody else may be opening a store that takes long. */
 static int lock_patiently(struct svt_interrupt *interrupt)
 {
-    if (interrupt == NULL) {
+    if (interrupt == NULL || held > 0) {
         lock();
         return SQLITE_OK;
     }
@@ -57,12 +62,14 @@ static int lock_patiently(struct svt_interrupt *interrupt)
         if (rc != SQLITE_OK)
             return rc;
     }
+    held = 1;
     return SQLITE_OK;
 }
 
 static void unlock(void)
 {
-    pthread_mutex_unlock(&registry.mutex);
+    if (--held == 0)
+        pthread_mutex_unlock(&registry.mutex);
 }
 
 static void after_fork_in_child(void)

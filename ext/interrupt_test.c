@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 /* ---- the rig ------------------------------------------------------------------- */
 
@@ -443,6 +444,66 @@ static void a_scan_over_deleted_rows_is_interrupted(void **state)
     test_close(db);
 }
 
+/* ---- handlers that do something ---------------------------------------------------
+ */
+
+struct caller {
+    sqlite3 *other;
+    unsigned long calls, at;
+    bool answered;
+};
+
+static int ask_another(void *ctx)
+{
+    struct caller *c = ctx;
+    if (++c->calls == c->at) {
+        sqlite3_stmt *stmt = NULL;
+        assert_int_equal(
+            sqlite3_prepare_v2(c->other, "SELECT count(*) FROM d", -1, &stmt, NULL),
+            SQLITE_OK);
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+        assert_int_equal(sqlite3_column_int(stmt, 0), 3);
+        assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
+        c->answered = true;
+    }
+    return 0;
+}
+
+/* Also while the store of the one that it watches is being opened. */
+static void a_handler_may_use_another_connection(void **state)
+{
+    enum { STEPS = 200, WITHIN_A_MINUTE = 60 };
+    static const char *const names[] = {"watched", "asked"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        sqlite3 *db = test_open(names[i]);
+        test_expect(
+            db,
+            i == 0 ? "CREATE VIRTUAL TABLE d USING seerdb(k INTEGER PRIMARY KEY, v);"
+                     "BEGIN;" NUMBERS(50000) "INSERT INTO d SELECT i, i FROM n;"
+                                             "COMMIT"
+                   : "CREATE VIRTUAL TABLE d USING seerdb(k INTEGER PRIMARY KEY, v);"
+                     "INSERT INTO d VALUES(1, 1), (2, 2), (3, 3)",
+            "");
+        test_close(db);
+    }
+    (void)alarm(WITHIN_A_MINUTE); /* it may wait for itself */
+    bool all = false;
+    for (struct caller c = {.at = 1}; !all; c.at += 7) {
+        sqlite3 *db = test_open(names[0]);
+        c.other = test_open(names[1]);
+        c.calls = 0;
+        c.answered = false;
+        sqlite3_progress_handler(db, STEPS, ask_another, &c);
+        test_expect(db, "SELECT min(k) FROM d", "1");
+        sqlite3_progress_handler(db, 0, NULL, NULL);
+        all = !c.answered;
+        test_close(c.other);
+        test_close(db);
+    }
+    (void)alarm(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +514,7 @@ int main(void)
         cmocka_unit_test(the_first_use_of_a_table_can_be_interrupted),
         cmocka_unit_test(an_interrupt_by_another_thread_leaves_all_in_agreement),
         cmocka_unit_test(a_scan_over_deleted_rows_is_interrupted),
+        cmocka_unit_test(a_handler_may_use_another_connection),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }

@@ -104,9 +104,9 @@ int seerdb_look(seerdb *db, const seerdb_tree *tree, seerdb_condition *out,
         out->table_memory += t->state->version->memory + t->map_memory;
         out->undecided += t->undecided != NULL;
     }
+    out->log_bytes = db->wal != NULL ? sdb_wal_live_bytes(db->wal) : db->log_bytes;
     sdb_unlock_db(&db->lock);
     sdb_unlock_write(&db->write_lock);
-    out->log_bytes = db->wal != NULL ? sdb_wal_live_bytes(db->wal) : db->log_bytes;
     out->log_cap = db->log_cap;
     out->memory_limit = db->memory_limit;
     out->writes = sdb_pressure_of(tree);

@@ -72,23 +72,31 @@ static int log_aborts(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE)
     return rc == 0 && end != 0 ? sdb_wal_sync(db->wal, end, err) : rc;
 }
 
+static int check_beyond(const seerdb *db, seerdb_err *err) REQUIRES(LK_DB)
+{
+    if (!db->beyond_resume)
+        return 0;
+    return sdb_fail(err, SEERDB_READONLY,
+                    "%s: what is on the disk may not be what is in memory: close "
+                    "the database everywhere and open it again: %s",
+                    db->dir, db->bg_err.msg);
+}
+
 static int mend_log(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE)
 {
     struct sdb_wal_keeper keeper = {is_settled, db};
     int rc = wait_for_decisions(db, err);
-    sdb_lock_db(&db->lock);
-    bool beyond = db->beyond_resume;
-    seerdb_err why = db->bg_err;
-    sdb_unlock_db(&db->lock);
-    if (rc == 0 && beyond)
-        return sdb_fail(err, SEERDB_READONLY,
-                        "%s: what is on the disk may not be what is in memory: close "
-                        "the database everywhere and open it again: %s",
-                        db->dir, why.msg);
+    if (rc == 0) {
+        sdb_lock_db(&db->lock);
+        rc = check_beyond(db, err);
+        sdb_unlock_db(&db->lock);
+    }
     if (rc == 0)
         rc = sdb_reserve(db, err);
     if (rc == 0)
         rc = sdb_wal_resume(db->wal, &keeper, err);
+    if (rc == 0) /* all of it, too, if the log had not failed */
+        rc = sdb_wal_sync(db->wal, sdb_wal_end(db->wal), err);
     if (rc == 0)
         rc = log_aborts(db, err);
     if (rc == 0)
@@ -96,10 +104,10 @@ static int mend_log(seerdb *db, seerdb_err *err) REQUIRES(LK_WRITE)
     return rc;
 }
 
-/* Has anything failed that is to be tried again? */
+/* Has anything but the log failed that is to be tried again? */
 static bool has_failed(const seerdb *db) REQUIRES(LK_DB)
 {
-    bool any = db->bg_err.code != 0;
+    bool any = false;
     for (const struct sdb_job *j = db->jobs; j != NULL; j = j->next)
         any = any || (j->why.code != 0 && j->why.code != SEERDB_BUSY);
     for (const seerdb_tree *t = db->trees; t != NULL; t = t->next)
@@ -130,7 +138,10 @@ int seerdb_resume(seerdb *db, seerdb_err *err)
     if (rc != 0)
         return rc;
     sdb_lock_db(&db->lock);
-    bool any = has_failed(db), broken = db->bg_err.code != 0;
+    /* The log may have failed under a job, before any commit found out. */
+    bool broken =
+        db->bg_err.code != 0 || (db->wal != NULL && sdb_wal_has_failed(db->wal));
+    bool any = broken || has_failed(db);
     sdb_unlock_db(&db->lock);
     if (!any)
         return SEERDB_NOTFOUND;
@@ -139,10 +150,14 @@ int seerdb_resume(seerdb *db, seerdb_err *err)
         rc = mend_log(db, err);
         if (rc == 0) {
             sdb_lock_db(&db->lock);
-            try_all_again(db);
+            /* Again: a compaction may have failed for good since. */
+            if ((rc = check_beyond(db, err)) == 0)
+                try_all_again(db);
             sdb_unlock_db(&db->lock);
         }
         sdb_unlock_write(&db->write_lock);
+    } else if (db->wal != NULL) {
+        rc = sdb_wal_sync(db->wal, sdb_wal_end(db->wal), err);
     }
     if (rc != 0)
         return rc;

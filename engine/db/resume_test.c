@@ -4,6 +4,7 @@
  * acknowledged is on stable storage the moment it does. */
 #include "testing.h"
 
+#include "db/state.h"
 #include "marked_rig.h"
 
 #include "os/clock.h"
@@ -254,6 +255,129 @@ static void what_the_manifest_says_must_be_known(void **state)
     expect(t, "a=1");
     seerdb_tree_close(t);
     bed_fini(&b);
+}
+
+/* Where files get their space when they are written to, a full disk breaks the log. */
+static void a_log_that_found_the_disk_full_can_be_resumed(void **state)
+{
+    static const enum sdb_fault_op ops[] = {SDB_FAULT_WRITE, SDB_FAULT_SYNC};
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        for (uint64_t n = 0; n < 2; n++) { /* the new file's header, a frame */
+            struct session s = {.n = 0};
+            seerdb_err err = {0};
+            seerdb_condition c;
+            bed_new(&s.b);
+            s.tree = create_tree(s.b.db, 1);
+            fault(&s.b, (struct sdb_fault){.ops = ops[i],
+                                           .match = ".log",
+                                           .after = n,
+                                           .times = 1,
+                                           .error = ENOSPC,
+                                           .torn = true});
+            commit_some(&s, 3, SEERDB_SYNC_FULL);
+            assert_int_equal(sdb_faultfs_fired(s.b.fs), 1);
+            disarm(&s.b);
+            test_ok(seerdb_look(s.b.db, s.tree, &c, &err), &err);
+            assert_int_equal(c.failure, SEERDB_FULL);
+            assert_true(c.refuses && c.resumable);
+            test_ok(seerdb_resume(s.b.db, &err), &err);
+            commit_some(&s, 1, SEERDB_SYNC_FULL);
+            assert_true(s.acknowledged[3]);
+            lose(&s, true, n);
+            expect_the_acknowledged(&s, "lost");
+            seerdb_tree_close(s.tree);
+            bed_fini(&s.b);
+        }
+}
+
+/* The log has failed under a job, and no commit has met that yet. */
+static void a_log_that_failed_under_a_flush_is_mended(void **state)
+{
+    static const int errors[] = {ENOSPC, EIO};
+    (void)state;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct session s = {.n = 0};
+        seerdb_err err = {0};
+        bed_new(&s.b);
+        s.tree = create_tree(s.b.db, 1);
+        commit_some(&s, 2, SEERDB_SYNC_OFF);
+        fault(&s.b, (struct sdb_fault){.ops = SDB_FAULT_SYNC,
+                                       .match = ".log",
+                                       .times = 1,
+                                       .error = errors[i]});
+        assert_true(seerdb_flush(s.b.db, NULL, &err) < 0);
+        disarm(&s.b);
+        test_ok(seerdb_resume(s.b.db, &err), &err);
+        assert_int_equal(files_of(&s.b, ".tbl").n, 1);
+        commit_some(&s, 1, SEERDB_SYNC_FULL);
+        assert_true(s.acknowledged[2]);
+        lose(&s, true, 2);
+        expect_the_acknowledged(&s, "lost");
+        seerdb_tree_close(s.tree);
+        bed_fini(&s.b);
+    }
+}
+
+/* Whatever had failed: also what did not ask for a sync is on stable storage. */
+static void what_did_not_ask_for_a_sync_is_safe_afterwards(void **state)
+{
+    static const enum { STORE, COMPACTION } failures[] = {STORE, COMPACTION};
+    const seerdb_err why = {SEERDB_IOERR, "a failure"};
+    (void)state;
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        struct session s = {.n = 0};
+        seerdb_err err = {0};
+        bed_new(&s.b);
+        s.tree = create_tree(s.b.db, 1);
+        commit_some(&s, 2, SEERDB_SYNC_OFF);
+        if (failures[i] == STORE) {
+            assert_int_equal(sdb_break(s.b.db, &why), SEERDB_IOERR);
+        } else {
+            sdb_lock_db(&s.b.db->lock);
+            s.tree->debt.why = why;
+            sdb_unlock_db(&s.b.db->lock);
+        }
+        test_ok(seerdb_resume(s.b.db, &err), &err);
+        lose(&s, true, 2);
+        expect_the_acknowledged(&s, "lost");
+        seerdb_tree_close(s.tree);
+        bed_fini(&s.b);
+    }
+}
+
+/* A compaction of another thread ends while the log is being mended: the manifest knows
+ * it, and memory does not. */
+static void fail_for_good(void *ctx, enum sdb_fault_op op, const char *path)
+{
+    struct session *s = ctx;
+    const seerdb_err why = {SEERDB_NOMEM, "no memory for the version"};
+    (void)op;
+    if (strstr(path, ".free") != NULL)
+        (void)sdb_break_for_good(s->b.db, &why);
+}
+
+static void what_fails_for_good_meanwhile_stays_so(void **state)
+{
+    struct session s = {.n = 0};
+    seerdb_err err = {0};
+    (void)state;
+    bed_new(&s.b);
+    s.tree = create_tree(s.b.db, 1);
+    commit_some(&s, 2, SEERDB_SYNC_FULL);
+    fault(&s.b, (struct sdb_fault){
+                    .ops = SDB_FAULT_SYNC, .match = ".log", .times = 1, .error = EIO});
+    commit_some(&s, 2, SEERDB_SYNC_FULL);
+    disarm(&s.b);
+    assert_true(is_broken(&s));
+    sdb_faultfs_observe(s.b.fs, fail_for_good, &s);
+    assert_int_equal(seerdb_resume(s.b.db, &err), SEERDB_READONLY);
+    sdb_faultfs_observe(s.b.fs, NULL, NULL);
+    assert_true(is_broken(&s));
+    lose(&s, true, 1);
+    expect_the_acknowledged(&s, "opened again");
+    seerdb_tree_close(s.tree);
+    bed_fini(&s.b);
 }
 
 static void a_rollback_that_the_log_does_not_have_gets_there(void **state)
@@ -632,6 +756,10 @@ int main(void)
         cmocka_unit_test(there_may_be_nothing_to_resume),
         cmocka_unit_test(a_flush_that_failed_for_good_is_tried_again),
         cmocka_unit_test(what_the_manifest_says_must_be_known),
+        cmocka_unit_test(a_log_that_found_the_disk_full_can_be_resumed),
+        cmocka_unit_test(a_log_that_failed_under_a_flush_is_mended),
+        cmocka_unit_test(what_did_not_ask_for_a_sync_is_safe_afterwards),
+        cmocka_unit_test(what_fails_for_good_meanwhile_stays_so),
         cmocka_unit_test(a_rollback_that_the_log_does_not_have_gets_there),
         cmocka_unit_test(a_commit_under_way_is_waited_for),
         cmocka_unit_test(a_refused_commit_never_stands_in_for_a_lost_one),

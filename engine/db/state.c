@@ -104,6 +104,8 @@ int sdb_check_writable(seerdb *db, seerdb_err *err)
     sdb_lock_db(&db->lock);
     seerdb_err why = db->bg_err;
     sdb_unlock_db(&db->lock);
+    if (why.code == 0) /* it was resumed in between */
+        return 0;
     return sdb_fail(err, why.code,
                     "%s: writes are refused since an earlier failure: %s", db->dir,
                     why.msg);

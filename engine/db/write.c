@@ -73,6 +73,14 @@ static int stamp(seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
     return 0;
 }
 
+/* For want of space or memory the log may be as it was, and the next commit may fit.
+ * Not if it found out in the middle of a write or a sync. */
+static bool is_passing(seerdb *db, int rc) REQUIRES(LK_WRITE)
+{
+    return (rc == SEERDB_NOMEM || rc == SEERDB_FULL || rc == SEERDB_TOOBIG) &&
+           !sdb_wal_has_failed(db->wal);
+}
+
 /* Take a number, a place in the log and the slots. */
 static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err)
     REQUIRES(LK_WRITE)
@@ -92,9 +100,7 @@ static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err)
                         sdb_buf_slice(&b->payload), &b->position, end, &why);
     if (rc != 0) {
         sdb_land_undo(b);
-        /* For want of space or memory the log is as it was, and the next commit may
-         * fit. */
-        if (rc != SEERDB_NOMEM && rc != SEERDB_FULL && rc != SEERDB_TOOBIG)
+        if (!is_passing(db, rc))
             (void)sdb_break(db, &why);
         return sdb_fail_as(err, &why);
     }
@@ -301,8 +307,7 @@ static int log_abort(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(L
     int rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
                             (seerdb_slice){number, sdb_store_varint(number, b->number)},
                             &position, end, err);
-    bool goes_on = rc == SEERDB_NOMEM || rc == SEERDB_FULL || rc == SEERDB_TOOBIG;
-    return b->slots[0].tree->marked && goes_on ? 0 : rc;
+    return b->slots[0].tree->marked && is_passing(db, rc) ? 0 : rc;
 }
 
 static bool has_spilled(const seerdb_batch *b)

@@ -234,7 +234,9 @@ int sdb_wal_sync(struct sdb_wal *w, uint64_t end, seerdb_err *err)
     sdb_lock_log(&w->lock);
     if (end > w->end)
         end = w->end;
-    while (end > w->synced && w->failed.code == 0) {
+    /* A sync under way may cover it whatever has failed meanwhile: who hears that his
+     * record is not safe takes it for one that resuming leaves behind. */
+    while (end > w->synced && (w->syncing || w->failed.code == 0)) {
         if (w->syncing)
             sdb_cond_wait(&w->synced_cond, &w->lock);
         else
@@ -470,6 +472,11 @@ int sdb_wal_append(struct sdb_wal *w, enum sdb_wal_type type, enum sdb_outcome o
     return append_frame(w, &f, position, end, err);
 }
 
+bool sdb_wal_has_failed(struct sdb_wal *w)
+{
+    return check_failed(w, NULL) != 0;
+}
+
 /* ---- going on after a failure ---------------------------------------------- */
 
 /* Nobody relies on it, but a log with a file that continues the same one as another
@@ -481,13 +488,13 @@ static int remove_unfinished(struct sdb_wal *w, seerdb_err *err) REQUIRES(LK_WRI
     if (w->unfinished == 0)
         return 0;
     if ((rc = make_path(w->o.dir, w->unfinished, ".log", &path, err)) == 0 &&
-        (rc = sdb_fs_stat(w->o.fs, path, NULL, NULL, err)) == 0 &&
-        (rc = sdb_fs_remove(w->o.fs, path, err)) == 0)
+        (rc = sdb_fs_stat(w->o.fs, path, NULL, NULL, err)) == 0)
+        rc = sdb_fs_remove(w->o.fs, path, err);
+    /* Also when it is gone: whoever removed it may not have come to this. */
+    if (rc == 0 || rc == SEERDB_NOTFOUND)
         rc = sdb_fs_sync_dir(w->o.fs, w->o.dir, err);
-    if (rc == 0 || rc == SEERDB_NOTFOUND) {
+    if (rc == 0)
         w->unfinished = 0;
-        rc = 0;
-    }
     /* Of the spare files one may have been renamed, or not: none is used again. */
     if (rc == 0 && w->nspare > 0) {
         (void)remove_numbered(&w->o, w->spare, w->nspare, ".free", NULL);

@@ -44,6 +44,9 @@ int sdb_wal_sync(struct sdb_wal *w, uint64_t end, seerdb_err *err) EXCLUDES(LK_D
 int sdb_wal_release(struct sdb_wal *w, uint64_t floor, seerdb_err *err)
     REQUIRES(LK_WRITE) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
+/* Does it refuse everything until it is resumed? */
+bool sdb_wal_has_failed(struct sdb_wal *w) EXCLUDES(LK_LOG);
+
 /* Which frames stay. */
 struct sdb_wal_keeper {
     bool (*keep)(void *ctx, const struct sdb_frame *f);

@@ -546,6 +546,68 @@ static void a_sync_that_meets_a_write_leaves_no_sector_half_covered(void **state
     rig_fini(&g);
 }
 
+/* A sync is under way when a write fails, and somebody else asks for what it covers. */
+struct overtaking {
+    struct rig *g;
+    uint64_t end;
+    struct sdb_thread first, second;
+    _Atomic bool started, failed, asking;
+    int rc[2];
+};
+
+static void hold_the_sync(void *ctx, enum sdb_fault_op op, const char *path)
+{
+    struct overtaking *o = ctx;
+    (void)path;
+    if (op != SDB_FAULT_SYNC || atomic_exchange(&o->started, true))
+        return;
+    while (!atomic_load(&o->failed) || !atomic_load(&o->asking))
+        sdb_clock_sleep_us(100);
+    sdb_clock_sleep_us(20000); /* so that it does ask */
+}
+
+static void *sync_first(void *ctx)
+{
+    struct overtaking *o = ctx;
+    o->rc[0] = sdb_wal_sync(o->g->wal, o->end, NULL);
+    return NULL;
+}
+
+static void *sync_second(void *ctx)
+{
+    struct overtaking *o = ctx;
+    atomic_store(&o->asking, true);
+    o->rc[1] = sdb_wal_sync(o->g->wal, o->end, NULL);
+    return NULL;
+}
+
+/* Who was refused would take it for lost, but it is on stable storage. */
+static void a_sync_under_way_counts_although_the_log_has_failed(void **state)
+{
+    (void)state;
+    struct rig g;
+    seerdb_err err = {0};
+    rig_init(&g);
+    open_new(&g);
+    append(&g, 10);
+    struct overtaking o = {.g = &g, .end = g.end};
+    sdb_faultfs_observe(g.fs, hold_the_sync, &o);
+    test_ok(sdb_thread_start(&o.first, "first", sync_first, &o, &err), &err);
+    while (!atomic_load(&o.started))
+        sdb_clock_sleep_us(100);
+    sdb_faultfs_arm(
+        g.fs, &(struct sdb_fault){.ops = SDB_FAULT_WRITE, .times = 1, .error = 5});
+    assert_int_equal(append_sized(&g, 10, &err), SEERDB_IOERR);
+    atomic_store(&o.failed, true);
+    test_ok(sdb_thread_start(&o.second, "second", sync_second, &o, &err), &err);
+    sdb_thread_join(&o.first);
+    sdb_thread_join(&o.second);
+    assert_int_equal(o.rc[0], 0);
+    assert_int_equal(o.rc[1], 0);
+    assert_true(sdb_wal_synced(g.wal) >= o.end);
+    rig_fini(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -567,6 +629,7 @@ int main(void)
         cmocka_unit_test(threads_append_in_turn_and_share_syncs),
         cmocka_unit_test(a_power_cut_among_threads_keeps_what_any_of_them_was_told),
         cmocka_unit_test(a_sync_that_meets_a_write_leaves_no_sector_half_covered),
+        cmocka_unit_test(a_sync_under_way_counts_although_the_log_has_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
