@@ -202,7 +202,9 @@ typedef struct seerdb_condition {
     /* Of the tree: */
     enum seerdb_writes writes;
     uint32_t level0_runs;
-    uint64_t last_commit;
+    uint64_t last_commit; /* that it has, a prepared one, too: whoever reads a marker
+                             first finds one that is not greater, unless commits are
+                             lost */
 } seerdb_condition;
 
 /* Takes no I/O. */

@@ -199,11 +199,14 @@ static int forget_elsewhere(struct svt_table *t, const struct change *c)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = svt_prepare(t->conn->db, &stmt,
-                         "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' "
-                         "AND sql LIKE 'create virtual table%%seerdb%%'",
+                         "SELECT name, sql FROM \"%w\".sqlite_schema WHERE type = "
+                         "'table'",
                          t->schema_name);
     while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct svt_shadow shadow;
+        rc = SQLITE_OK;
+        if (!svt_may_declare((const char *)sqlite3_column_text(stmt, 1)))
+            continue;
         seerdb_uuid id = seerdb_id(t->ks->store->db);
         char *table = sqlite3_mprintf("%s_seerdb", sqlite3_column_text(stmt, 0));
         struct svt_place place = {t->conn->db, t->schema_name, table, t->who};

@@ -19,14 +19,14 @@ static bool names_function(const struct svt_token *t)
            sqlite3_strnicmp(t->s + 1, name, (int)sizeof name - 1) == 0;
 }
 
-/* INSERT INTO seerdb(a) names a table. */
+/* INSERT INTO seerdb(a) names a table, and so does main.seerdb(a). */
 static bool calls_function(const char *sql)
 {
     struct svt_lexer lex = {.p = sql};
-    bool into = false;
+    bool table = false;
     for (svt_lexer_next(&lex); lex.t.kind != SVT_T_END;) {
-        bool named = names_function(&lex.t) && !into;
-        into = svt_token_is_word(&lex.t, "INTO");
+        bool named = names_function(&lex.t) && !table;
+        table = svt_token_is_word(&lex.t, "INTO") || svt_token_is_punct(&lex.t, '.');
         svt_lexer_next(&lex);
         if (named && svt_token_is_punct(&lex.t, '('))
             return true;

@@ -22,6 +22,8 @@ static const struct {
      "UPDATE h SET x = 'truncate'"},
     {"CREATE TABLE \"seerdb\"(x CHECK (seerdb('t', x) IS NOT NULL))",
      "REPLACE INTO \"seerdb\"(x) VALUES ('truncate')"},
+    {"CREATE TABLE \"seerdb\"(x CHECK (seerdb('t', x) IS NOT NULL))",
+     "INSERT INTO main . [seerdb] (x) VALUES ('truncate')"},
     {"CREATE TABLE h(x CHECK (seerdb('t', x) IS NOT NULL)); INSERT INTO h VALUES "
      "('truncate')",
      "PRAGMA integrity_check"},

@@ -83,12 +83,12 @@ static int walk_schema(void *ctx, const char *schema)
 {
     struct table_walk *w = ctx;
     sqlite3_stmt *stmt = NULL;
-    int rc =
-        svt_prepare(w->conn->db, &stmt,
-                    "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' AND "
-                    "sql LIKE 'create virtual table%%seerdb%%'",
-                    schema);
+    int rc = svt_prepare(
+        w->conn->db, &stmt,
+        "SELECT name, sql FROM \"%w\".sqlite_schema WHERE type = 'table'", schema);
     while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        if (!svt_may_declare((const char *)sqlite3_column_text(stmt, 1)))
+            continue;
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
         struct svt_table *t =
             name != NULL ? svt_table_connect(w->conn, schema, name) : NULL;

@@ -265,6 +265,11 @@ static int check_agreement(struct examination *x)
     struct svt_shadow row;
     struct svt_place place = svt_table_place(t);
     int rc = svt_shadow_read(&place, &row, &t->base.zErrMsg);
+    seerdb_err err = {0};
+    /* Somebody may have committed since the store was looked at. */
+    if (rc == SQLITE_OK && row.marker > x->now.last_commit)
+        rc = svt_table_fail(
+            t, seerdb_look(t->ks->store->db, t->ks->tree, &x->now, &err), &err);
     if (rc != SQLITE_OK)
         return tell_unreachable(x, rc);
     if (row.marker <= x->now.last_commit)

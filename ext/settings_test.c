@@ -112,6 +112,27 @@ static void without_memory_nothing_is_half_set(void **state)
     }
 }
 
+/* What finds the other tables must not hang on LIKE, which the user can change. */
+static void an_option_of_the_store_is_set_once_however_like_compares(void **state)
+{
+    (void)state;
+    sqlite3 *db = test_open("like.db");
+    test_expect(db, "PRAGMA case_sensitive_like = 1", "");
+    test_expect(db,
+                "CREATE VIRTUAL TABLE t USING seerdb(k PRIMARY KEY);"
+                "CREATE VIRTUAL TABLE u USING seerdb(k PRIMARY KEY)",
+                "");
+    test_expect_part(db, "SELECT seerdb('t', 'set', 'memory_limit', '64MB')", "set");
+    test_expect_part(db, "SELECT seerdb('u', 'set', 'memory_limit', '128MB')", "set");
+    test_expect(db, "SELECT count(*) FROM t_seerdb", "1");
+    test_expect(db, "SELECT DISTINCT tbl FROM seerdb_options", "main.t main.u");
+    test_close(db);
+    db = test_open("like.db");
+    test_expect(db, "PRAGMA case_sensitive_like = 1", "");
+    test_expect(db, OPTION("memory_limit"), "128MB|main.u");
+    test_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +140,7 @@ int main(void)
         cmocka_unit_test(an_old_snapshot_is_not_what_writers_go_by),
         cmocka_unit_test(a_lock_that_is_taken_is_told),
         cmocka_unit_test(without_memory_nothing_is_half_set),
+        cmocka_unit_test(an_option_of_the_store_is_set_once_however_like_compares),
     };
     return cmocka_run_group_tests(tests, setup, test_dir_remove);
 }

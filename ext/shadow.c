@@ -186,6 +186,12 @@ int svt_shadow_read(const struct svt_place *at, struct svt_shadow *out, char **m
     return rc;
 }
 
+/* Not by LIKE in SQL: PRAGMA case_sensitive_like changes it, and so may the program. */
+bool svt_may_declare(const char *sql)
+{
+    return sql != NULL && sqlite3_strlike("create virtual table%seerdb%", sql, 0) == 0;
+}
+
 struct row_walk {
     sqlite3 *db;
     const char *schema;
@@ -197,8 +203,7 @@ static int walk(const struct row_walk *w)
 {
     sqlite3_stmt *names = NULL;
     int rc = svt_prepare(w->db, &names,
-                         "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table' "
-                         "AND name LIKE '%%^_seerdb' ESCAPE '^'",
+                         "SELECT name FROM \"%w\".sqlite_schema WHERE type = 'table'",
                          w->schema);
     bool more = true;
     while (rc == SQLITE_OK && more && (rc = sqlite3_step(names)) == SQLITE_ROW) {
@@ -209,6 +214,9 @@ static int walk(const struct row_walk *w)
             rc = SQLITE_NOMEM;
             break;
         }
+        rc = SQLITE_OK;
+        if (sqlite3_strlike("%^_seerdb", name, '^') != 0)
+            continue;
         /* A table of a user that only looks like a shadow table is passed over. */
         rc = svt_prepare(w->db, &row, "SELECT state FROM \"%w\".\"%w\" WHERE id = 1",
                          w->schema, name);

@@ -65,6 +65,9 @@ int svt_shadow_mark(const struct svt_place *at, const seerdb_uuid *tree,
 int svt_shadow_each(sqlite3 *db, const char *schema,
                     bool (*each)(void *ctx, const struct svt_shadow *s), void *ctx);
 
+/* May it be the declaration of a seerdb table, a text of sqlite_schema?  NULL: no. */
+bool svt_may_declare(const char *sql);
+
 bool svt_uuid_equal(const seerdb_uuid *a, const seerdb_uuid *b);
 
 /* As 32 hex digits; reading, dashes are passed over.  False: it is no UUID. */

@@ -85,10 +85,42 @@ static void a_marker_goes_to_the_trees_row_wherever_it_is(void **state)
     test_close(db);
 }
 
+static bool count_row(void *ctx, const struct svt_shadow *s)
+{
+    int *n = ctx;
+    *n += memcmp(s, &row, sizeof row) == 0;
+    return true;
+}
+
+static void never_like(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    (void)argv;
+    sqlite3_result_int(ctx, 0);
+}
+
+/* A row that is not found is one whose table is gone: its tree would be dropped. */
+static void rows_are_found_whatever_the_program_makes_of_like(void **state)
+{
+    struct svt_place at;
+    int n = 0;
+    (void)state;
+    sqlite3 *db = open_with_row(&at);
+    test_expect(db, "CREATE TABLE z(a); CREATE TABLE xseerdb(a)", "");
+    for (int argc = 2; argc <= 3; argc++)
+        assert_int_equal(sqlite3_create_function(db, "like", argc, SQLITE_UTF8, NULL,
+                                                 never_like, NULL, NULL),
+                         SQLITE_OK);
+    assert_int_equal(svt_shadow_each(db, "main", count_row, &n), SQLITE_OK);
+    assert_int_equal(n, 1);
+    test_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_is_these_bytes),
+        cmocka_unit_test(rows_are_found_whatever_the_program_makes_of_like),
         cmocka_unit_test(a_row_comes_back_and_its_marker_changes),
         cmocka_unit_test(a_marker_goes_to_the_trees_row_wherever_it_is),
     };

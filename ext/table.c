@@ -313,6 +313,13 @@ int svt_table_keep(struct svt_table *t, sqlite3_stmt **keeper)
     return rc;
 }
 
+static bool speaks_of_store(const char *sql)
+{
+    return sqlite3_strlike("%memory_limit%", sql, 0) == 0 ||
+           sqlite3_strlike("%sync%", sql, 0) == 0 ||
+           sqlite3_strlike("%history%", sql, 0) == 0;
+}
+
 /* The names of all our tables of t's schema that say something about their store. */
 static int each_sibling(struct svt_table *t,
                         int (*each)(struct svt_table *t, struct svt_table *other,
@@ -321,18 +328,18 @@ static int each_sibling(struct svt_table *t,
 {
     sqlite3_stmt *stmt = NULL;
     int rc = svt_prepare(t->conn->db, &stmt,
-                         "SELECT name, sql LIKE '%%memory_limit%%' OR sql LIKE "
-                         "'%%sync%%' OR sql LIKE '%%history%%', name || '_seerdb' "
-                         "FROM \"%w\".sqlite_schema WHERE type = 'table' "
-                         "AND sql LIKE 'create virtual table%%seerdb%%'",
+                         "SELECT name, sql, name || '_seerdb' FROM "
+                         "\"%w\".sqlite_schema WHERE type = 'table'",
                          t->schema_name);
     while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        const char *sql = (const char *)sqlite3_column_text(stmt, 1);
         struct svt_place place = {t->conn->db, t->schema_name,
                                   (const char *)sqlite3_column_text(stmt, 2), t->who};
-        bool speaks = sqlite3_column_int(stmt, 1) != 0;
-        if (name == NULL || place.table == NULL || sqlite3_stricmp(name, t->name) == 0)
+        if (name == NULL || place.table == NULL || !svt_may_declare(sql) ||
+            sqlite3_stricmp(name, t->name) == 0)
             continue;
+        bool speaks = speaks_of_store(sql);
         if (!speaks)
             rc = svt_settings_exist(&place, &speaks);
         if (rc != SQLITE_OK || !speaks)

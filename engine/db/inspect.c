@@ -106,11 +106,14 @@ int seerdb_look(seerdb *db, const seerdb_tree *tree, seerdb_condition *out,
     }
     out->log_bytes = db->wal != NULL ? sdb_wal_live_bytes(db->wal) : db->log_bytes;
     sdb_unlock_db(&db->lock);
+    /* The owner may have committed, and not told yet, what is prepared here. */
+    out->last_commit = atomic_load_explicit(&tree->last_commit, memory_order_relaxed);
+    if (tree->undecided != NULL && tree->undecided->number > out->last_commit)
+        out->last_commit = tree->undecided->number;
     sdb_unlock_write(&db->write_lock);
     out->log_cap = db->log_cap;
     out->memory_limit = db->memory_limit;
     out->writes = sdb_pressure_of(tree);
     out->level0_runs = atomic_load_explicit(&tree->runs0, memory_order_relaxed);
-    out->last_commit = atomic_load_explicit(&tree->last_commit, memory_order_acquire);
     return 0;
 }

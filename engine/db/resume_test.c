@@ -743,8 +743,11 @@ static void a_store_says_how_it_is_doing(void **state)
     test_ok(seerdb_prepare(batch, SEERDB_SYNC_OFF, &number, &err), &err);
     test_ok(seerdb_look(b.db, t, &c, &err), &err);
     assert_int_equal(c.undecided, 1);
+    assert_int_equal(c.last_commit, number); /* its owner may have committed it */
     assert_true(c.log_bytes > 0 && !c.paused);
     seerdb_batch_free(batch);
+    test_ok(seerdb_look(b.db, t, &c, &err), &err);
+    assert_true(c.undecided == 0 && c.last_commit < number);
     seerdb_tree_close(t);
     bed_fini(&b);
 }
