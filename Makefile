@@ -50,7 +50,7 @@ BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
 BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_bench
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts embedded)
 
-.PHONY: all loadable static static-ext deps dev-deps demo test unit sql asan tsan locks layers sizes format \
+.PHONY: all loadable static static-ext deps dev-deps demo test unit sql asan tsan tsan-sql locks layers sizes format \
   check-format bench bench-micro fuzz soak battery mutants test-versions test-bindings bindings-deps install clean help
 all: loadable static static-ext ## build the extension and the libraries
 
@@ -231,6 +231,10 @@ tsan: ## tests with threads under the thread sanitizer
 	@rm -rf $(BUILD)/tsan/tap
 	$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread CFLAGS="-O1 -g" unit
 	@cat $(BUILD)/tsan/tap/*.tap | $(TALLY)
+
+tsan-sql: ## the SQL scripts under the thread sanitizer
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread CFLAGS="-O1 -g" $(BUILD)/tsan/seerdb.so
+	SQLITE3="env LD_PRELOAD=$$($(CC) -print-file-name=libtsan.so) $(SQLITE3)" SEERDB=$(abspath $(BUILD)/tsan/seerdb.so) sql-tests/run
 
 # ---- the house ----------------------------------------------------------------------
 
