@@ -159,11 +159,14 @@ define tap
 	grep -A 30 '^not ok' $(BUILD)/tap/$(1).tap || true
 
 endef
+# What a suite needs is built on all processors; its programs run one after the other.
+PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
 unit_of = $(subst /,-,$(patsubst $(BUILD)/%,%,$(1)))
 
 test: ## run every test: unit, SQL, differential, kill -9
 	@rm -rf $(BUILD)/tap
-	@$(MAKE) --no-print-directory unit sql
+	@$(PARALLEL) unit
+	@$(PARALLEL) sql
 	@cat $(BUILD)/tap/*.tap | $(TALLY)
 
 unit: $(ENGINE_TESTS) $(EXT_TESTS) $(FUZZERS) ## only the unit tests of every module
@@ -222,14 +225,14 @@ test-bindings: $(BUILD)/seerdb.so ## one scenario in Python, Perl, Tcl, Ruby, PH
 # The shell itself is not instrumented: the sanitizer's runtime must come first.
 asan: ## unit and SQL tests under the address and undefined-behaviour sanitizers
 	@rm -rf $(BUILD)/asan/tap
-	ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" unit
-	ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" \
+	ASAN_OPTIONS=detect_leaks=1 $(PARALLEL) BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" unit
+	ASAN_OPTIONS=detect_leaks=0 $(PARALLEL) BUILD=$(BUILD)/asan SAN=address CFLAGS="-O1 -g" \
 	  SQLITE3="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(SQLITE3)" SEEDS=1-10 KILLS=10 ROWS=50000 CUTS_EACH=20 sql
 	@cat $(BUILD)/asan/tap/*.tap | $(TALLY)
 
 tsan: ## tests with threads under the thread sanitizer
 	@rm -rf $(BUILD)/tsan/tap
-	$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread CFLAGS="-O1 -g" unit
+	$(PARALLEL) BUILD=$(BUILD)/tsan SAN=thread CFLAGS="-O1 -g" unit
 	@cat $(BUILD)/tsan/tap/*.tap | $(TALLY)
 
 tsan-sql: ## the SQL scripts under the thread sanitizer
