@@ -410,7 +410,10 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
         rc = enter_view(c);
     if (rc != SQLITE_OK || (c->ranges.n == 0 && c->ranges.doubt == SVT_SURE))
         return rc;
-    seerdb_batch *batch = svt_txn_batch(c->table, &epoch);
+    seerdb_batch *batch = NULL;
+    rc = svt_txn_batch(c->table, &batch, &epoch);
+    if (rc != SQLITE_OK)
+        return rc;
     if (c->ranges.doubt != SVT_SURE &&
         ((rc = resolve_doubt(c, batch, epoch)) != SQLITE_OK || c->ranges.n == 0))
         return rc;

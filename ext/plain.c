@@ -158,9 +158,10 @@ bool svt_plain_hint(struct svt_table *t, uint64_t rows)
     uint64_t epoch;
     if (ks == NULL || ks->never_plain || rows < MIN_ROWS || !can_be_plain(&t->schema))
         return false;
-    if (seerdb_view_open(ks->tree, &view, NULL) != SEERDB_OK)
+    seerdb_batch *batch = NULL;
+    if (svt_txn_batch(t, &batch, &epoch) != SQLITE_OK ||
+        seerdb_view_open(ks->tree, &view, NULL) != SEERDB_OK)
         return false;
-    seerdb_batch *batch = svt_txn_batch(t, &epoch);
     uint64_t mark = batch != NULL ? seerdb_batch_writes(batch) : 0;
     uint64_t number = seerdb_view_number(view);
     /* Of a transaction's own writes that may be undone nothing is kept. */

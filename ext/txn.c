@@ -11,6 +11,7 @@
 
 #include "foreground.h"
 #include "marker.h"
+#include "sweep.h"
 
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct svt_txn {
     struct svt_conn *conn;   /* borrowed */
     struct svt_store *store; /* counted */
     seerdb_batch *batch;     /* owned */
+    struct svt_sweep sweep;  /* what it is going to write */
     bool active, prepared;
     uint64_t number; /* while prepared; 0: nothing was written */
     int njoined;     /* objects that SQLite has in its transaction */
@@ -50,6 +52,7 @@ static struct svt_txn *find(const struct svt_table *t)
 
 static void txn_free(struct svt_txn *x)
 {
+    svt_sweep_fini(&x->sweep);
     seerdb_batch_free(x->batch);
     svt_handles_close(x->store);
     sqlite3_free(x->levels);
@@ -98,6 +101,7 @@ static void touch(struct svt_txn *x, struct svt_keyspace *ks)
 /* Statements that begin now see what the transaction did. */
 static void finish(struct svt_txn *x)
 {
+    svt_sweep_end(&x->sweep);
     while (x->touched != NULL) {
         struct svt_keyspace *ks = x->touched;
         x->touched = ks->next_touched;
@@ -139,8 +143,19 @@ static int make_writable(struct svt_table *t, struct svt_txn *x)
     return svt_table_fail(t, rc, &err);
 }
 
+/* Have the batch be all that the transaction wrote. */
+static int settle(struct svt_table *t, struct svt_txn *x)
+{
+    seerdb_err err = {0};
+    if (x->sweep.iter == NULL)
+        return SQLITE_OK;
+    return svt_table_fail(t, svt_sweep_settle(&x->sweep, x->batch, &err), &err);
+}
+
+/* The run that is not settled began after every mark. */
 static void roll_back_to(struct svt_txn *x, uint64_t mark)
 {
+    svt_sweep_drop(&x->sweep);
     seerdb_batch_rollback_to(x->batch, mark);
     x->epoch++;
     for (struct svt_keyspace *ks = x->touched; ks != NULL; ks = ks->next_touched) {
@@ -393,8 +408,9 @@ static int prepare(struct svt_table *t, struct svt_txn *x)
 {
     seerdb_err err = {0};
     enum seerdb_sync sync;
-    int rc = txn_sync(x, &sync);
-    if (rc != SQLITE_OK || (rc = disown_undone(t, x)) != SQLITE_OK)
+    int rc = settle(t, x);
+    if (rc != SQLITE_OK || (rc = txn_sync(x, &sync)) != SQLITE_OK ||
+        (rc = disown_undone(t, x)) != SQLITE_OK)
         return rc;
     for (struct svt_keyspace *ks = x->touched; ks != NULL; ks = ks->next_touched)
         if (ks->decider != NULL)
@@ -547,6 +563,9 @@ int svt_txn_savepoint(sqlite3_vtab *base, int n)
     struct svt_txn *x = find(t);
     if (x == NULL || n < x->nlevels)
         return SQLITE_OK;
+    int rc = settle(t, x);
+    if (rc != SQLITE_OK)
+        return rc;
     if (n >= x->capacity) {
         int capacity = n + 8;
         uint64_t *levels =
@@ -579,7 +598,8 @@ int svt_txn_rollback_to(sqlite3_vtab *base, int n)
     drop_levels(x, n + 1);
     /* Even if no write goes: SQLite has undone the marker. */
     int rc = make_writable(t, x);
-    if (rc == SQLITE_OK && seerdb_batch_writes(x->batch) != mark)
+    if (rc == SQLITE_OK &&
+        (seerdb_batch_writes(x->batch) != mark || x->sweep.iter != NULL))
         roll_back_to(x, mark);
     return rc;
 }
@@ -592,11 +612,36 @@ int svt_txn_write(struct svt_table *t, seerdb_batch **out)
     int rc = join(t, &x);
     if (rc == SQLITE_OK)
         rc = make_writable(t, x);
+    if (rc == SQLITE_OK)
+        rc = settle(t, x);
     if (rc != SQLITE_OK)
         return rc;
     touch(x, t->ks);
     *out = x->batch;
     return svt_marker_expect(t, x->batch);
+}
+
+int svt_txn_delete(struct svt_table *t, seerdb_slice key, bool *taken)
+{
+    struct svt_txn *x = find(t);
+    seerdb_err err = {0};
+    *taken = false;
+    if (x == NULL || x->sweep.iter == NULL)
+        return SQLITE_OK;
+    return svt_table_fail(t, svt_sweep_take(&x->sweep, t->ks, key, taken, &err), &err);
+}
+
+bool svt_txn_deleted(struct svt_table *t, seerdb_slice key)
+{
+    struct svt_txn *x = find(t);
+    return x != NULL && svt_sweep_note(&x->sweep, t->ks, key);
+}
+
+int svt_txn_watch(struct svt_table *t, seerdb_view *view)
+{
+    struct svt_txn *x = find(t);
+    seerdb_err err = {0};
+    return svt_table_fail(t, svt_sweep_arm(&x->sweep, view, x->batch, &err), &err);
 }
 
 uint64_t svt_txn_decided_below(struct svt_table *t)
@@ -623,15 +668,18 @@ void svt_txn_undo(struct svt_table *t, uint64_t mark)
 int svt_txn_spill(struct svt_table *t, seerdb_err *err)
 {
     struct svt_txn *x = find(t);
-    return x != NULL && x->active && !x->prepared ? seerdb_batch_spill(x->batch, err)
-                                                  : SEERDB_OK;
+    if (x == NULL || !x->active || x->prepared)
+        return SEERDB_OK;
+    int rc = svt_sweep_settle(&x->sweep, x->batch, err);
+    return rc == SEERDB_OK ? seerdb_batch_spill(x->batch, err) : rc;
 }
 
-seerdb_batch *svt_txn_batch(struct svt_table *t, uint64_t *epoch)
+int svt_txn_batch(struct svt_table *t, seerdb_batch **out, uint64_t *epoch)
 {
     struct svt_txn *x = find(t);
     *epoch = x != NULL ? x->epoch : 0;
-    return svt_txn_wrote(t) ? x->batch : NULL;
+    *out = svt_txn_wrote(t) ? x->batch : NULL;
+    return *out != NULL && x->sweep.ks == t->ks ? settle(t, x) : SQLITE_OK;
 }
 
 bool svt_txn_wrote(const struct svt_table *t)

@@ -34,6 +34,13 @@ int svt_txn_rollback_to(sqlite3_vtab *base, int n);
  * Requires: t is open. */
 int svt_txn_write(struct svt_table *t, seerdb_batch **out);
 
+/* For rows of t that are deleted (sweep.h).  *taken: that is noted, and comes to pass
+ * before anybody looks; else delete it by svt_txn_write, and tell svt_txn_deleted.  If
+ * that answers true call svt_txn_watch with a view for writes. */
+int svt_txn_delete(struct svt_table *t, seerdb_slice key, bool *taken);
+bool svt_txn_deleted(struct svt_table *t, seerdb_slice key);
+int svt_txn_watch(struct svt_table *t, seerdb_view *view);
+
 /* While SQLite's write lock is held: SQLite has decided about all commits to t's tree
  * with numbers smaller than this. */
 uint64_t svt_txn_decided_below(struct svt_table *t);
@@ -50,7 +57,7 @@ int svt_txn_spill(struct svt_table *t, seerdb_err *err);
 
 /* What a reader of t must see beside the tree: the batch, or NULL when the transaction
  * has no write to it.  *epoch changes whenever a mark may come to mean other writes. */
-seerdb_batch *svt_txn_batch(struct svt_table *t, uint64_t *epoch);
+int svt_txn_batch(struct svt_table *t, seerdb_batch **out, uint64_t *epoch);
 
 /* The transaction has writes to t's tree. */
 bool svt_txn_wrote(const struct svt_table *t);

@@ -445,6 +445,28 @@ static int remove_key(struct svt_table *t, struct svt_write *w)
     return fail(t, rc, &err);
 }
 
+/* DELETE.  Of many rows one after the other only a range is written. */
+static int delete_row(struct svt_table *t, struct svt_write *w, sqlite3_value *value)
+{
+    bool taken = false;
+    int rc = read_old_key(t, w, value);
+    seerdb_slice key = svt_bytes_slice(&w->old_key);
+    if (rc == SQLITE_OK)
+        rc = svt_txn_delete(t, key, &taken);
+    if (taken && has_rowid(&t->schema))
+        forget_rowid(t->ks, w->old_rowid);
+    if (rc != SQLITE_OK || taken || (rc = svt_txn_write(t, &w->batch)) != SQLITE_OK)
+        return rc;
+    uint64_t mark = seerdb_batch_mark(w->batch);
+    rc = remove_key(t, w);
+    if (rc == SQLITE_OK && svt_txn_deleted(t, key) && (rc = write_view(t)) == SQLITE_OK)
+        rc = svt_txn_watch(t, t->ks->write_view);
+    if (rc != SQLITE_OK && seerdb_batch_writes(w->batch) != mark)
+        svt_txn_undo(t, mark);
+    seerdb_batch_release(w->batch, mark);
+    return rc;
+}
+
 static int put_row(struct svt_table *t, struct svt_write *w)
 {
     seerdb_err err = {0};
@@ -495,25 +517,22 @@ int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64
     if (rc == SQLITE_OK && t->ks->erase != NULL)
         return svt_erase_write(t);
     if (rc == SQLITE_OK)
-        rc = svt_txn_write(t, &batch);
-    if (rc == SQLITE_OK)
         rc = workspace(t, &w);
+    if (rc == SQLITE_OK && argc == 1)
+        return delete_row(t, w, argv[0]);
+    if (rc == SQLITE_OK)
+        rc = svt_txn_write(t, &batch);
     if (rc != SQLITE_OK)
         return rc;
     w->batch = batch;
-    w->update = argc > 1 && sqlite3_value_type(argv[0]) != SQLITE_NULL;
+    w->update = sqlite3_value_type(argv[0]) != SQLITE_NULL;
     uint64_t mark = seerdb_batch_mark(batch);
-    if (argc == 1) {
-        if ((rc = read_old_key(t, w, argv[0])) == SQLITE_OK)
-            rc = remove_key(t, w);
-    } else {
-        rc = write_row(t, w, argv);
-    }
+    rc = write_row(t, w, argv);
     if (rc != SQLITE_OK && seerdb_batch_writes(batch) != mark)
         svt_txn_undo(t, mark); /* a lone statement has no savepoint of its own */
     seerdb_batch_release(batch, mark);
     /* What it is set to becomes last_insert_rowid(), without a rowid too. */
-    if (rc == SQLITE_OK && argc > 1 && !w->update)
+    if (rc == SQLITE_OK && !w->update)
         *rowid =
             has_rowid(&t->schema) ? w->rowid : sqlite3_last_insert_rowid(t->conn->db);
     seerdb_pin_unref(w->old.pin);
