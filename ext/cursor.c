@@ -6,7 +6,10 @@
  * iterator.
  *
  * A cursor that walks all of a small table for the third time within one state has
- * learnt its rows by heart and reads them from its memo from then on. */
+ * learnt its rows by heart and reads them from its memo from then on.  SQLite before
+ * 3.41 closes the cursor of a correlated subquery for every row of the outer query: so
+ * a memo that finds rows by a value waits with the cursor, as a copy, for as long as
+ * the state stays the same. */
 #include "cursor.h"
 
 #include "hold.h"
@@ -25,6 +28,22 @@
 #define SPARES_MAX 8 /* cursors waiting at a table */
 
 #define MEMO_WALKS 2 /* over all of the table, before its rows are worth keeping */
+
+/* The state of a table, as a statement sees it. */
+struct state {
+    uint64_t number, epoch; /* of the view, and the connection's */
+    seerdb_batch *batch;
+    uint64_t mark, batch_epoch;
+};
+
+/* What walks over all of the table show. */
+struct learnt {
+    struct state state; /* in this one */
+    int plan;
+    unsigned walks; /* from the start of the table; 0: nothing is known */
+    bool made;      /* the memo is, or cannot be: it has no schema then */
+    struct svt_memo memo;
+};
 
 struct svt_cursor {
     sqlite3_vtab_cursor base;
@@ -52,23 +71,29 @@ struct svt_cursor {
     seerdb_batch *iter_batch;
     uint64_t iter_mark, iter_epoch;
 
-    /* What the iterator shows on walks with the plan memo_plan. */
-    int memo_plan;
-    unsigned walks; /* from the start of the table, since the iterator was opened */
-    bool by_heart;  /* this walk goes over the memo */
-    bool memo_made; /* or cannot be: it has no schema then */
-    struct svt_memo memo;
+    struct learnt learnt;
+    bool by_heart; /* this walk goes over its memo */
     struct svt_memo_walk memo_walk;
 };
 
 /* ---- views and rows -------------------------------------------------------- */
 
-static void forget(struct svt_cursor *c)
+static void forget(struct learnt *l)
 {
-    c->walks = 0;
-    c->memo_made = c->by_heart = false;
-    if (c->memo.schema != NULL)
-        svt_memo_clear(&c->memo);
+    l->walks = 0;
+    l->made = false;
+    if (l->memo.schema != NULL)
+        svt_memo_clear(&l->memo);
+}
+
+/* The cursor's view goes: what it has learnt stays if it pins nothing. */
+static void keep_learnt(struct learnt *l)
+{
+    if (l->walks == 0)
+        return;
+    if (svt_plan_compared_column(l->plan) < 0 ||
+        (l->memo.schema != NULL && svt_memo_keep(&l->memo) != SQLITE_OK))
+        forget(l);
 }
 
 /* Between statements no view is held, not even inside BEGIN, where nobody would tell of
@@ -81,7 +106,8 @@ static void leave_view(struct svt_cursor *c)
     if (c->iter != NULL)
         seerdb_iter_rest(c->iter); /* it counts the view */
     c->iter_view = NULL;
-    forget(c);
+    c->by_heart = false;
+    keep_learnt(&c->learnt);
     svt_marker_leave(c->table, c->view);
     c->view = NULL;
 }
@@ -117,6 +143,8 @@ static void release_holds(struct svt_cursor *c)
 /* Another hold than the last one, on the memory of the row's bytes. */
 static struct svt_hold *change_hold(struct svt_cursor *c)
 {
+    if (c->row_pin == NULL) /* the memo's own memory */
+        return NULL;
     for (unsigned i = 0; i < HOLDS; i++)
         if (c->holds[i] != NULL && c->holds[i]->pin == c->row_pin)
             return c->hold = c->holds[i];
@@ -162,7 +190,7 @@ static void read_row(struct svt_cursor *c)
 /* The same of a row known by heart. */
 static void read_memo(struct svt_cursor *c)
 {
-    const struct svt_memo_row *row = &c->memo.rows[c->memo_walk.at];
+    const struct svt_memo_row *row = &c->learnt.memo.rows[c->memo_walk.at];
     svt_reader_set(&c->row, row->key, row->value);
     c->row_pin = row->pin;
 }
@@ -222,7 +250,6 @@ static int aim_iter(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch)
     if (c->iter_view != c->view || c->iter_batch != batch || c->iter_mark != mark ||
         c->iter_epoch != epoch) {
         c->iter_view = NULL;
-        forget(c);
         int rc = c->iter != NULL
                      ? seerdb_iter_reopen(c->iter, c->view->view, batch, mark, &err)
                      : seerdb_iter_open(c->view->view, batch, mark, &c->iter, &err);
@@ -248,8 +275,9 @@ static int make_memo(struct svt_cursor *c)
     seerdb_err err;
     bool reverse = c->ranges.reverse;
     err.code = SEERDB_OK; /* the rest is set with it */
-    c->memo_made = true;
-    svt_memo_begin(&c->memo, &c->table->schema, svt_plan_compared_column(c->memo_plan));
+    struct svt_memo *memo = &c->learnt.memo;
+    c->learnt.made = true;
+    svt_memo_begin(memo, &c->table->schema, svt_plan_compared_column(c->learnt.plan));
     int full = SQLITE_OK;
     int rc = seerdb_iter_bound(c->iter, (seerdb_slice){NULL, 0},
                                (seerdb_slice){NULL, 0}, &err);
@@ -258,38 +286,105 @@ static int make_memo(struct svt_cursor *c)
                      : seerdb_iter_first(c->iter, &err);
     while (rc == SEERDB_OK) {
         read_row(c);
-        full = svt_memo_add(&c->memo, &c->row, c->row_pin);
+        full = svt_memo_add(memo, &c->row, c->row_pin);
         if (full != SQLITE_OK)
             break;
         rc =
             reverse ? seerdb_iter_prev(c->iter, &err) : seerdb_iter_next(c->iter, &err);
     }
     if (rc == SEERDB_NOTFOUND)
-        full = svt_memo_finish(&c->memo);
+        full = svt_memo_finish(memo);
     if (full != SQLITE_OK)
-        svt_memo_clear(&c->memo);
+        svt_memo_clear(memo);
     if (rc != SEERDB_OK && rc != SEERDB_NOTFOUND)
         return svt_table_fail(c->table, rc, &err);
     /* What is malformed is told of when it is asked for. */
     return full == SQLITE_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
 }
 
+static bool same_state(const struct state *a, const struct state *b)
+{
+    return a->number == b->number && a->epoch == b->epoch && a->batch == b->batch &&
+           a->mark == b->mark && a->batch_epoch == b->batch_epoch;
+}
+
+static bool knows(const struct svt_cursor *c, int plan, const struct state *state)
+{
+    return c->learnt.walks > 0 && c->learnt.plan == plan &&
+           same_state(&c->learnt.state, state);
+}
+
+static int cursor_new(struct svt_table *t, struct svt_cursor **out)
+{
+    struct svt_cursor *c = sqlite3_malloc64(sizeof(*c));
+    if (c == NULL)
+        return SQLITE_NOMEM;
+    *c = (struct svt_cursor){
+        .table = t,
+        .eof = true,
+        .ranges = {.schema = &t->schema, .interrupt = &t->conn->interrupt},
+        .ranges_plan = -1};
+    int rc = svt_reader_init(&c->row, &t->schema);
+    if (rc != SQLITE_OK) {
+        sqlite3_free(c);
+        return rc;
+    }
+    *out = c;
+    return SQLITE_OK;
+}
+
+static void lay_by(struct svt_cursor *c)
+{
+    c->next_spare = c->table->spares;
+    c->table->spares = c;
+    c->table->nspares++;
+}
+
+/* Have the cursor know what walks with the plan showed so far.  It may wait at
+ * another one: subqueries take them in turns. */
+static void recall(struct svt_cursor *c, int plan, seerdb_batch *batch, uint64_t epoch)
+{
+    struct svt_table *t = c->table;
+    struct state state = {.number = seerdb_view_number(c->view->view),
+                          .epoch = t->conn->epoch,
+                          .batch = batch,
+                          .mark = batch != NULL ? seerdb_batch_writes(batch) : 0,
+                          .batch_epoch = batch != NULL ? epoch : 0};
+    if (knows(c, plan, &state))
+        return;
+    struct svt_cursor *other = t->spares;
+    while (other != NULL && !knows(other, plan, &state))
+        other = other->next_spare;
+    if (other != NULL) {
+        struct learnt learnt = other->learnt;
+        other->learnt = c->learnt;
+        c->learnt = learnt;
+        keep_learnt(&other->learnt);
+    }
+    if (!knows(c, plan, &state)) {
+        forget(&c->learnt);
+        c->learnt.state = state;
+        c->learnt.plan = plan;
+    }
+}
+
 /* Walk over all of the table; v: what SQLite will compare a column with, or NULL. */
 static int start_scan(struct svt_cursor *c, seerdb_batch *batch, uint64_t epoch,
                       int idx_num, sqlite3_value *v)
 {
-    int rc = aim_iter(c, batch, epoch);
-    if (rc != SQLITE_OK)
-        return rc;
-    if (c->walks > 0 && c->memo_plan != idx_num)
-        forget(c);
-    c->memo_plan = idx_num;
-    if (c->walks++ == MEMO_WALKS && (rc = make_memo(c)) != SQLITE_OK)
-        return rc;
-    if (!c->memo_made || c->memo.schema == NULL)
+    struct learnt *l = &c->learnt;
+    int rc = SQLITE_OK;
+    recall(c, idx_num, batch, epoch);
+    if (l->walks <= MEMO_WALKS || l->memo.schema == NULL) {
+        if ((rc = aim_iter(c, batch, epoch)) != SQLITE_OK)
+            return rc;
+        if (l->walks++ == MEMO_WALKS && (rc = make_memo(c)) != SQLITE_OK)
+            return rc;
+    }
+    if (!l->made || l->memo.schema == NULL)
         return enter_range(c);
     c->by_heart = true;
-    c->eof = !svt_memo_find(&c->memo, v, &c->memo_walk);
+    c->eof = !svt_memo_find(&l->memo, v, &c->memo_walk);
     c->fresh = false; /* show_memo reads what is asked for */
     return SQLITE_OK;
 }
@@ -307,7 +402,7 @@ static void cursor_free(struct svt_cursor *c)
 {
     svt_reader_fini(&c->row);
     svt_ranges_fini(&c->ranges);
-    svt_memo_clear(&c->memo);
+    svt_memo_clear(&c->learnt.memo);
     seerdb_iter_close(c->iter);
     sqlite3_free(c);
 }
@@ -325,18 +420,8 @@ int svt_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
         *out = &c->base;
         return SQLITE_OK;
     }
-    c = sqlite3_malloc64(sizeof(*c));
-    if (c == NULL)
-        return SQLITE_NOMEM;
-    *c = (struct svt_cursor){
-        .table = t,
-        .eof = true,
-        .ranges = {.schema = &t->schema, .interrupt = &t->conn->interrupt},
-        .ranges_plan = -1};
-    if ((rc = svt_reader_init(&c->row, &t->schema)) != SQLITE_OK) {
-        sqlite3_free(c);
+    if ((rc = cursor_new(t, &c)) != SQLITE_OK)
         return rc;
-    }
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -353,9 +438,7 @@ int svt_cursor_close(sqlite3_vtab_cursor *cursor)
         return SQLITE_OK;
     }
     c->eof = true;
-    c->next_spare = t->spares;
-    t->spares = c;
-    t->nspares++;
+    lay_by(c);
     return SQLITE_OK;
 }
 
@@ -439,7 +522,7 @@ int svt_cursor_next(sqlite3_vtab_cursor *cursor)
     seerdb_err err;
     int rc = SEERDB_NOTFOUND;
     if (c->by_heart) {
-        c->eof = !svt_memo_next(&c->memo, &c->memo_walk);
+        c->eof = !svt_memo_next(&c->learnt.memo, &c->memo_walk);
         return SQLITE_OK;
     }
     c->fresh = true;
@@ -496,7 +579,7 @@ static int fail_column(const struct svt_cursor *c, int i)
 __attribute__((noinline)) static bool show_memo(struct svt_cursor *c,
                                                 sqlite3_context *ctx, int i)
 {
-    const struct svt_memo *m = &c->memo;
+    const struct svt_memo *m = &c->learnt.memo;
     const struct svt_memo_row *row = &m->rows[c->memo_walk.at];
     const struct svt_value *v = NULL;
     if (i < m->schema->ncolumns)

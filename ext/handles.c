@@ -4,6 +4,10 @@
  * nothing of each other, and only something that both can reach lets them share the
  * store that cannot be opened twice.
  *
+ * Opening and closing take long and ask progress handlers, which may do anything: both
+ * come to pass without the mutex.  The store has its place in the registry meanwhile,
+ * and who wants the same one waits.
+ *
  * A fork copies the registry, maybe in the middle of a change by another thread.  The
  * fork handlers hold the mutex across it, and the child forgets the entries: they
  * belong to the parent.  The connections it inherited still count their entries and
@@ -27,57 +31,48 @@ struct svt_owner {
 
 static struct {
     pthread_mutex_t mutex;
+    pthread_cond_t changed; /* a store is open or closed */
     pthread_once_t once;
     struct svt_store *stores;
     struct sdb_fs *fs;                         /* borrowed; NULL: the local disk */
     const struct svt_handles_watcher *watcher; /* borrowed; NULL: none */
-} registry = {.mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT};
-
-/* How often this thread has it: while a store is being opened, a progress handler may
- * come here with another connection. */
-static _Thread_local unsigned held;
+} registry = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+              .changed = PTHREAD_COND_INITIALIZER,
+              .once = PTHREAD_ONCE_INIT};
 
 static void lock(void)
 {
-    if (held++ == 0)
-        pthread_mutex_lock(&registry.mutex);
-}
-
-/* Somebody else may be opening a store that takes long. */
-static int lock_patiently(struct svt_interrupt *interrupt)
-{
-    if (interrupt == NULL || held > 0) {
-        lock();
-        return SQLITE_OK;
-    }
-    while (pthread_mutex_trylock(&registry.mutex) != 0) {
-        struct timespec until = {0};
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += WAIT_SLICE_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        if (pthread_mutex_timedlock(&registry.mutex, &until) == 0)
-            break;
-        int rc = svt_interrupt_check(interrupt);
-        if (rc != SQLITE_OK)
-            return rc;
-    }
-    held = 1;
-    return SQLITE_OK;
+    pthread_mutex_lock(&registry.mutex);
 }
 
 static void unlock(void)
 {
-    if (--held == 0)
-        pthread_mutex_unlock(&registry.mutex);
+    pthread_mutex_unlock(&registry.mutex);
+}
+
+/* Requires: the mutex, which others have meanwhile. */
+static int wait_for_change(struct svt_interrupt *interrupt)
+{
+    struct timespec until = {0};
+    if (interrupt == NULL) {
+        pthread_cond_wait(&registry.changed, &registry.mutex);
+        return SQLITE_OK;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += WAIT_SLICE_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&registry.changed, &registry.mutex, &until);
+    unlock();
+    int rc = svt_interrupt_check(interrupt);
+    lock();
+    return rc;
 }
 
 static void after_fork_in_child(void)
 {
-    while (registry.stores != NULL) {
-        registry.stores->inherited = true;
-        registry.stores = registry.stores->next;
-    }
+    registry.stores = NULL;
+    pthread_cond_init(&registry.changed, NULL); /* who waited is not here */
     unlock();
 }
 
@@ -237,17 +232,10 @@ static int open_engine(const struct svt_store_request *request, seerdb_options *
     return rc;
 }
 
-/* Takes dir over. */
-static int open_new(const struct svt_store_request *request, char *dir,
-                    struct svt_store **out, char **message)
+/* A store that is not open yet.  Takes dir over. */
+static int store_new(const struct svt_store_request *request, char *dir,
+                     struct svt_store **out, char **message)
 {
-    seerdb_err err = {0};
-    seerdb_options options = {.create = request->create,
-                              .read_only = request->read_only && !request->in_memory,
-                              .in_memory = request->in_memory,
-                              .memory_limit = (size_t)request->options->memory_limit,
-                              .history_ms = (unsigned)request->options->history_ms,
-                              .fs = request->in_memory ? NULL : registry.fs};
     int rc = SQLITE_NOMEM;
     struct svt_store *s = sqlite3_malloc64(sizeof(*s));
     if (s == NULL) {
@@ -259,25 +247,34 @@ static int open_new(const struct svt_store_request *request, char *dir,
     s->history_ms = request->options->history_ms;
     s->set = request->options->set & (svt_settings_bit(SVT_SETTING_MEMORY_LIMIT) |
                                       svt_settings_bit(SVT_SETTING_HISTORY));
-    if (!note_giver(s->memory_limit, request->memory_limit_by, request->table,
-                    &s->memory_limit_by) ||
-        !note_giver(s->history_ms, request->history_by, request->table, &s->history_by))
-        goto out;
-    if ((rc = take_sync(s, request, message)) != SQLITE_OK)
-        goto out;
-    if (registry.watcher != NULL)
-        registry.watcher->opening(registry.watcher->ctx, &options);
-    rc = open_engine(request, &options, s, &err);
-    if (rc == 0 && registry.watcher != NULL)
-        registry.watcher->opened(registry.watcher->ctx, s->db);
-    rc = svt_errmap_message(message, request->table, rc, &err);
-out:
+    if (note_giver(s->memory_limit, request->memory_limit_by, request->table,
+                   &s->memory_limit_by) &&
+        note_giver(s->history_ms, request->history_by, request->table, &s->history_by))
+        rc = take_sync(s, request, message);
     if (rc != SQLITE_OK) {
         store_free(s);
         s = NULL;
     }
     *out = s;
     return rc;
+}
+
+static int open_new(const struct svt_store_request *request, struct svt_store *s,
+                    char **message)
+{
+    seerdb_err err = {0};
+    seerdb_options options = {.create = request->create,
+                              .read_only = request->read_only && !request->in_memory,
+                              .in_memory = request->in_memory,
+                              .memory_limit = (size_t)request->options->memory_limit,
+                              .history_ms = (unsigned)request->options->history_ms,
+                              .fs = request->in_memory ? NULL : registry.fs};
+    if (registry.watcher != NULL)
+        registry.watcher->opening(registry.watcher->ctx, &options);
+    int rc = open_engine(request, &options, s, &err);
+    if (rc == 0 && registry.watcher != NULL)
+        registry.watcher->opened(registry.watcher->ctx, s->db);
+    return svt_errmap_message(message, request->table, rc, &err);
 }
 
 static struct svt_store *find(const char *dir)
@@ -288,36 +285,89 @@ static struct svt_store *find(const char *dir)
     return s;
 }
 
+/* Requires: the mutex. */
+static void leave_registry(struct svt_store *store)
+{
+    struct svt_store **at = &registry.stores;
+    while (*at != NULL && *at != store) /* a forked child has left all behind */
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = store->next;
+    pthread_cond_broadcast(&registry.changed);
+}
+
+/* The open store of the directory, or NULL: there is none.  Waits for who opens or
+ * closes it.  Requires: the mutex. */
+static int await(const struct svt_store_request *request, const char *dir,
+                 struct svt_store **out, char **message)
+{
+    int rc = SQLITE_OK;
+    while ((*out = find(dir)) != NULL && (*out)->turning && rc == SQLITE_OK) {
+        if (pthread_equal((*out)->turner, pthread_self()))
+            return svt_fail(message, SQLITE_BUSY,
+                            "%s: the store %s is being opened or closed by this very "
+                            "thread",
+                            request->table, dir);
+        rc = wait_for_change(request->interrupt);
+    }
+    return rc;
+}
+
+/* The first to want it.  Takes s over.  Requires: the mutex, which others have
+ * meanwhile. */
+static int open_first(const struct svt_store_request *request, struct svt_store *s,
+                      struct svt_store **out, char **message)
+{
+    s->turning = true;
+    s->turner = pthread_self();
+    s->next = registry.stores;
+    registry.stores = s;
+    unlock();
+    int rc = open_new(request, s, message);
+    lock();
+    s->turning = false;
+    if (rc != SQLITE_OK)
+        leave_registry(s);
+    else
+        pthread_cond_broadcast(&registry.changed);
+    if (rc == SQLITE_OK)
+        *out = s;
+    else
+        store_free(s);
+    return rc;
+}
+
 int svt_handles_open(const struct svt_store_request *request, struct svt_store **out,
                      char **message)
 {
+    struct svt_store *s = NULL, *fresh = NULL;
     *out = NULL;
     char *dir = request->in_memory || registry.fs != NULL
                     ? sqlite3_mprintf("%s", request->dir)
                     : canonical(request->dir);
-    if (dir == NULL)
-        return SQLITE_NOMEM;
-    if (request->in_memory)
-        return open_new(request, dir, out, message);
-
-    pthread_once(&registry.once, watch_forks);
-    int rc = lock_patiently(request->interrupt);
-    if (rc != SQLITE_OK) {
-        sqlite3_free(dir);
+    int rc = dir != NULL ? store_new(request, dir, &fresh, message) : SQLITE_NOMEM;
+    if (rc != SQLITE_OK)
+        return rc;
+    if (request->in_memory) {
+        rc = open_new(request, fresh, message);
+        if (rc == SQLITE_OK)
+            *out = fresh;
+        else
+            store_free(fresh);
         return rc;
     }
-    struct svt_store *s = find(dir);
-    if (s != NULL) {
-        sqlite3_free(dir);
-        if ((rc = agree(s, request, message)) == SQLITE_OK)
-            s->refs++;
-    } else if ((rc = open_new(request, dir, &s, message)) == SQLITE_OK) {
-        s->next = registry.stores;
-        registry.stores = s;
+    pthread_once(&registry.once, watch_forks);
+    lock();
+    rc = await(request, fresh->dir, &s, message);
+    if (rc == SQLITE_OK && s == NULL) {
+        rc = open_first(request, fresh, out, message);
+        fresh = NULL;
+    } else if (rc == SQLITE_OK && (rc = agree(s, request, message)) == SQLITE_OK) {
+        s->refs++;
+        *out = s;
     }
     unlock();
-    if (rc == SQLITE_OK)
-        *out = s;
+    store_free(fresh);
     return rc;
 }
 
@@ -350,35 +400,32 @@ void svt_handles_close(struct svt_store *store)
 {
     if (store == NULL)
         return;
-    /* The engine is closed under the mutex: who opens the directory again meanwhile
-     * waits, instead of finding the LOCK still held. */
     lock();
     bool gone = --store->refs == 0;
     if (gone) {
-        if (!store->in_memory && !store->inherited) {
-            struct svt_store **at = &registry.stores;
-            while (*at != store)
-                at = &(*at)->next;
-            *at = store->next;
-        }
-        seerdb_err err = {0};
-        if (registry.watcher != NULL)
-            registry.watcher->closing(registry.watcher->ctx, store->db);
-        int rc = seerdb_close(store->db, &err);
-        if (rc != SEERDB_OK)
-            sqlite3_log(svt_errmap_code(rc), "seerdb: closing %s: %s", store->dir,
-                        err.msg);
+        store->turning = true;
+        store->turner = pthread_self();
     }
     unlock();
-    if (gone)
-        store_free(store);
+    if (!gone)
+        return;
+    seerdb_err err = {0};
+    if (registry.watcher != NULL)
+        registry.watcher->closing(registry.watcher->ctx, store->db);
+    int rc = seerdb_close(store->db, &err);
+    if (rc != SEERDB_OK)
+        sqlite3_log(svt_errmap_code(rc), "seerdb: closing %s: %s", store->dir, err.msg);
+    /* Not before: who opens the directory again would find the LOCK still held. */
+    lock();
+    leave_registry(store);
+    unlock();
+    store_free(store);
 }
 
 enum svt_sync svt_handles_sync(const struct svt_store *store)
 {
     if (store->in_memory)
         return SVT_SYNC_OFF;
-    /* Not under the mutex: a store that is being opened holds it for long. */
     return (enum svt_sync)atomic_load_explicit(&store->sync, memory_order_relaxed);
 }
 

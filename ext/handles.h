@@ -4,7 +4,8 @@
  *
  * A store can be open once: its LOCK keeps others out, another connection of this
  * process included.  So connections share it through a registry of the process, keyed
- * by canonical path.  Any thread may call; the registry has its own mutex.
+ * by canonical path.  Any thread may call; the registry has its own mutex.  A store
+ * that takes long to open keeps nobody waiting but those who want the same one.
  *
  * After fork() the child's registry is empty: what it inherited can be closed, and
  * answers every other use with the engine's sentence about forks. */
@@ -15,6 +16,7 @@
 #include "interrupt.h"
 #include "settings.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct svt_store {
@@ -30,7 +32,8 @@ struct svt_store {
     char *sync_by;
     unsigned set; /* svt_options.set: what is in force because it was changed */
     struct svt_owner *owners; /* owned: the databases whose trees it holds */
-    bool inherited;           /* by a forked child */
+    bool turning;             /* it is being opened or closed: not to be used */
+    pthread_t turner;         /* by this thread */
     size_t refs;
     struct svt_store *next;
 };
@@ -107,9 +110,9 @@ uint64_t svt_handles_intents(struct svt_store *store);
  * again.  Paths are then taken as they are.  Requires: no store is open. */
 void svt_handles_use_fs(struct sdb_fs *fs);
 
-/* Tests only: called for every store, under the registry's mutex: with its options
- * before it is opened, when it is open, and before it is closed.  NULL: nobody is
- * called.  Borrowed. Requires: no store is open. */
+/* Tests only: called for every store by the thread that opens or closes it: with its
+ * options before it is opened, when it is open, and before it is closed.  NULL: nobody
+ * is called.  Borrowed. Requires: no store is open. */
 struct svt_handles_watcher {
     void (*opening)(void *ctx, seerdb_options *options);
     void (*opened)(void *ctx, seerdb *db);

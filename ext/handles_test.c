@@ -360,6 +360,153 @@ static void threads_open_and_close_the_store_at_once(void **state)
     test_close(db);
 }
 
+/* Holds up whoever opens a store, until it is told to let go. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool closed;
+    int waiting;
+};
+
+static void gate_opening(void *ctx, seerdb_options *options)
+{
+    struct gate *g = ctx;
+    pthread_mutex_lock(&g->mutex);
+    if (g->closed) {
+        g->closed = false; /* one only */
+        g->waiting = 1;
+        pthread_cond_broadcast(&g->cond);
+        while (g->waiting != 0)
+            pthread_cond_wait(&g->cond, &g->mutex);
+        if (options->history_ms == 77) /* this one is to fail */
+            options->memory_limit = 1;
+    }
+    pthread_mutex_unlock(&g->mutex);
+}
+
+static void gate_ignore(void *ctx, seerdb *db)
+{
+    (void)ctx;
+    (void)db;
+}
+
+struct opener {
+    pthread_t thread;
+    const char *name;
+    int64_t history_ms;
+    struct svt_store *store;
+    char *message;
+    int rc;
+};
+
+static void *run_opener(void *arg)
+{
+    struct opener *o = arg;
+    struct svt_options options = {.history_ms = o->history_ms};
+    o->rc = open_store(o->name, "t", &options, &o->store, &o->message);
+    return NULL;
+}
+
+/* `first` is held up while others open, in vain if its history is 77. */
+static void open_meanwhile(int64_t history_ms)
+{
+    struct gate g = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                     .cond = PTHREAD_COND_INITIALIZER,
+                     .closed = true};
+    const struct svt_handles_watcher watcher = {gate_opening, gate_ignore, gate_ignore,
+                                                &g};
+    struct opener first = {.name = "slow", .history_ms = history_ms},
+                  second = {.name = "slow"}, other = {.name = "quick"};
+    svt_handles_watch(&watcher);
+    assert_int_equal(pthread_create(&first.thread, NULL, run_opener, &first), 0);
+    pthread_mutex_lock(&g.mutex);
+    while (g.waiting == 0)
+        pthread_cond_wait(&g.cond, &g.mutex);
+    pthread_mutex_unlock(&g.mutex);
+    run_opener(&other);
+    assert_int_equal(other.rc, SQLITE_OK);
+    svt_handles_close(other.store);
+    assert_int_equal(pthread_create(&second.thread, NULL, run_opener, &second), 0);
+    usleep(20000); /* it waits, most likely */
+    pthread_mutex_lock(&g.mutex);
+    g.waiting = 0;
+    pthread_cond_broadcast(&g.cond);
+    pthread_mutex_unlock(&g.mutex);
+    pthread_join(first.thread, NULL);
+    pthread_join(second.thread, NULL);
+    assert_int_equal(second.rc, SQLITE_OK);
+    if (history_ms == 77) {
+        assert_int_not_equal(first.rc, SQLITE_OK);
+        assert_null(first.store);
+    } else {
+        assert_int_equal(first.rc, SQLITE_OK);
+        assert_ptr_equal(first.store, second.store);
+    }
+    svt_handles_close(first.store);
+    svt_handles_close(second.store);
+    sqlite3_free(first.message);
+    svt_handles_watch(NULL);
+}
+
+static void who_opens_a_store_keeps_nobody_else_waiting(void **state)
+{
+    (void)state;
+    open_meanwhile(0);
+}
+
+static void who_waited_for_a_store_that_cannot_be_opened_tries_it_too(void **state)
+{
+    (void)state;
+    open_meanwhile(77);
+}
+
+struct caller {
+    sqlite3 *other;
+    char said[256];
+};
+
+static int use_other(void *ctx)
+{
+    struct caller *c = ctx;
+    sqlite3_stmt *stmt = NULL;
+    if (c->said[0] != 0)
+        return 0;
+    int rc = sqlite3_prepare_v2(c->other, "SELECT max(k) FROM t", -1, &stmt, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(stmt) != SQLITE_ROW)
+        snprintf(c->said, sizeof c->said, "%s", sqlite3_errmsg(c->other));
+    sqlite3_finalize(stmt);
+    return 0;
+}
+
+/* A thread cannot wait for itself. */
+static void a_handler_that_wants_the_store_being_opened_is_told_so(void **state)
+{
+    char wanted[64] = "is being opened or closed by this very thread";
+    bool told = false;
+    (void)state;
+    sqlite3 *db = test_open("itself.db");
+    test_expect(db,
+                "CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY); WITH n(i) "
+                "AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT "
+                "INTO t SELECT i FROM n",
+                "");
+    test_close(db);
+    for (int steps = 20; steps < 2000 && !told; steps += steps / 4) {
+        struct caller c = {.other = test_open("itself.db")};
+        db = test_open("itself.db");
+        sqlite3_progress_handler(db, steps, use_other, &c);
+        test_expect(db, "SELECT min(k) FROM t", "1");
+        sqlite3_progress_handler(db, 0, NULL, NULL);
+        told = strstr(c.said, wanted) != NULL;
+        if (!told && c.said[0] != 0)
+            fail_msg("%s", c.said);
+        test_expect(c.other, "SELECT max(k) FROM t", "50000");
+        test_close(c.other);
+        test_close(db);
+    }
+    assert_true(told);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +522,9 @@ int main(void)
         cmocka_unit_test(what_is_not_supported_is_refused_by_name),
         cmocka_unit_test(damaged_shadow_rows_are_named),
         cmocka_unit_test(threads_open_and_close_the_store_at_once),
+        cmocka_unit_test(who_opens_a_store_keeps_nobody_else_waiting),
+        cmocka_unit_test(who_waited_for_a_store_that_cannot_be_opened_tries_it_too),
+        cmocka_unit_test(a_handler_that_wants_the_store_being_opened_is_told_so),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
 }

@@ -96,6 +96,7 @@ void svt_memo_clear(struct svt_memo *m)
     sqlite3_free(m->values);
     sqlite3_free(m->heads);
     sqlite3_free(m->links);
+    sqlite3_free(m->copy);
     *m = (struct svt_memo){.column = -1};
 }
 
@@ -176,6 +177,50 @@ int svt_memo_finish(struct svt_memo *m)
         int *head = heap == HEAP_ODD ? &m->odd : &m->heads[hash & (m->nheads - 1)];
         m->links[i] = *head;
         *head = i;
+    }
+    return SQLITE_OK;
+}
+
+/* Copy to *at, and say where that was. */
+static seerdb_slice move(uint8_t **at, seerdb_slice bytes)
+{
+    seerdb_slice moved = {*at, bytes.size};
+    if (bytes.size > 0)
+        memcpy(*at, bytes.data, bytes.size);
+    *at += bytes.size;
+    return moved;
+}
+
+/* A value's bytes are part of its row's. */
+static void follow(seerdb_slice *bytes, seerdb_slice from, seerdb_slice to)
+{
+    uintptr_t offset = (uintptr_t)bytes->data - (uintptr_t)from.data;
+    if (bytes->size > 0 && offset < from.size)
+        bytes->data = (const uint8_t *)to.data + offset;
+}
+
+int svt_memo_keep(struct svt_memo *m)
+{
+    int ncolumns = m->schema->ncolumns;
+    if (m->copy != NULL)
+        return SQLITE_OK;
+    uint8_t *at = m->copy = sqlite3_malloc64(m->bytes + 1);
+    if (at == NULL)
+        return SQLITE_NOMEM;
+    for (int i = 0; i < m->n; i++) {
+        struct svt_memo_row *row = &m->rows[i], old = *row;
+        *row = (struct svt_memo_row){.key = move(&at, old.key)};
+        row->value = move(&at, old.value);
+        for (int j = 0; j < ncolumns; j++) {
+            struct svt_value *v = &m->values[i * ncolumns + j];
+            const void *before = v->bytes.data;
+            if (v->type != SQLITE_TEXT && v->type != SQLITE_BLOB)
+                continue;
+            follow(&v->bytes, old.key, row->key);
+            if (v->bytes.data == before)
+                follow(&v->bytes, old.value, row->value);
+        }
+        seerdb_pin_unref(old.pin);
     }
     return SQLITE_OK;
 }

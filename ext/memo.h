@@ -4,7 +4,8 @@
  * and again: the inner side of a join on columns that are no key.
  *
  * Life: all zeros, begin, add (every row, in the order of the walk), finish, then find
- * and next for every walk; clear gives everything back. */
+ * and next for every walk; keep lets go of the store's memory; clear gives everything
+ * back. */
 #ifndef SVT_MEMO_H
 #define SVT_MEMO_H
 
@@ -12,7 +13,7 @@
 
 struct svt_memo_row {
     seerdb_slice key, value;
-    seerdb_pin *pin; /* counted: what they live in */
+    seerdb_pin *pin; /* counted: what they live in; NULL: it is kept */
 };
 
 /* A walk over some of the rows, in their order: -1 is the end of a chain. */
@@ -26,6 +27,7 @@ struct svt_memo {
     struct svt_value *values; /* owned: per row the table's columns; type 0: it is in
                                  nobody's memory but the decoder's */
     size_t bytes;
+    uint8_t *copy; /* owned: what the rows live in once it is kept; NULL: it is not */
     int n, row_capacity, value_capacity;
     int column; /* whose values find rows; -1: none */
     int *heads; /* owned: of the chains, nheads of them, a power of two */
@@ -43,6 +45,10 @@ int svt_memo_add(struct svt_memo *m, struct svt_reader *reader, seerdb_pin *pin)
 
 int svt_memo_finish(struct svt_memo *m); /* SQLITE_OK or SQLITE_NOMEM */
 void svt_memo_clear(struct svt_memo *m);
+
+/* Requires: it is finished.  Copy its rows, and pin nothing from now on: where nobody
+ * will tell when it is not needed any more.  SQLITE_NOMEM: it is as it was. */
+int svt_memo_keep(struct svt_memo *m);
 
 /* Start on the rows whose column may be equal to v, by whatever affinity and built-in
  * collation the two are compared; v NULL: on all rows.  False: none. */

@@ -166,6 +166,47 @@ static void a_value_finds_every_row_that_sqlite_may_find_equal(void **state)
     test_close(db);
 }
 
+static void what_is_kept_needs_nobodys_memory(void **state)
+{
+    (void)state;
+    sqlite3 *db = test_open(NULL);
+    struct rows rows;
+    struct svt_memo m = {.column = -1};
+    struct svt_value before[MAX_ROWS];
+    size_t n = 0;
+    prepare(db, "", "");
+    rows_open(&rows, "x");
+    read_left(db, &rows);
+    assert_int_equal(learn(&m, &rows, 0), SQLITE_OK);
+    for (int i = 0; i < m.n; i++)
+        before[i] = m.values[i];
+    test_mem_left = 0;
+    assert_int_equal(svt_memo_keep(&m), SQLITE_NOMEM);
+    test_mem_left = -1;
+    compare(db, &m, "");
+    assert_int_equal(svt_memo_keep(&m), SQLITE_OK);
+    assert_int_equal(svt_memo_keep(&m), SQLITE_OK); /* it is already */
+    for (int i = 0; i < m.n; i++) {
+        const struct svt_value *v = &m.values[i];
+        assert_true(svt_value_identical(v, &before[i]));
+        if ((v->type == SQLITE_TEXT || v->type == SQLITE_BLOB) && v->bytes.size > 0) {
+            assert_true((const uint8_t *)v->bytes.data >= m.copy);
+            assert_true((const uint8_t *)v->bytes.data < m.copy + m.bytes);
+            n++;
+        }
+        assert_int_equal(m.rows[i].key.size, rows.keys[i].size);
+        assert_memory_equal(m.rows[i].key.data, rows.keys[i].data, rows.keys[i].size);
+        assert_int_equal(m.rows[i].value.size, rows.values[i].size);
+        assert_memory_equal(m.rows[i].value.data, rows.values[i].data,
+                            rows.values[i].size);
+    }
+    assert_true(n > 10);
+    compare(db, &m, "");
+    svt_memo_clear(&m);
+    rows_close(&rows);
+    test_close(db);
+}
+
 static sqlite3_value *value_of(sqlite3 *db, const char *expression)
 {
     char sql[100];
@@ -418,10 +459,104 @@ static void a_walk_by_heart_outlives_its_transaction(void **state)
     test_close(db);
 }
 
+/* The second one of s finds nothing: it learns, too, in turn with the first. */
+static const char correlated[] =
+    "SELECT sum(x), sum((SELECT w FROM s WHERE v = x)), sum((SELECT length(z) FROM s "
+    "WHERE z = 'word' || x)) FROM n";
+
+static void subqueries_that_are_opened_for_every_row_learn_too(void **state)
+{
+    static const char *const changes[] = {
+        "SELECT 1 WHERE 0",
+        "UPDATE s SET w = w + 1 WHERE v = 7",
+        "BEGIN; DELETE FROM s WHERE v = 9",
+        "SAVEPOINT a; INSERT INTO s VALUES (250, 5, 'word250')",
+        "ROLLBACK TO a",
+        "INSERT INTO s VALUES (251, 6, 'word251')",
+        "ROLLBACK",
+        "BEGIN; UPDATE s SET v = v + 100; COMMIT",
+        "DELETE FROM s",
+    };
+    (void)state;
+    sqlite3 *db = test_open("correlated.db");
+    sqlite3 *other = test_open("correlated.db");
+    char wanted[100];
+    test_expect(
+        db,
+        "CREATE VIRTUAL TABLE s USING seerdb(v, w, z); CREATE TABLE n(x);"
+        "WITH RECURSIVE i(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x "
+        "< 300) INSERT INTO n SELECT x FROM i;"
+        "INSERT INTO s SELECT x, 2 * x, 'word' || x FROM n WHERE x <= 200;"
+        "CREATE TEMP VIEW p AS SELECT v + 0 AS v, w + 0 AS w, z || '' AS z FROM "
+        "s",
+        "");
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        test_expect(db, changes[i], "");
+        test_expect(
+            db, "DROP TABLE IF EXISTS o; CREATE TEMP TABLE o AS SELECT * FROM p", "");
+        snprintf(wanted, sizeof wanted, "%s",
+                 test_sql(db, "SELECT sum(x), sum((SELECT w FROM o WHERE v = x)), "
+                              "sum((SELECT length(z) FROM o WHERE z = 'word' || x)) "
+                              "FROM n"));
+        double before = test_stat(db, "s", "iterators");
+        test_expect(db, correlated, wanted);
+        test_expect(db, correlated, wanted);
+        assert_true(test_stat(db, "s", "iterators") - before < 20);
+    }
+    /* A connection that did nothing else. */
+    test_expect(db, "INSERT INTO s SELECT x, 1, 'w' FROM n", "");
+    test_expect(other, "SELECT max(rowid) - min(rowid) FROM s", "299");
+    double before = test_stat(other, "s", "iterators");
+    test_expect(other, correlated, "45150|300|NULL");
+    assert_true(test_stat(other, "s", "iterators") - before < 20);
+    test_expect(db, "DELETE FROM s", "");
+    /* Two transactions that have written as much. */
+    test_expect(db, "INSERT INTO s SELECT x, 1, 'w' FROM n", "");
+    test_expect(db, "BEGIN; DELETE FROM s WHERE rowid < 10", "");
+    test_expect(db, "SELECT sum((SELECT w FROM s WHERE v = x)) FROM n", "291");
+    test_expect(db, "ROLLBACK; BEGIN; UPDATE s SET w = 2 WHERE rowid < 10", "");
+    test_expect(db, "SELECT sum((SELECT w FROM s WHERE v = x)) FROM n", "309");
+    test_expect(db, "ROLLBACK; DELETE FROM s", "");
+    /* What another connection commits is seen, too. */
+    test_expect(other, "INSERT INTO s VALUES (1, 1000, 'word1')", "");
+    test_expect(db, correlated, "45150|1000|5");
+    test_expect(other, "UPDATE s SET w = 1001", "");
+    test_expect(db, correlated, "45150|1001|5");
+    test_close(other);
+    test_close(db);
+}
+
+static void a_row_outlives_what_was_learnt_with_it(void **state)
+{
+    (void)state;
+    sqlite3 *db = test_open(NULL);
+    sqlite3_stmt *stmt = NULL;
+    test_expect(db,
+                "CREATE VIRTUAL TABLE s USING seerdb(v, z); CREATE TABLE n(x);"
+                "INSERT INTO n VALUES (1), (2), (3), (4), (5), (6);"
+                "INSERT INTO s SELECT x, 'word' || x FROM n",
+                "");
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT (SELECT z FROM s WHERE v = x) FROM n",
+                                        -1, &stmt, NULL),
+                     SQLITE_OK);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    test_expect(db,
+                "UPDATE s SET z = 'other' || v;"
+                "SELECT (SELECT z FROM s WHERE v = x) FROM n",
+                "other1 other2 other3 other4 other5 other6");
+    assert_string_equal((const char *)sqlite3_column_text(stmt, 0), "word5");
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    sqlite3_finalize(stmt);
+    test_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_finds_every_row_that_sqlite_may_find_equal),
+        cmocka_unit_test(what_is_kept_needs_nobodys_memory),
         cmocka_unit_test(numbers_and_words_find_little_else),
         cmocka_unit_test(large_tables_are_not_learnt),
         cmocka_unit_test(learning_without_memory_leaves_nothing),
@@ -429,6 +564,10 @@ int main(void)
         cmocka_unit_test(every_kind_of_column_is_known_by_heart),
         cmocka_unit_test(walks_see_what_was_written_before_them),
         cmocka_unit_test(a_walk_by_heart_outlives_its_transaction),
+        cmocka_unit_test(a_row_outlives_what_was_learnt_with_it),
+        cmocka_unit_test_setup_teardown(
+            subqueries_that_are_opened_for_every_row_learn_too, test_dir_make,
+            test_dir_remove),
     };
     return cmocka_run_group_tests(tests, test_mem_install, NULL);
 }
