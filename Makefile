@@ -5,7 +5,7 @@
 # module includes only modules listed above it.
 ENGINE := \
   base/status base/interrupt base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
-  os/sync os/pages os/thread os/clock os/file os/memdata os/memfs os/faultfs os/aheadfs \
+  os/sync os/pages os/thread os/clock os/failpoint os/file os/memdata os/memfs os/faultfs os/aheadfs \
   table/key table/hidden table/ranges table/keycode table/vec table/search16 table/block table/iter table/range_iter table/filter \
   table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
@@ -36,8 +36,14 @@ SAN_thread := -fsanitize=thread -fno-omit-frame-pointer
 OUR_CFLAGS := -std=c11 -fPIC -fvisibility=hidden -pthread $(WARN) $(SAN_$(SAN)) -MMD -MP -Iengine
 OUR_LIBS := -lzstd -pthread -lm
 
-ENGINE_SRC := $(wildcard $(ENGINE:%=engine/%.c))
+# Objects of the engine's tests have failpoints (os/failpoint.h), the product has none:
+# only what has points in it is compiled twice.
+FAILPOINT := engine/os/failpoint.c
+ENGINE_SRC := $(filter-out $(FAILPOINT),$(wildcard $(ENGINE:%=engine/%.c)))
 ENGINE_OBJ := $(ENGINE_SRC:%.c=$(BUILD)/%.o)
+FAILPOINT_SRC := $(FAILPOINT) $(shell grep -l '"os/failpoint.h"' $(ENGINE_SRC))
+FAILPOINT_OBJ := $(FAILPOINT_SRC:%.c=$(BUILD)/failpoints/%.o)
+FAILPOINT_ENGINE := $(FAILPOINT_OBJ) $(filter-out $(FAILPOINT_SRC:%.c=$(BUILD)/%.o),$(ENGINE_OBJ))
 EXT_SRC := $(wildcard $(EXT:%=ext/%.c))
 EXT_OBJ := $(EXT_SRC:%.c=$(BUILD)/%.o)
 EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
@@ -50,7 +56,7 @@ BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
 BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_bench
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts embedded)
 
-.PHONY: all loadable static static-ext deps dev-deps demo test unit sql asan tsan tsan-sql locks layers sizes format \
+.PHONY: check-failpoints all loadable static static-ext deps dev-deps demo test unit sql asan tsan tsan-sql locks layers sizes format \
   check-format bench bench-micro fuzz soak battery mutants test-versions test-bindings bindings-deps install clean help
 all: loadable static static-ext ## build the extension and the libraries
 
@@ -78,6 +84,15 @@ $(BUILD)/libseerdb_sqlite.a: $(EXT_CORE_OBJ) $(ENGINE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
 
+$(BUILD)/failpoints/libseerdb.a: $(FAILPOINT_ENGINE)
+	@mkdir -p $(@D)
+	rm -f $@ && $(AR) rcs $@ $^
+
+# With the whole of os/failpoint: its constructor arms what the environment says.
+$(BUILD)/failpoints/seerdb.so: $(EXT_OBJ) $(FAILPOINT_ENGINE) $(BUILD)/seerdb.map
+	$(CC) $(CFLAGS) $(SAN_$(SAN)) $(LDFLAGS) -shared -Wl,--version-script=$(BUILD)/seerdb.map \
+	  -o $@ $(EXT_OBJ) $(FAILPOINT_ENGINE) $(OUR_LIBS)
+
 $(BUILD)/seerdb.map: seerdb.def
 	@mkdir -p $(@D)
 	{ echo '{ global:'; sed -n '/^EXPORTS/!s/^ *\([A-Za-z_][A-Za-z0-9_]*\)$$/  \1;/p' $<; \
@@ -95,6 +110,10 @@ $(BUILD)/engine/%.o: engine/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -c -o $@ $<
 
+$(BUILD)/failpoints/engine/%.o: engine/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSDB_FAILPOINTS -c -o $@ $<
+
 $(BUILD)/ext/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -Iext -c -o $@ $<
@@ -104,9 +123,9 @@ $(BUILD)/ext-core/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSQLITE_CORE -Iext -c -o $@ $<
 
-$(BUILD)/engine/%_test: engine/%_test.c engine/test.h $(BUILD)/libseerdb.a
+$(BUILD)/engine/%_test: engine/%_test.c engine/test.h $(BUILD)/failpoints/libseerdb.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OUR_CFLAGS) -o $@ $< $(BUILD)/libseerdb.a -lcmocka $(OUR_LIBS)
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) -DSDB_FAILPOINTS -o $@ $< $(BUILD)/failpoints/libseerdb.a -lcmocka $(OUR_LIBS)
 
 $(BUILD)/engine/bench/%_test: engine/bench/%_test.c engine/test.h $(BENCH_COMMON)
 	@mkdir -p $(@D)
@@ -140,10 +159,10 @@ $(BUILD)/copy-of-seerdb.so: $(BUILD)/seerdb.so
 	cp $< $@
 $(BUILD)/sql-tests/battery: sql-tests/battery_generate.c sql-tests/battery.h sql-tests/text.h
 CUTS := $(addprefix sql-tests/,cuts.c cuts_check.c cuts_rig.c cuts_model.c disk_vfs.c)
-$(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a
+$(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/failpoints/libseerdb.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -DSQLITE_CORE -Iext -o $@ $(CUTS) \
-	  $(EXT_CORE_OBJ) $(BUILD)/libseerdb.a -lsqlite3 $(OUR_LIBS)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -DSQLITE_CORE -DSDB_FAILPOINTS -Iext -o $@ $(CUTS) \
+	  $(EXT_CORE_OBJ) $(BUILD)/failpoints/libseerdb.a -lsqlite3 $(OUR_LIBS)
 
 # ---- tests ------------------------------------------------------------------------
 # Every suite speaks TAP into $(BUILD)/*.tap; the last line counts what is in them.
@@ -169,9 +188,15 @@ test: ## run every test: unit, SQL, differential, kill -9
 	@$(PARALLEL) sql
 	@cat $(BUILD)/tap/*.tap | $(TALLY)
 
-unit: $(ENGINE_TESTS) $(EXT_TESTS) $(FUZZERS) ## only the unit tests of every module
+FAILPOINTS_SEEN := $(BUILD)/failpoints/seen
+unit: $(ENGINE_TESTS) $(EXT_TESTS) $(FUZZERS) $(BUILD)/libseerdb.a ## only the unit tests of every module
+	@rm -f $(FAILPOINTS_SEEN)
 	$(foreach t,$(FUZZERS),$(call tap,$(call unit_of,$(t)),$(t)))
-	$(foreach t,$(ENGINE_TESTS) $(EXT_TESTS),$(call tap,$(call unit_of,$(t)),CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
+	$(foreach t,$(ENGINE_TESTS) $(EXT_TESTS),$(call tap,$(call unit_of,$(t)),SEERDB_FAILPOINTS_SEEN=$(FAILPOINTS_SEEN) CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
+	$(call tap,failpoints,sql-tests/failpoints $(BUILD) $(FAILPOINTS_SEEN))
+
+check-failpoints: $(BUILD)/libseerdb.a $(BUILD)/seerdb.so ## prove that the product has no failpoints
+	sql-tests/failpoints $(BUILD)
 
 SEEDS ?= 1-50
 STATEMENTS ?= 300
@@ -183,7 +208,7 @@ SQL_ENV = SQLITE3="$(SQLITE3)" SEERDB=$(EXTENSION)
 # The benches check what they read: a few rows through all of them are a test.
 BENCH_SMOKE = --rows 2000 --rounds 1 --fresh yes --out $(BUILD)/bench-smoke --dir $(BUILD)/bench-smoke/data \
   --groups sql-write,sql-read,engine-write,engine-read,engine-ycsb,engine-bytes,index
-sql: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGRAMS) ## only the tests that type SQL
+sql: $(BUILD)/seerdb.so $(BUILD)/failpoints/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGRAMS) ## only the tests that type SQL
 	$(call tap,sql-scripts,$(SQL_ENV) sql-tests/run)
 	$(call tap,sql-differential,$(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS))
 	$(call tap,sql-battery,$(BUILD)/sql-tests/battery --extension $(EXTENSION) --seeds 1-40 --queries 200)
@@ -195,7 +220,7 @@ sql: $(BUILD)/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGR
 	$(call tap,sql-bench,$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_SMOKE) && echo "ok - all tables give right answers under the bench")
 	$(call tap,engine-bench,$(BUILD)/engine/bench/engine_bench $(BENCH_SMOKE) && echo "ok - all engines give right answers under the bench")
 	$(call tap,bench-resumes,$(BUILD)/engine/bench/engine_bench $(subst --fresh yes,,$(BENCH_SMOKE)) 2>&1 | grep '^#' || echo "ok - what the bench has measured it does not measure again")
-	$(call tap,sql-kill,$(SQL_ENV) $(BUILD)/sql-tests/kill $(KILLS))
+	$(call tap,sql-kill,$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/kill $(KILLS))
 
 BATTERY_SEEDS ?= 1-3000
 battery: $(BUILD)/seerdb.so $(BUILD)/sql-tests/battery ## query shapes of public suites, a million and a half of them
@@ -245,6 +270,9 @@ locks: ## prove lock classes, their order and "no I/O under the state lock" (cla
 	@for f in $(ENGINE_SRC); do \
 	  clang -std=c11 -Iengine -fsyntax-only -Wall -Wextra -Wthread-safety -Wthread-safety-beta -Werror $$f || exit 1; \
 	done
+	@for f in $(FAILPOINT_SRC); do \
+	  clang -std=c11 -Iengine -DSDB_FAILPOINTS -fsyntax-only -Wall -Wextra -Wthread-safety -Wthread-safety-beta -Werror $$f || exit 1; \
+	done
 	@printf '#include "db/state.h"\nvoid f(seerdb *db);\nvoid f(seerdb *db) { sdb_lock_db(&db->lock); (void)sdb_fs_remove(db->fs, "x", 0); sdb_unlock_db(&db->lock); }\n' | \
 	  clang -std=c11 -Iengine -fsyntax-only -Wthread-safety -Wthread-safety-beta -Werror -x c - 2>/dev/null && \
 	  { echo "the analysis let I/O under LK_DB pass"; exit 1; } || echo "locks: ok"
@@ -262,7 +290,7 @@ layers: ## prove that a module includes only modules below it
 	@! grep -nE '^#include "(base|os|table|log|tree|db)/' ext/*.h $(EXT_SRC)
 	@for f in $$(find engine -name '*.c' ! -name '*_test.c' ! -name '*_bench.c' ! -name '*_fuzz.c' ! -name fuzz_main.c \
 	    ! -path 'engine/bench/*'); do \
-	  case " $(ENGINE_SRC) " in *" $$f "*) ;; *) echo "$$f is in no list"; exit 1;; esac; done
+	  case " $(ENGINE_SRC) $(FAILPOINT) " in *" $$f "*) ;; *) echo "$$f is in no list"; exit 1;; esac; done
 	@for f in $$(find ext -name '*.c' ! -name '*_test.c'); do \
 	  case " $(EXT_SRC) " in *" $$f "*) ;; *) echo "$$f is in no list"; exit 1;; esac; done
 
@@ -333,7 +361,7 @@ fuzz: $(FUZZERS) ## run every fuzz program under libFuzzer for FUZZ_TIME seconds
 
 soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: minutes
 	$(BUILD)/sql-tests/cuts --cuts 5000
-	$(SQL_ENV) $(BUILD)/sql-tests/kill 500
+	$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/kill 500
 	$(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds 1-2000 --statements 500
 
 MUTANT_SEEDS ?= 100

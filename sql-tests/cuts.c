@@ -574,9 +574,12 @@ static enum outcome generation(struct rig *g)
         fprintf(stderr, "-- generation %d of disk %llu\n", (int)g->generation,
                 (unsigned long long)g->disk);
     bool errors = g->mode == ERRORS;
-    if (errors)
+    bool point = below(&g->r, 3) == 0;
+    if (point)
+        arm_point(g, errors);
+    if (errors && !point)
         arm_one(g);
-    else
+    else if (!errors)
         atomic_store(&g->countdown, 1 + below(&g->r, below(&g->r, 2) == 0 ? 400 : 60));
     if (live(g) == WRONG)
         return WRONG;

@@ -6,6 +6,7 @@
 #include "decider.h"
 #include "handles.h"
 #include "module.h"
+#include "os/failpoint.h"
 #include "os/faultfs.h"
 #include "os/memfs.h"
 
@@ -53,12 +54,13 @@ enum outcome wrong(struct rig *g, enum verdict verdict, const char *format, ...)
 
 bool is_faulty(struct rig *g)
 {
-    return atomic_load(&g->off) || sdb_faultfs_fired(g->fault) > 0;
+    return atomic_load(&g->off) || sdb_faultfs_fired(g->fault) > 0 ||
+           sdb_failpoint_acted() > 0;
 }
 
 bool has_failed_once(struct rig *g)
 {
-    return sdb_faultfs_fired(g->fault) > 0;
+    return sdb_faultfs_fired(g->fault) > 0 || sdb_failpoint_acted() > 0;
 }
 
 static struct rig *listener; /* the log is one for the process */
@@ -182,8 +184,34 @@ static void count_down(void *ctx, enum sdb_fault_op op, const char *path)
     power_off(g);
 }
 
+static void stop_at_point(void *ctx, enum sdb_failpoint at)
+{
+    struct rig *g = ctx;
+    if (g->trace)
+        fprintf(stderr, "-- power off at %s\n", sdb_failpoint_name(at));
+    power_off(g);
+}
+
+void arm_point(struct rig *g, bool fail)
+{
+    struct sdb_failpoint_plan p = {.actions = fail ? SDB_FP_ERROR : SDB_FP_CALL,
+                                   .all = below(&g->r, 2) == 0,
+                                   .times = 1,
+                                   .seed = sdb_rand_next(&g->r),
+                                   .call = stop_at_point,
+                                   .ctx = g};
+    p.at = (enum sdb_failpoint)below(&g->r, SDB_NFAILPOINTS);
+    p.code = below(&g->r, 2) == 0 ? SEERDB_IOERR : SEERDB_FULL;
+    if (p.all)
+        p.one_in = 1 + (uint64_t)below(&g->r, 500);
+    else
+        p.after = (uint64_t)below(&g->r, 6);
+    sdb_failpoint_arm(&p);
+}
+
 void power_on(struct rig *g)
 {
+    sdb_failpoint_arm(NULL);
     atomic_store(&g->countdown, 0);
     atomic_store(&g->off, false);
     sdb_faultfs_arm(g->fault, &(struct sdb_fault){0});

@@ -120,6 +120,8 @@ void power_on(struct rig *g);  /* no operation fails, nothing is armed */
 void cut(struct rig *g);       /* forget what was not synced, power on; all is closed */
 void settle(struct rig *g);    /* names on the disk are synced, as they are in time */
 void arm_one(struct rig *g);   /* one of the next operations will fail, once */
+/* At one of the engine's failpoints the power goes, or the step fails, once. */
+void arm_point(struct rig *g, bool fail);
 
 uint64_t flushes_of(const struct rig *g); /* by the stores that are open */
 

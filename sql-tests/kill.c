@@ -3,12 +3,14 @@
  * kill -- processes that write seerdb tables and ordinary ones die by SIGKILL; no
  * acknowledged commit is lost, and none is there by half or on one side only.
  *
- *     cc -O2 -o kill kill.c -lsqlite3 -pthread
+ *     cc -O2 -I../engine -o kill kill.c -lsqlite3 -pthread
  *     ./kill [ROUNDS [SEED [WAL|DELETE]]]     default 100 rounds, seed 1, both in turn
  *
- * The extension is $SEERDB, default ./seerdb.  Speaks TAP: one test, all rounds, on one
- * database, synchronous FULL and NORMAL in turn.  A round: a child opens it and commits
- * transactions n+1, n+2, ... from NWRITERS connections in as many threads; what
+ * The extension is $SEERDB, default ./seerdb.  $SEERDB_POINTS, if given, is the same
+ * with failpoints (engine/os/failpoint.h): every second writer has that one, and most
+ * of these kill themselves at one of the points.  Speaks TAP: one test, all rounds, on
+ * one database, synchronous FULL and NORMAL in turn.  A round: a child opens it and
+ * commits transactions n+1, n+2, ... from NWRITERS connections in as many threads; what
  * transaction i does follows from the seed and i alone.  After each COMMIT the child
  * writes i to a pipe.  One more connection reads, in transactions, and demands that
  * what it sees agrees.  The parent kills the child after some milliseconds, often while
@@ -24,7 +26,8 @@
  * All of them are as after one and the same transaction, which is the last acknowledged
  * one or, for each writer at most one more, a later one. */
 #define _XOPEN_SOURCE 700
-#include "../engine/base/rand.h"
+#include "base/rand.h"
+#include "os/failpoint.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -42,8 +45,10 @@ enum { NKEYS = 400, KEEP = 100, MAX_PAYLOAD = 6000, NWRITERS = 2 };
 
 struct test {
     uint64_t seed;
+    uint64_t round;
     const char *mode, *sync; /* PRAGMA journal_mode and synchronous of this round */
     const char *extension;
+    const char *points; /* the extension with failpoints; NULL: none */
     char dir[512], path[600];
 };
 
@@ -559,6 +564,30 @@ static void look(const struct test *t, const struct model *before,
 
 enum role { ROLE_SETUP, ROLE_WRITE, ROLE_LOOK };
 
+/* Kill this process at a point, or at any one of many; in one of four not at all. */
+static void arm(struct sdb_rand *r)
+{
+    static const char *const names[] = {
+#define NAME_OF(name) #name,
+        SDB_FAILPOINTS_OF(NAME_OF)
+#undef NAME_OF
+    };
+    char plan[160];
+    unsigned long long seed = sdb_rand_next(r);
+    const char *name = names[sdb_rand_below(r, sizeof names / sizeof names[0])];
+    uint64_t dice = sdb_rand_below(r, 4);
+    if (dice == 0)
+        return;
+    if (dice == 1)
+        snprintf(plan, sizeof plan, "actions=kill,at=%s,after=%d", name,
+                 (int)sdb_rand_below(r, 6));
+    else
+        snprintf(plan, sizeof plan, "actions=kill%s,one_in=%d,seed=%llu",
+                 dice == 2 ? "+delay" : "", 1 + (int)sdb_rand_below(r, 3000), seed);
+    if (setenv("SEERDB_FAILPOINTS", plan, 1) != 0)
+        fail("setenv", strerror(errno));
+}
+
 static pid_t start(const struct test *t, enum role role, const struct model *m,
                    uint64_t acknowledged, int *from_child)
 {
@@ -583,7 +612,13 @@ static pid_t start(const struct test *t, enum role role, const struct model *m,
                 "sum INTEGER); CREATE TABLE ou(n INTEGER PRIMARY KEY)");
         sqlite3_close(db);
     } else if (role == ROLE_WRITE) {
-        run_until_killed(t, ends[1]);
+        struct test armed = *t;
+        struct sdb_rand r = rand_of(t, t->round, 5);
+        if (t->points != NULL && sdb_rand_below(&r, 2) == 0) {
+            armed.extension = t->points;
+            arm(&r);
+        }
+        run_until_killed(&armed, ends[1]);
     } else {
         look(t, m, acknowledged, ends[1]);
     }
@@ -655,6 +690,7 @@ int main(int argc, char **argv)
     t.extension = getenv("SEERDB");
     if (t.extension == NULL)
         t.extension = "./seerdb";
+    t.points = getenv("SEERDB_POINTS");
     snprintf(t.dir, sizeof t.dir, "%s/seerdb-kill.XXXXXX", tmp != NULL ? tmp : "/tmp");
     if (mkdtemp(t.dir) == NULL)
         fail(t.dir, strerror(errno));
@@ -672,6 +708,7 @@ int main(int argc, char **argv)
     for (long round = 0; round < rounds; round++) {
         if (mode == NULL)
             t.mode = round % 2 == 0 ? "WAL" : "DELETE";
+        t.round = (uint64_t)round;
         t.sync = round / 2 % 2 == 0 ? "FULL" : "NORMAL";
         commits += one_round(&t, &m, &r, &unacknowledged);
     }

@@ -22,6 +22,7 @@
 #include "db/flush.h"
 #include "db/land.h"
 #include "log/side.h"
+#include "os/failpoint.h"
 #include "table/merge_iter.h"
 
 #include <stdlib.h>
@@ -409,7 +410,8 @@ static int write_file(seerdb_tree *t, uint64_t number, struct content *c,
         rc = complete_chain(c, err);
     if (rc == 0 && (rc = sdb_side_writer_new(&o, number, &w, err)) == 0 &&
         (rc = write_content(w, c, err)) == 0 &&
-        (rc = sdb_side_writer_finish(w, c->covered, out, err)) == 0)
+        (rc = sdb_side_writer_finish(w, c->covered, out, err)) == 0 &&
+        (rc = SDB_FAIL_AT(side_dir_sync, err)) == 0)
         rc = sdb_fs_sync_dir(db->fs, db->dir, err);
     sdb_side_writer_free(w);
     return rc;
@@ -432,7 +434,8 @@ static int install(seerdb_tree *t, const struct sdb_aside_desc *desc, uint64_t *
         uint64_t before =
             sdb_catalog_aside(sdb_manifest_catalog(db->manifest), t->desc.id).file;
         sdb_edit_tree_aside(&e, t->desc.id, desc);
-        if ((rc = sdb_install(db, &e, err)) == 0)
+        if ((rc = SDB_FAIL_AT(side_install, err)) == 0 &&
+            (rc = sdb_install(db, &e, err)) == 0)
             *useless = before;
     }
     sdb_unlock_install(&db->install_lock);
@@ -464,6 +467,7 @@ static int make(seerdb_tree *t, struct content *c, seerdb_err *err)
         (rc = write_file(t, number, c, &desc, err)) == 0 &&
         (rc = install(t, &desc, &useless, err)) == 0 && useless != number) {
         atomic_fetch_add_explicit(&db->counters.asides, 1, memory_order_relaxed);
+        SDB_PASS(side_installed);
         sdb_lock_write(&db->write_lock);
         sdb_flush_unpin(t, c->covered, c->from);
         (void)!sdb_log_trim(db, NULL); /* the next one lets go of more */

@@ -14,6 +14,7 @@
 #include "db/flush.h"
 #include "db/rewrite.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #include <stdio.h>
 
@@ -170,8 +171,10 @@ static int install(struct compaction *c, bool *listed, seerdb_err *err)
                               &version, err);
     if (rc == 0) {
         build_edit(c, &e);
-        rc = sdb_install(db, &e, err);
+        if ((rc = SDB_FAIL_AT(compact_install, err)) == 0)
+            rc = sdb_install(db, &e, err);
         *listed = rc == 0;
+        SDB_PASS(compact_installed);
     }
     if (rc == 0) {
         sdb_lock_db(&db->lock);
@@ -229,7 +232,9 @@ static int run(struct compaction *c, seerdb_err *err)
                                       .look_up = look_up,
                                       .ctx = c};
     bool merge = c->pick.kind == SDB_PICK_MERGE;
-    int rc = merge ? sdb_rewrite_run(&c->rewrite, &why) : move_tables(c, &why);
+    int rc = SDB_FAIL_AT(compact_begin, &why);
+    if (rc == 0)
+        rc = merge ? sdb_rewrite_run(&c->rewrite, &why) : move_tables(c, &why);
     if (rc == 0)
         rc = install(c, &listed, &why);
     /* Of a store that broke, the manifest may name the files: the next open knows. */
@@ -238,6 +243,7 @@ static int run(struct compaction *c, seerdb_err *err)
     tell(c, began_us, rc, &why);
     sdb_rewrite_fini(&c->rewrite);
     if (rc == 0) {
+        SDB_PASS(compact_published);
         sdb_tree_map_tables(c->tree);
         sdb_lock_write(&c->db->write_lock);
         sdb_share_memory(c->db);

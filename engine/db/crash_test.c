@@ -7,6 +7,7 @@
  *
  *     crash_test [seed]      SEERDB_SEED, SEERDB_CRASH_SECONDS (2) do the same */
 #include "db/batch.h"
+#include "db/surprise.h"
 #include "testing.h"
 
 #include "os/clock.h"
@@ -249,6 +250,7 @@ static void stop_after(struct crash *c, uint64_t n, unsigned ops)
                                       .times = UINT64_MAX,
                                       .error = EIO,
                                       .torn = below(c, 2) == 0});
+    surprise(c->bed.fs, &c->r);
 }
 
 static void open_trees(struct crash *c)
@@ -268,6 +270,7 @@ static void close_all(struct crash *c)
 static void cut(struct crash *c)
 {
     c->cuts++;
+    no_surprise();
     sdb_memfs_cut(c->bed.mem, below(c, 3) == 0 ? SDB_CUT_DROP : SDB_CUT_RANDOM,
                   sdb_rand_next(&c->r));
     fault(&c->bed, (struct sdb_fault){0});
@@ -365,6 +368,7 @@ after_a_crash_of_the_process_every_acknowledged_commit_is_there(void **state)
                 if (c->attempts[n - c->first - 1].fate == FATE_COMMITTED)
                     c->certain = n;
             close_all(c);
+            no_surprise();
             fault(&c->bed, (struct sdb_fault){0});
             if (bed_open_compared(&c->bed, &c->err) != 0)
                 fail_cut(c, "the store does not open: %s", c->err.msg);

@@ -8,6 +8,7 @@
 #include "db/recover.h"
 #include "log/side.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 #include "os/memfs.h"
 #include "table/table_verify.h"
 
@@ -314,9 +315,11 @@ static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **ou
     desc->flushed = desc->last_commit = 0;
     if (rc == 0 && (rc = sdb_tree_new(db, desc, version, &t, err)) == 0) {
         sdb_edit_tree(&e, desc);
-        rc = sdb_install(db, &e, err);
+        if ((rc = SDB_FAIL_AT(tree_create, err)) == 0)
+            rc = sdb_install(db, &e, err);
     }
     if (rc == 0) {
+        SDB_PASS(tree_created);
         sdb_lock_db(&db->lock);
         sdb_tree_append(db, t);
         sdb_tree_ref(t);
@@ -533,7 +536,9 @@ static int drop_tree(seerdb_tree *tree, seerdb_err *err) REQUIRES(LK_WRITE)
     uint64_t aside =
         sdb_catalog_aside(sdb_manifest_catalog(db->manifest), tree->desc.id).file;
     sdb_edit_tree_drop(&e, tree->desc.id);
-    rc = sdb_install(db, &e, err);
+    if ((rc = SDB_FAIL_AT(tree_drop, err)) == 0)
+        rc = sdb_install(db, &e, err);
+    SDB_PASS(tree_dropped);
     if (rc == 0 && aside != 0)
         sdb_side_remove(db->fs, db->dir, aside);
     if (rc == 0) {

@@ -12,6 +12,7 @@
 #include "db/marked.h"
 #include "log/side.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 #include "table/range_iter.h"
 #include "table/table_writer.h"
 #include "tree/fold.h"
@@ -267,9 +268,11 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
     /* Somebody may have trimmed the log since the floor was looked at: it never falls.
      */
     sdb_edit_log_floor(&e, floor > log_floor ? floor : log_floor);
-    rc = sdb_install(db, &e, err);
+    if ((rc = SDB_FAIL_AT(flush_install, err)) == 0)
+        rc = sdb_install(db, &e, err);
     *listed = rc == 0 && !dropped && member != NULL;
     if (rc == 0) {
+        SDB_PASS(flush_installed);
         sdb_lock_db(&db->lock);
         rc = dropped ? 0 : publish(f, member, err);
         db->frozen_bytes -= f->job.memory;
@@ -298,7 +301,8 @@ static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
     int rc = write_table(f, path, desc, err);
     if (rc != 0 || desc->records == 0)
         return rc;
-    if ((rc = sdb_fs_sync_dir(db->fs, db->dir, err)) != 0 ||
+    if ((rc = SDB_FAIL_AT(flush_dir_sync, err)) != 0 ||
+        (rc = sdb_fs_sync_dir(db->fs, db->dir, err)) != 0 ||
         (rc = sdb_fs_open(db->fs, path, SDB_READ, SDB_FOR_READ, &file, err)) != 0 ||
         (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
@@ -327,6 +331,23 @@ static void tell(const struct flush *f, uint64_t began_us,
     sdb_lock_db(&db->lock);
     sdb_events_add(db, &e);
     sdb_unlock_db(&db->lock);
+}
+
+/* The manifest and readers have the table: the log and the side file may go. */
+static void let_go(struct flush *f, uint64_t floor)
+{
+    seerdb *db = f->job.db;
+    atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
+    SDB_PASS(flush_published);
+    sdb_tree_map_tables(f->tree);
+    sdb_lock_write(&db->write_lock);
+    sdb_share_memory(db);
+    (void)!sdb_wal_release(db->wal, floor, NULL); /* leftovers go at the next open */
+    sdb_chain_forget(&f->tree->chain, f->last_number);
+    sdb_unlock_write(&db->write_lock);
+    SDB_PASS(flush_released);
+    if (f->aside != 0)
+        sdb_side_remove(db->fs, db->dir, f->aside);
 }
 
 static int flush_run(struct sdb_job *job, seerdb_err *err)
@@ -359,29 +380,20 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
     sdb_lock_db(&db->lock);
     f->from = sdb_read_state_ref(f->tree->state);
     sdb_unlock_db(&db->lock);
-    int rc = build(f, path, &desc, &member, err);
+    int rc = SDB_FAIL_AT(flush_begin, err);
+    if (rc == 0)
+        rc = build(f, path, &desc, &member, err);
     /* Commits that the table holds may have written other trees, and others came before
      * them: a power cut must not leave the table without those. */
-    if (rc == 0)
+    if (rc == 0 && (rc = SDB_FAIL_AT(flush_log_sync, err)) == 0)
         rc = sdb_wal_sync(db->wal, sdb_wal_end(db->wal), err);
     if (rc == 0) {
         sdb_lock_write(&db->write_lock);
         uint64_t floor = sdb_log_floor(db, job);
         sdb_unlock_write(&db->write_lock);
         rc = install(f, &desc, member, floor, &listed, err);
-        if (rc == 0) {
-            atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
-            sdb_tree_map_tables(f->tree);
-            sdb_lock_write(&db->write_lock);
-            sdb_share_memory(db);
-            rc = sdb_wal_release(db->wal, floor,
-                                 NULL); /* leftovers go at the next open */
-            sdb_chain_forget(&f->tree->chain, f->last_number);
-            sdb_unlock_write(&db->write_lock);
-            if (f->aside != 0)
-                sdb_side_remove(db->fs, db->dir, f->aside);
-            rc = 0;
-        }
+        if (rc == 0)
+            let_go(f, floor);
     }
     tell(f, began_us, &desc, rc == 0 ? NULL : err);
     if (rc != 0)
@@ -421,6 +433,8 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
     int rc = 0;
     if (t->active_file == 0)
         return 0;
+    if ((rc = SDB_FAIL_AT(freeze, err)) != 0)
+        return rc;
     if ((f = sdb_mem_zalloc(sizeof *f)) == NULL)
         return sdb_fail_nomem(err, sizeof *f);
     if ((db->wal != NULL && (rc = sdb_reserve(db, err)) != 0) || /* recovery is done */
@@ -516,7 +530,7 @@ int sdb_log_trim(seerdb *db, seerdb_err *err)
     sdb_lock_install(&db->install_lock);
     int rc = 0;
     bool falls = floor <= sdb_manifest_catalog(db->manifest)->log_floor;
-    if (!falls)
+    if (!falls && (rc = SDB_FAIL_AT(log_trim, err)) == 0)
         rc = sdb_install(db, &e, err);
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);

@@ -19,6 +19,7 @@
 #include "db/flush.h"
 #include "db/marked.h"
 #include "log/side.h"
+#include "os/failpoint.h"
 
 struct sdb_landing {
     struct sdb_job job;          /* first member */
@@ -67,7 +68,9 @@ int sdb_land_list(seerdb_batch *b, seerdb_err *err)
     int rc = 0;
     for (size_t i = 0; i < b->nslots; i++)
         spilled = spilled || b->slots[i].runs != NULL;
-    if (!spilled || (rc = sdb_fs_sync_dir(db->fs, db->dir, err)) != 0)
+    if (!spilled || (rc = SDB_FAIL_AT(pending_sync, err)) != 0 ||
+        (rc = sdb_fs_sync_dir(db->fs, db->dir, err)) != 0 ||
+        (rc = SDB_FAIL_AT(pending_list, err)) != 0)
         return rc;
     sdb_lock_install(&db->install_lock);
     for (size_t i = 0; i < b->nslots; i++) /* prepare refuses dropped trees by itself */
@@ -81,7 +84,7 @@ int sdb_land_list(seerdb_batch *b, seerdb_err *err)
             b->slots[i].runs->members[k]->pending = true;
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);
-    return rc;
+    return rc != 0 ? rc : SDB_FAIL_AT(pending_listed, err);
 }
 
 /* ---- landing --------------------------------------------------------------------- */
@@ -197,8 +200,10 @@ static int install(struct sdb_landing *l, const struct landed *tables, seerdb_er
         for (size_t i = 0; i < tables->n; i++)
             sdb_edit_table_add(&e, l->tree->desc.id, &tables->members[i]->desc);
         note_numbers(l, tables->n > 0, &e);
-        if (e.bytes.size > 0 || e.bytes.failed)
+        rc = SDB_FAIL_AT(land_install, err);
+        if (rc == 0 && (e.bytes.size > 0 || e.bytes.failed))
             rc = sdb_install(db, &e, err);
+        SDB_PASS(land_installed);
     }
     if (rc == 0 && !dropped) {
         /* The files are the version's now. */
@@ -229,7 +234,9 @@ static int landing_run(struct sdb_job *job, seerdb_err *err)
     struct sdb_landing *l = (struct sdb_landing *)job;
     seerdb *db = job->db;
     struct landed tables = {0};
-    int rc = 0;
+    int rc = SDB_FAIL_AT(land_begin, err);
+    if (rc != 0)
+        return rc;
     if (l->tree->marked &&
         (rc = sdb_marked_decide(l->tree, l->pending->number + 1, err)) != 0)
         return rc;
@@ -249,6 +256,7 @@ static int landing_run(struct sdb_job *job, seerdb_err *err)
     if (rc == 0)
         rc = install(l, &tables, err);
     if (rc == 0) {
+        SDB_PASS(land_published);
         sdb_tree_map_tables(l->tree);
         sdb_lock_write(&db->write_lock);
         if (tables.n > 0)
@@ -442,7 +450,8 @@ int sdb_land_sweep(seerdb *db, seerdb_err *err)
         }
     }
     sdb_unlock_db(&db->lock);
-    if (e.bytes.size > 0 || e.bytes.failed)
+    if ((e.bytes.size > 0 || e.bytes.failed) &&
+        (rc = SDB_FAIL_AT(sweep_pending, err)) == 0)
         rc = sdb_install(db, &e, err);
     sdb_unlock_install(&db->install_lock);
     for (size_t at = 0; rc == 0 && at < files.size; at += 8) {

@@ -4,6 +4,7 @@
 #include "db/batch.h"
 #include "db/job.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #include <assert.h>
 
@@ -183,7 +184,8 @@ static int adopt(seerdb_tree *t, uint64_t marker, seerdb_err *err) REQUIRES(LK_W
         sdb_edit_tree_numbers(
             &e, t->desc.id, atomic_load_explicit(&t->flushed, memory_order_relaxed),
             marker, atomic_load_explicit(&t->fold_floor, memory_order_relaxed));
-        rc = sdb_install(db, &e, err);
+        if ((rc = SDB_FAIL_AT(adopt, err)) == 0)
+            rc = sdb_install(db, &e, err);
     }
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);
@@ -291,7 +293,10 @@ static int ask(seerdb_tree *t, uint64_t below, seerdb_err *err)
         return sdb_fail(err, SEERDB_BUSY,
                         "%s: the table %s stays in the log: its database is not open",
                         db->dir, (const char *)t->desc.name.data);
-    int rc = d->decide(d->ctx, below, &why);
+    int rc = SDB_FAIL_AT(decide, &why);
+    if (rc == 0)
+        rc = d->decide(d->ctx, below, &why);
+    SDB_PASS(decided);
     if (rc != 0) /* its disk, not ours: nobody else's flushes wait for it */
         rc = sdb_fail(err, SEERDB_BUSY, "%s: the table %s stays in the log: %s",
                       db->dir, (const char *)t->desc.name.data, why.msg);

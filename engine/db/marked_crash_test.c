@@ -8,6 +8,7 @@
  *
  *     marked_crash_test [seed]   SEERDB_SEED, SEERDB_CRASH_SECONDS (2) do the same */
 #include "db/batch.h"
+#include "db/surprise.h"
 #include "testing.h"
 
 #include "db/aside.h"
@@ -407,6 +408,7 @@ static void stop_after(struct crash *c, uint64_t n)
                                       .times = UINT64_MAX,
                                       .error = EIO,
                                       .torn = below(c, 2) == 0});
+    surprise(c->bed.fs, &c->r);
 }
 
 static const char *const paths[NTREES] = {"owner0", "owner1"};
@@ -436,6 +438,7 @@ static void close_all(struct crash *c)
 static void cut(struct crash *c)
 {
     c->cuts++;
+    no_surprise();
     sdb_memfs_cut(c->bed.mem, below(c, 3) == 0 ? SDB_CUT_DROP : SDB_CUT_RANDOM,
                   sdb_rand_next(&c->r));
     fault(&c->bed, (struct sdb_fault){0});
@@ -595,6 +598,7 @@ static void after_a_power_cut_the_tree_is_what_its_marker_says(void **state)
         for (int generation = 0; generation < 10; generation++) {
             live_until_the_cut(c);
             close_all(c);
+            no_surprise();
             if (below(c, 8) == 0) /* only the process dies */
                 fault(&c->bed, (struct sdb_fault){0});
             else

@@ -16,6 +16,7 @@
 #include "db/payload.h"
 #include "db/write.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #include <stdio.h>
 
@@ -432,8 +433,8 @@ void sdb_recovered_free(struct sdb_recovered *r)
 /* The store is not shared yet. */
 int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err) NO_TSA
 {
-    int rc = load_manifest(db, create, err);
-    if (rc != 0)
+    int rc = SDB_FAIL_AT(recover_manifest, err);
+    if (rc != 0 || (rc = load_manifest(db, create, err)) != 0)
         return rc;
     struct sdb_recovered *r = sdb_mem_zalloc(sizeof *r);
     if (r == NULL)
@@ -453,7 +454,11 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     l->manifest = sdb_manifest_file(db->manifest);
     if ((rc = sdb_fs_list(db->fs, db->dir, look_at, l, err)) != 0 ||
         (rc = sdb_buf_check(&l->doomed, err)) != 0 ||
-        (rc = open_trees(db, c, err)) != 0 || (rc = sdb_aside_load(db, c, err)) != 0 ||
+        (rc = SDB_FAIL_AT(recover_tables, err)) != 0 ||
+        (rc = open_trees(db, c, err)) != 0 ||
+        (rc = SDB_FAIL_AT(recover_side, err)) != 0 ||
+        (rc = sdb_aside_load(db, c, err)) != 0 ||
+        (rc = SDB_FAIL_AT(recover_log, err)) != 0 ||
         (rc = replay_log(db, &r->wal, c, &r->seen, err)) != 0)
         return rc;
     for (size_t i = 0; i < r->seen.nfiles; i++)
@@ -476,10 +481,14 @@ int sdb_recover_begin(seerdb *db, size_t *logs, seerdb_err *err)
     struct sdb_recovered *r = db->recovered;
     struct sdb_wal *wal = NULL;
     sdb_lock_install(&db->install_lock);
-    int rc = sdb_manifest_begin(db->manifest, err);
+    int rc = SDB_FAIL_AT(recover_begin, err);
+    if (rc == 0)
+        rc = sdb_manifest_begin(db->manifest, err);
     sdb_unlock_install(&db->install_lock);
-    if (rc != 0 || (rc = remove_orphans(db, &r->files, err)) != 0 ||
+    if (rc != 0 || (rc = SDB_FAIL_AT(recover_orphans, err)) != 0 ||
+        (rc = remove_orphans(db, &r->files, err)) != 0 ||
         (rc = sdb_land_sweep(db, err)) != 0 ||
+        (rc = SDB_FAIL_AT(recover_wal, err)) != 0 ||
         (rc = sdb_wal_open(&r->wal, &r->seen, &wal, err)) != 0)
         return rc;
     *logs = r->seen.nfiles;
@@ -531,6 +540,7 @@ static int wait_for_jobs(seerdb *db, seerdb_err *err)
 
 int sdb_recover_flush(seerdb *db, size_t logs, seerdb_err *err)
 {
+    SDB_PASS(recover_flush);
     freeze_full(db, logs > LOG_FILES_MANY);
     if (logs <= LOG_FILES_MOST)
         return 0;

@@ -20,6 +20,7 @@
 #include "db/rewrite.h"
 
 #include "os/aheadfs.h"
+#include "os/failpoint.h"
 #include "table/merge_iter.h"
 #include "table/range_iter.h"
 #include "table/table_writer.h"
@@ -305,7 +306,9 @@ static int begin_output(struct work *w, seerdb_slice smallest, seerdb_err *err)
     w->name = sdb_cache_new_table();
     w->nkept = 0;
     char *path = NULL;
-    int rc = new_number(w, err);
+    int rc = SDB_FAIL_AT(compact_output, err);
+    if (rc == 0)
+        rc = new_number(w, err);
     if (rc == 0 && (path = sdb_table_path(w->db, w->number)) == NULL)
         rc = sdb_fail_nomem(err, 0);
     if (rc == 0)
@@ -529,7 +532,7 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
         sdb_aheadfs_free(w.sources[i].fs);
     }
     sdb_mem_free(w.sources);
-    if (rc == 0 && r->n > 0)
+    if (rc == 0 && r->n > 0 && (rc = SDB_FAIL_AT(compact_dir_sync, err)) == 0)
         rc = sdb_fs_sync_dir(w.db->fs, w.db->dir, err);
     return rc;
 }

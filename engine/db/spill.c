@@ -10,6 +10,7 @@
 #include "db/spill.h"
 
 #include "base/interrupt.h"
+#include "os/failpoint.h"
 #include "table/merge_iter.h"
 #include "table/range_iter.h"
 #include "table/table_writer.h"
@@ -59,7 +60,9 @@ static int begin_output(struct output *o, const seerdb_tree *t, seerdb_slice sma
     options.smallest = smallest;
     options.largest = largest;
     *o = (struct output){.db = t->db};
-    int rc = take_number(o->db, &o->number, err);
+    int rc = SDB_FAIL_AT(spill_write, err);
+    if (rc == 0)
+        rc = take_number(o->db, &o->number, err);
     if (rc != 0)
         return rc;
     if ((o->path = sdb_table_path(o->db, o->number)) == NULL)
@@ -94,7 +97,9 @@ static int end_output(struct output *o, uint64_t from, uint64_t to,
 {
     struct sdb_table_summary t = {0};
     struct sdb_table_desc desc = {0};
-    int rc = sdb_table_writer_finish(o->writer, &t, err);
+    int rc = SDB_FAIL_AT(spill_finish, err);
+    if (rc == 0)
+        rc = sdb_table_writer_finish(o->writer, &t, err);
     if (rc == 0) {
         desc = (struct sdb_table_desc){.file = o->number,
                                        .level = 1,

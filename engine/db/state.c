@@ -3,6 +3,7 @@
 
 #include "base/interrupt.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 #include "tree/picker.h"
 
 #include <assert.h>
@@ -179,7 +180,9 @@ int sdb_reserve(seerdb *db, seerdb_err *err)
     struct sdb_edit e = {0};
     sdb_edit_ceilings(&e, number_limit, file_limit);
     sdb_lock_install(&db->install_lock);
-    int rc = sdb_install(db, &e, err);
+    int rc = SDB_FAIL_AT(reserve, err);
+    if (rc == 0)
+        rc = sdb_install(db, &e, err);
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);
     if (rc == 0) {
@@ -480,7 +483,8 @@ static bool forget_pending(seerdb *db, const struct sdb_member *dead)
     for (const struct sdb_member *m = dead; m != NULL; m = m->next_dead)
         if (m->pending)
             forget(sdb_manifest_catalog(db->manifest), m->desc.file, &e);
-    if (e.bytes.size > 0 || e.bytes.failed)
+    if ((e.bytes.size > 0 || e.bytes.failed) &&
+        (rc = SDB_FAIL_AT(forget_pending, NULL)) == 0)
         rc = sdb_install(db, &e, NULL);
     sdb_unlock_install(&db->install_lock);
     sdb_edit_fini(&e);
@@ -509,7 +513,7 @@ void sdb_empty_graveyard(seerdb *db)
             sdb_table_forget(member->table);
         sdb_member_free(member);
         char *path = gone ? sdb_table_path(db, number) : NULL;
-        if (path != NULL)
+        if (path != NULL && SDB_FAIL_AT(remove_table, NULL) == 0)
             (void)sdb_fs_remove(db->fs, path, NULL);
         sdb_mem_free(path);
         member = next;

@@ -14,6 +14,7 @@
 #include "db/marked.h"
 #include "db/payload.h"
 #include "db/pressure.h"
+#include "os/failpoint.h"
 
 /* Is the slot of every tree of the batch free? */
 static bool slots_free(const seerdb_batch *b) REQUIRES(LK_WRITE)
@@ -96,8 +97,9 @@ static int log_commit(seerdb_batch *b, uint64_t *end, seerdb_err *err)
         sdb_land_undo(b);
         return rc;
     }
-    rc = sdb_wal_append(db->wal, SDB_WAL_PREPARE, SDB_OUTCOME_NONE,
-                        sdb_buf_slice(&b->payload), &b->position, end, &why);
+    if ((rc = SDB_FAIL_AT(prepare, &why)) == 0)
+        rc = sdb_wal_append(db->wal, SDB_WAL_PREPARE, SDB_OUTCOME_NONE,
+                            sdb_buf_slice(&b->payload), &b->position, end, &why);
     if (rc != 0) {
         sdb_land_undo(b);
         if (!is_passing(db, rc))
@@ -156,6 +158,7 @@ static int prepare_batch(seerdb_batch *b, enum seerdb_sync sync, bool wait,
     sdb_unlock_write(&db->write_lock);
     if (rc != 0)
         return rc;
+    SDB_PASS(prepared);
     b->synced = sync == SEERDB_SYNC_FULL || b->must_sync;
     if (b->synced && (rc = sdb_wal_sync(db->wal, end, &why)) != 0) {
         /* Whether the record survives a crash is unknown; nothing may follow it. */
@@ -167,6 +170,7 @@ static int prepare_batch(seerdb_batch *b, enum seerdb_sync sync, bool wait,
         sdb_unlock_write(&db->write_lock);
         return sdb_fail_as(err, &why);
     }
+    SDB_PASS(prepare_synced);
     if (sync == SEERDB_SYNC_NORMAL)
         sdb_job_want_sync(db);
     b->phase = SDB_BATCH_PREPARED;
@@ -263,6 +267,7 @@ void seerdb_commit(seerdb_batch *batch)
     if (batch->phase != SDB_BATCH_PREPARED || sdb_check_process(db, NULL) != 0)
         return;
     if (batch->number != 0) {
+        SDB_PASS(commit);
         sdb_lock_write(&db->write_lock);
         for (size_t i = 0; i < batch->nslots; i++)
             doubt = doubt || sdb_marked_in_doubt(batch->slots[i].tree);
@@ -277,6 +282,7 @@ void seerdb_commit(seerdb_batch *batch)
             (void)!sdb_freeze_where_due(batch->slots[i].tree, NULL);
         sdb_aside_where_due(db);
         sdb_unlock_write(&db->write_lock);
+        SDB_PASS(committed);
         if (doubt) { /* flushes may have waited for the end of it */
             sdb_lock_db(&db->lock);
             sdb_job_retry(db);
@@ -304,7 +310,9 @@ static int log_abort(seerdb_batch *b, uint64_t *end, seerdb_err *err) REQUIRES(L
     seerdb *db = b->db;
     uint64_t position;
     uint8_t number[SDB_VARINT_MAX];
-    int rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
+    int rc = SDB_FAIL_AT(unprepare, err);
+    if (rc == 0)
+        rc = sdb_wal_append(db->wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED,
                             (seerdb_slice){number, sdb_store_varint(number, b->number)},
                             &position, end, err);
     return b->slots[0].tree->marked && is_passing(db, rc) ? 0 : rc;
@@ -345,6 +353,7 @@ int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
             sdb_note_unsettled(db, batch->number, true);
         set_slots(batch, NULL);
         sdb_unlock_write(&db->write_lock);
+        SDB_PASS(unprepared);
         /* Of what has spilled the tables may go next: a cut must not leave the log with
          * the commit and without its abort. */
         if (rc == 0 && (batch->synced || has_spilled(batch)) && !marked &&

@@ -11,6 +11,7 @@
 #include "log/manifest.h"
 
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -136,13 +137,16 @@ static int roll_over(struct sdb_manifest *m, uint64_t number, seerdb_err *err)
         rc = sdb_fail_nomem(err, strlen(m->dir));
         goto out;
     }
-    if ((rc = encode_snapshot(m, number, seed, err)) != 0 ||
+    if ((rc = SDB_FAIL_AT(manifest_roll, err)) != 0 ||
+        (rc = encode_snapshot(m, number, seed, err)) != 0 ||
         (rc = sdb_fs_open(m->fs, path, SDB_CREATE, SDB_FOR_MANIFEST, &f, err)) != 0 ||
         (rc = sdb_file_write_at(f, 0, sdb_buf_slice(&m->buf), err)) != 0 ||
         (rc = sdb_file_sync(f, err)) != 0 ||
         (rc = sdb_fs_sync_dir(m->fs, m->dir, err)) != 0 ||
+        (rc = SDB_FAIL_AT(manifest_switch, err)) != 0 ||
         (rc = switch_current(m, number, err)) != 0)
         goto out;
+    SDB_PASS(manifest_switched);
     if (m->file != NULL) {
         /* Whoever opens the store next removes it if this fails. */
         (void)sdb_fs_remove(m->fs, m->file->path, NULL);
@@ -350,7 +354,8 @@ int sdb_manifest_begin(struct sdb_manifest *m, seerdb_err *err)
     int rc;
     if (m->begun)
         return 0;
-    if ((rc = sdb_fs_open(m->fs, m->file->path, SDB_READWRITE, SDB_FOR_MANIFEST, &f,
+    if ((rc = SDB_FAIL_AT(manifest_begin, err)) != 0 ||
+        (rc = sdb_fs_open(m->fs, m->file->path, SDB_READWRITE, SDB_FOR_MANIFEST, &f,
                           err)) != 0 ||
         (rc = sdb_file_sync(f, err)) != 0 ||
         (rc = sdb_fs_sync_dir(m->fs, m->dir, err)) != 0)
@@ -387,9 +392,12 @@ static int append_here(struct sdb_manifest *m, seerdb_err *err)
 {
     int rc;
     uint64_t at = sdb_log_sector_up(m->end); /* what is before is synced: keep off */
-    if ((rc = sdb_file_write_at(m->file, at, sdb_buf_slice(&m->buf), err)) != 0 ||
+    if ((rc = SDB_FAIL_AT(manifest_append, err)) != 0 ||
+        (rc = sdb_file_write_at(m->file, at, sdb_buf_slice(&m->buf), err)) != 0 ||
+        (rc = SDB_FAIL_AT(manifest_appended, err)) != 0 ||
         (rc = sdb_file_sync(m->file, err)) != 0)
         return rc;
+    SDB_PASS(manifest_synced);
     m->end = at + m->buf.size;
     return 0;
 }

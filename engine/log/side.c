@@ -7,6 +7,7 @@
 
 #include "base/coding.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #define SUFFIX     ".side"
 #define FRAME_FULL ((size_t)64 << 10) /* bytes of payload that end a frame */
@@ -27,7 +28,7 @@ char *sdb_side_path(const char *dir, uint64_t number)
 void sdb_side_remove(struct sdb_fs *fs, const char *dir, uint64_t number)
 {
     char *path = sdb_side_path(dir, number);
-    if (path != NULL)
+    if (path != NULL && SDB_FAIL_AT(side_remove, NULL) == 0)
         (void)sdb_fs_remove(fs, path, NULL);
     sdb_mem_free(path);
 }
@@ -48,6 +49,7 @@ struct sdb_side_writer {
 static void put_bytes(struct sdb_side_writer *w)
 {
     if (w->failed.code != 0 || sdb_buf_check(&w->bytes, &w->failed) != 0 ||
+        SDB_FAIL_AT(side_write, &w->failed) != 0 ||
         sdb_file_write_at(w->file, w->end, sdb_buf_slice(&w->bytes), &w->failed) != 0)
         return;
     w->end += w->bytes.size;
@@ -141,7 +143,8 @@ int sdb_side_writer_finish(struct sdb_side_writer *w, uint64_t covered,
     if (w->nspilled > 0)
         sdb_put_varint(&w->payload, w->nspilled);
     put_frame(w);
-    if (w->failed.code != 0 || sdb_file_sync(w->file, &w->failed) != 0)
+    if (w->failed.code != 0 || SDB_FAIL_AT(side_sync, &w->failed) != 0 ||
+        sdb_file_sync(w->file, &w->failed) != 0)
         return sdb_fail_as(err, &w->failed);
     *out = (struct sdb_aside_desc){w->number, w->end, covered};
     return 0;

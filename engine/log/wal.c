@@ -21,6 +21,7 @@
 #include "log/wal.h"
 
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -135,7 +136,8 @@ static int settle(const struct sdb_wal_options *o, const struct sdb_wal_recovery
     struct sdb_file *f = NULL;
     if (after->nfiles == 0)
         return 0;
-    if ((rc = make_path(o->dir, after->files[after->nfiles - 1], ".log", &path, err)) !=
+    if ((rc = SDB_FAIL_AT(recover_settle, err)) != 0 ||
+        (rc = make_path(o->dir, after->files[after->nfiles - 1], ".log", &path, err)) !=
             0 ||
         (rc = sdb_fs_open(o->fs, path, SDB_READWRITE, SDB_FOR_LOG, &f, err)) != 0 ||
         (rc = sdb_file_sync(f, err)) != 0)
@@ -217,7 +219,10 @@ static void sync_current(struct sdb_wal *w) REQUIRES(LK_LOG)
     uint64_t target = w->fence; /* what is appended meanwhile may not be covered */
     struct sdb_file *f = w->syncable;
     sdb_unlock_log(&w->lock);
-    int rc = sdb_file_sync(f, &why);
+    int rc = SDB_FAIL_AT(log_sync, &why);
+    if (rc == 0)
+        rc = sdb_file_sync(f, &why);
+    SDB_PASS(log_synced);
     sdb_lock_log(&w->lock);
     assert(f == w->syncable);
     w->syncing = false;
@@ -256,7 +261,8 @@ static int recycle(struct sdb_wal *w, uint64_t number, struct sdb_file **out,
 {
     int rc;
     char *from = NULL, *to = NULL;
-    if ((rc = make_path(w->o.dir, w->spare[w->nspare - 1], ".free", &from, err)) == 0 &&
+    if ((rc = SDB_FAIL_AT(log_recycle, err)) == 0 &&
+        (rc = make_path(w->o.dir, w->spare[w->nspare - 1], ".free", &from, err)) == 0 &&
         (rc = make_path(w->o.dir, number, ".log", &to, err)) == 0 &&
         (rc = sdb_fs_rename(w->o.fs, from, to, err)) == 0) {
         w->nspare--;
@@ -306,7 +312,8 @@ static int begin_file(struct sdb_wal *w, uint64_t number, struct sdb_file *f,
     sdb_log_header_encode(&w->frame, &h);
     if ((rc = sdb_buf_check(&w->frame, err)) != 0 ||
         (rc = sdb_file_write_at(f, 0, sdb_buf_slice(&w->frame), err)) != 0 ||
-        (rc = sdb_file_sync(f, err)) != 0)
+        (rc = SDB_FAIL_AT(log_begin_file, err)) != 0 ||
+        (rc = sdb_file_sync(f, err)) != 0 || (rc = SDB_FAIL_AT(log_begun, err)) != 0)
         return rc;
     return sdb_fs_sync_dir(w->o.fs, w->o.dir, err);
 }
@@ -338,7 +345,8 @@ static int rotate(struct sdb_wal *w, uint64_t need, seerdb_err *err) REQUIRES(LK
     int rc;
     seerdb_err why = {0};
     struct sdb_file *f = NULL;
-    if ((rc = sdb_wal_sync(w, UINT64_MAX, err)) != 0)
+    if ((rc = sdb_wal_sync(w, UINT64_MAX, err)) != 0 ||
+        (rc = SDB_FAIL_AT(log_rotate, err)) != 0)
         return rc;
     struct live_file *live = sdb_array_grow(w->live, w->nlive + 1, sizeof *live);
     if (live == NULL)
@@ -445,7 +453,10 @@ static int append_frame(struct sdb_wal *w, struct sdb_frame *f, uint64_t *positi
     sdb_frame_encode(&w->frame, w->seed, off, f);
     rc = sdb_buf_check(&w->frame, err);
     if (rc == 0)
+        rc = SDB_FAIL_AT(log_append, &why);
+    if (rc == 0)
         rc = sdb_file_write_at(w->file, off, sdb_buf_slice(&w->frame), &why);
+    SDB_PASS(log_appended);
     if (why.code != 0)
         (void)fail_for_good(w, &why, err); /* before anybody syncs */
     end_write(w, rc == 0 ? at + need : 0);
@@ -595,7 +606,8 @@ static int write_whole(struct sdb_wal *w, uint64_t number, uint64_t size,
     sdb_file_close(f); /* it knows itself by its old name */
     f = NULL;
     w->unfinished = number; /* until its name is on stable storage */
-    if ((rc = sdb_fs_sync_dir(w->o.fs, w->o.dir, err)) == 0 &&
+    if ((rc = SDB_FAIL_AT(log_resumed, err)) == 0 &&
+        (rc = sdb_fs_sync_dir(w->o.fs, w->o.dir, err)) == 0 &&
         (rc = sdb_fs_open(w->o.fs, to, SDB_READWRITE, SDB_FOR_LOG, out, err)) == 0)
         w->unfinished = 0;
 out:
@@ -650,7 +662,8 @@ int sdb_wal_resume(struct sdb_wal *w, const struct sdb_wal_keeper *keeper,
     sdb_unlock_log(&w->lock);
     if (!failed)
         return 0;
-    if ((rc = remove_unfinished(w, err)) != 0)
+    if ((rc = SDB_FAIL_AT(log_resume, err)) != 0 ||
+        (rc = remove_unfinished(w, err)) != 0)
         return rc;
     if (w->file != NULL && (rc = go_on_elsewhere(w, from, end, keeper, err)) != 0)
         return rc;
@@ -667,7 +680,8 @@ static int retire(struct sdb_wal *w, const struct live_file *f, seerdb_err *err)
 {
     int rc;
     char *from = NULL, *to = NULL;
-    if ((rc = make_path(w->o.dir, f->number, ".log", &from, err)) != 0 ||
+    if ((rc = SDB_FAIL_AT(log_retire, err)) != 0 ||
+        (rc = make_path(w->o.dir, f->number, ".log", &from, err)) != 0 ||
         (rc = make_path(w->o.dir, f->number, ".free", &to, err)) != 0)
         goto out;
     if (f->size == w->o.file_size && w->nspare < w->o.keep) {
@@ -740,6 +754,7 @@ static int finish(struct sdb_wal *w, seerdb_err *err) NO_TSA
     /* CLOSE says that everything before it is synced. */
     if ((rc = check_failed(w, err)) != 0 ||
         (rc = sdb_wal_sync(w, UINT64_MAX, err)) != 0 ||
+        (rc = SDB_FAIL_AT(log_close, err)) != 0 ||
         (rc = append_frame(w, &f, &position, &end, err)) != 0)
         return rc;
     return sdb_wal_sync(w, end, err);

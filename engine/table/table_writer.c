@@ -7,6 +7,7 @@
 #include "table/table_writer.h"
 
 #include "os/clock.h"
+#include "os/failpoint.h"
 #include "table/block.h"
 #include "table/filter.h"
 #include "table/table_format.h"
@@ -63,7 +64,8 @@ static int flush_out(struct sdb_table_writer *w)
     int rc = sdb_buf_check(&w->out, &w->err);
     if (rc != 0 || w->out.size == 0)
         return rc;
-    if ((rc = sdb_file_write_at(w->file, w->out_off, sdb_buf_slice(&w->out),
+    if ((rc = SDB_FAIL_AT(table_write, &w->err)) != 0 ||
+        (rc = sdb_file_write_at(w->file, w->out_off, sdb_buf_slice(&w->out),
                                 &w->err)) != 0)
         return rc;
     w->out_off += w->out.size;
@@ -435,7 +437,7 @@ static int put_rest(struct sdb_table_writer *w)
     memcpy(p + 56, SDB_TABLE_MAGIC, 8);
     if ((rc = put_out(w, (seerdb_slice){p, sizeof p})) != 0)
         return rc;
-    if ((rc = flush_out(w)) != 0)
+    if ((rc = flush_out(w)) != 0 || (rc = SDB_FAIL_AT(table_sync, &w->err)) != 0)
         return rc;
     return sdb_file_sync(w->file, &w->err);
 }
