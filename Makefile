@@ -4,15 +4,15 @@
 # The engine's modules, bottom to top.  This is the source list and the layer rule: a
 # module includes only modules listed above it.
 ENGINE := \
-  base/status base/interrupt base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena \
-  os/sync os/pages os/thread os/clock os/failpoint os/file os/memdata os/memfs os/faultfs os/aheadfs \
+  base/status base/interrupt base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena base/histogram \
+  os/sync os/pages os/thread os/clock os/failpoint os/file os/memdata os/memfs os/faultfs os/aheadfs os/countfs \
   table/key table/hidden table/ranges table/keycode table/vec table/search16 table/block table/iter table/range_iter table/filter \
   table/learned table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/frame log/wal_recover log/wal log/catalog log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/run_iter tree/fold tree/range_fold \
-  db/chain db/pending db/state db/hold db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/view db/read db/estimate db/flush db/land \
+  db/chain db/pending db/meter db/state db/hold db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/view db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/resume db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec args declare reader plan decider shadow settings wish handles access \

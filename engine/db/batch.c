@@ -35,6 +35,8 @@ int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err)
     if (b == NULL)
         return sdb_fail_nomem(err, sizeof *b);
     b->db = db;
+    b->writes = b->commits =
+        atomic_fetch_add_explicit(&db->writer, 1, memory_order_relaxed);
     *out = b;
     return 0;
 }
@@ -368,8 +370,8 @@ static int check_write(const seerdb_batch *b, const seerdb_tree *t,
     return 0;
 }
 
-static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
-                       seerdb_err *err)
+static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
+                        seerdb_err *err)
 {
     struct sdb_batch_part *part;
     int rc = check_write(b, t, r, err);
@@ -393,6 +395,32 @@ static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
         part->bytes = bytes;
     }
     return rc;
+}
+
+/* As what a write is measured. */
+static enum sdb_op op_of(enum sdb_kind kind)
+{
+    return kind == SDB_KIND_VALUE || kind == SDB_KIND_SEGMENTS ? SDB_OP_PUT
+           : kind == SDB_KIND_MERGE                            ? SDB_OP_MERGE
+                                                               : SDB_OP_DELETE;
+}
+
+static int write_timed(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
+                       seerdb_err *err)
+{
+    uint64_t began = sdb_clock_mono_ns();
+    int rc = write_record(b, t, r, err);
+    if (rc == 0)
+        sdb_meter_add(&t->meter, op_of(r->kind), sdb_clock_mono_ns() - began);
+    return rc;
+}
+
+static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
+                       seerdb_err *err)
+{
+    return __builtin_expect(++b->writes % SDB_WRITE_EVERY == 0, 0)
+               ? write_timed(b, t, r, err)
+               : write_record(b, t, r, err);
 }
 
 int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,

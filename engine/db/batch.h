@@ -68,6 +68,9 @@ struct seerdb_batch {
     bool synced;                       /* prepared at SEERDB_SYNC_FULL */
     uint64_t nrecords;                 /* in the payload */
     const seerdb_interrupt *interrupt; /* borrowed; NULL: nobody */
+    unsigned writes, commits;          /* since it was made, and before: one in so many
+                                          is timed */
+    uint64_t commit_ns;                /* that its prepare took; 0: it is not timed */
 };
 
 /* The part of a tree, or NULL. */

@@ -135,6 +135,9 @@ static int publish(struct compaction *c, struct sdb_version *version, seerdb_err
         struct sdb_member *m = sdb_member_origin(c->from->members[c->pick.inputs[i]]);
         m->ctx = c->db; /* the file goes with its last reader */
         m->dead = sdb_bury;
+        struct sdb_table_stats stats;
+        sdb_table_stats(m->table, &stats);
+        sdb_tallies_retire(&t->tallies, stats.counts);
     }
     sdb_read_state_unref(sdb_tree_set_state(t, fresh));
     sdb_debt_note(t);
@@ -191,6 +194,14 @@ static int install(struct compaction *c, bool *listed, seerdb_err *err)
     return rc;
 }
 
+static void measure(const struct compaction *c, const struct sdb_event *e)
+{
+    seerdb_tree *t = c->tree;
+    sdb_meter_add(&t->meter, SDB_OP_COMPACTION, e->duration_us * 1000);
+    sdb_count(&t->written.compacted_from, e->bytes_in);
+    sdb_count(&t->written.compacted, e->bytes_out);
+}
+
 static void tell(struct compaction *c, uint64_t began_us, int rc, const seerdb_err *why)
 {
     seerdb *db = c->db;
@@ -207,6 +218,8 @@ static void tell(struct compaction *c, uint64_t began_us, int rc, const seerdb_e
         atomic_fetch_add_explicit(move ? &db->counters.moves
                                        : &db->counters.compactions,
                                   1, memory_order_relaxed);
+        if (!move)
+            measure(c, &e);
     } else {
         e.event = rc == SEERDB_INTERRUPTED ? "cancelled" : "error";
         e.bytes_out = 0;

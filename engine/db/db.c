@@ -129,7 +129,8 @@ static void release(seerdb *db) NO_TSA
     sdb_mutex_fini(&db->install_lock);
     sdb_mutex_fini(&db->lock);
     if (db->owns_fs)
-        sdb_memfs_free(db->fs);
+        sdb_memfs_free(db->fs->under);
+    sdb_meter_fini(&db->meter);
     sdb_mem_free(db->name);
     sdb_mem_free(db->dir);
     sdb_mem_free(db);
@@ -170,9 +171,11 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     atomic_init(&db->read_only, true); /* as long as it is being recovered */
     db->fork_generation = sdb_fork_generation();
     db->compactor_main = sdb_compactor_main;
-    db->fs = o->fs != NULL  ? o->fs
-             : o->in_memory ? sdb_memfs_new(false)
-                            : sdb_fs_local();
+    struct sdb_fs *under = o->fs != NULL  ? o->fs
+                           : o->in_memory ? sdb_memfs_new(false)
+                                          : sdb_fs_local();
+    sdb_countfs_init(&db->files, under);
+    db->fs = &db->files.base;
     db->owns_fs = o->fs == NULL && o->in_memory;
     db->dir = sdb_mem_strdup(db->owns_fs ? "in-memory store" : dir);
     db->name = sdb_mem_strdup(dir != NULL ? dir : "in-memory store");
@@ -180,10 +183,10 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     db->cache = sdb_cache_new(db->memory_limit / 16 * 15);
     if (db->memory_limit >= PAGES_FROM)
         db->pages = sdb_pages_new(db->memtable_size);
-    if (db->dir == NULL || db->name == NULL || db->fs == NULL || db->cache == NULL ||
+    if (db->dir == NULL || db->name == NULL || under == NULL || db->cache == NULL ||
         (db->pages == NULL && db->memory_limit >= PAGES_FROM)) {
         rc = sdb_fail_nomem(err, 0);
-        db->owns_fs = db->owns_fs && db->fs != NULL;
+        db->owns_fs = db->owns_fs && under != NULL;
     }
     bool create = o->create || db->owns_fs;
     if (rc == 0 && (rc = enter_directory(db, create, err)) == 0 &&
@@ -210,7 +213,7 @@ int seerdb_close(seerdb *db, seerdb_err *err)
          * files are shared with the parent: leave everything alone, but for the
          * descriptor that would keep the store locked when the parent has gone. Closing
          * it takes no lock on the local disk, and does not unlock. */
-        if (db->fs == sdb_fs_local()) {
+        if (db->fs->under == sdb_fs_local()) {
             sdb_file_close(db->lock_file);
             db->lock_file = NULL;
         }

@@ -320,7 +320,10 @@ static void tell(const struct flush *f, uint64_t began_us,
                           .duration_us = sdb_clock_mono_us() - began_us,
                           .bytes_in = sdb_memtable_bytes(f->memtable)};
     if (why == NULL) {
+        sdb_meter_add(&f->tree->meter, SDB_OP_FLUSH, e.duration_us * 1000);
         e.bytes_out = desc->size;
+        sdb_count(&f->tree->written.flushed_from, e.bytes_in);
+        sdb_count(&f->tree->written.flushed, e.bytes_out);
         snprintf(e.detail, sizeof e.detail,
                  "%" PRIu64 " records, commits up to %" PRIu64, desc->records,
                  f->last_number);

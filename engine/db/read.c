@@ -39,6 +39,9 @@ struct seerdb_iter {
     uint32_t free;
     enum sdb_step step; /* the last move's direction */
     bool in_block;
+    uint32_t granted; /* free, when the last move was done */
+    enum sdb_op op;   /* what that was */
+    uint64_t began;   /* when the move under way did; 0: it is not timed */
 };
 
 /* Spilled commits that no version lists yet may be newer than the memtables, or some of
@@ -84,11 +87,14 @@ static int lookup_runs(const struct sdb_version *v, struct sdb_lookup *key,
 
 /* The newest version in the view. Memtables and runs are listed newest first, and no
  * older one holds a newer version of a key. */
-static int lookup(const seerdb_view *view, seerdb_slice key, struct sdb_found *found,
+static int lookup(seerdb_view *view, seerdb_slice key, struct sdb_found *found,
                   seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
-    struct sdb_lookup l = {.key = key};
+    struct sdb_lookup l = {.key = key,
+                           .counts = &view->tally.lookups,
+                           .deep = atomic_load_explicit(&view->tally.deep,
+                                                        memory_order_relaxed)};
     int got = SEERDB_NOTFOUND;
     for (size_t i = 0; i < s->nmemtables && got == SEERDB_NOTFOUND; i++)
         got = sdb_memtable_get(s->memtables[i], key, view->number, view->hidden, found);
@@ -106,6 +112,22 @@ static struct sdb_sight sight_of(const seerdb_view *view, const seerdb_batch *ba
                               batch,       part,         mark};
 }
 
+/* Count a point lookup; as sdb_tally_begin. */
+static inline uint64_t begin_get(seerdb_view *view)
+{
+    uint64_t began = sdb_tally_begin(&view->tally, SDB_TALLY_GETS);
+    if (__builtin_expect(began != 0, 0) &&
+        sdb_counted(&view->tally.n[SDB_TALLY_GETS]) % SDB_MODEL_EVERY == 0)
+        atomic_store_explicit(&view->tally.deep, true, memory_order_relaxed);
+    return began;
+}
+
+static void end_get(seerdb_view *view, uint64_t began)
+{
+    sdb_meter_add(&view->tree->meter, SDB_OP_GET, sdb_clock_mono_ns() - began);
+    atomic_store_explicit(&view->tally.deep, false, memory_order_relaxed);
+}
+
 int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
                seerdb_value *out, seerdb_err *err)
 {
@@ -113,7 +135,7 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
     int rc = sdb_check_process(view->tree->db, err);
     if (rc != 0)
         return rc;
-    atomic_fetch_add_explicit(&view->tree->db->counters.gets, 1, memory_order_relaxed);
+    uint64_t began = begin_get(view);
     const struct sdb_batch_part *part =
         batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
     const struct sdb_sight sight = sight_of(view, batch, part, mark);
@@ -129,6 +151,8 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         seerdb_pin_unref(found.pin);
     if (rc == 0)
         *out = (seerdb_value){found.value, found.pin, found.key};
+    if (__builtin_expect(began != 0, 0))
+        end_get(view, began);
     return rc;
 }
 
@@ -349,14 +373,23 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
     }
     it->from = n == 1 ? it->sources[0] : it->merge;
     it->from->interrupt = view->interrupt;
-    atomic_fetch_add_explicit(&it->db->counters.iterators, 1, memory_order_relaxed);
+    sdb_count(&view->tally.n[SDB_TALLY_ITERATORS], 1);
     return 0;
+}
+
+/* Rows taken since the last move. */
+static void note_rows(seerdb_iter *it)
+{
+    if (it->granted > it->free)
+        sdb_count(&it->view->tally.n[SDB_TALLY_ROWS], it->granted - it->free);
+    it->granted = 0;
 }
 
 void seerdb_iter_rest(seerdb_iter *it)
 {
     if (it->view == NULL)
         return;
+    note_rows(it);
     if (it->from != NULL && it->from == it->merge)
         it->merge->ops->rest(it->merge);
     rest_all(&it->filters); /* before what they stand on */
@@ -473,11 +506,18 @@ static int skip_tombstones(seerdb_iter *it, seerdb_err *err)
     return it->step == SDB_STEP_FORWARD ? m->ops->next(m, err) : m->ops->prev(m, err);
 }
 
+static void end_move(seerdb_iter *it)
+{
+    sdb_meter_add(&it->view->tree->meter, it->op, sdb_clock_mono_ns() - it->began);
+    it->began = 0;
+}
+
 /* `from` moved in the given direction and answered rc: go on to the first key that is
  * not deleted, and stop at the bound. */
-static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
+static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
 {
     struct sdb_iter *m = it->from;
+    note_rows(it);
     it->positioned = it->in_block = false;
     it->free = 0;
     it->step = step;
@@ -487,7 +527,8 @@ static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
         rc = sdb_fold_visible(m->at.kind, err);
         if (rc == 0) {
             it->positioned = true;
-            it->free = count_free(it);
+            it->granted = it->free = count_free(it);
+            sdb_count(&it->view->tally.n[SDB_TALLY_ROWS], 1);
             return 0;
         }
         if (rc != SEERDB_NOTFOUND)
@@ -496,12 +537,34 @@ static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
     return rc;
 }
 
+static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
+{
+    rc = find_visible(it, step, rc, err);
+    if (__builtin_expect(it->began != 0, 0))
+        end_move(it);
+    return rc;
+}
+
+/* A move begins. */
+static inline void begin_seek(seerdb_iter *it)
+{
+    it->op = SDB_OP_SEEK;
+    it->began = sdb_tally_begin(&it->view->tally, SDB_TALLY_SEEKS);
+}
+
+static inline void begin_step(seerdb_iter *it)
+{
+    it->op = SDB_OP_SCAN;
+    it->began = sdb_tally_begin(&it->view->tally, SDB_TALLY_MOVES);
+}
+
 int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
 {
     struct sdb_iter *m = it->from;
     int rc = sdb_check_process(it->db, err);
     if (rc != 0)
         return rc;
+    begin_seek(it);
     rc = it->has_lower ? m->ops->seek(m, sdb_buf_slice(&it->lower), err)
                        : m->ops->first(m, err);
     return settle(it, SDB_STEP_FORWARD, rc, err);
@@ -513,6 +576,7 @@ int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
     int rc = sdb_check_process(it->db, err);
     if (rc != 0)
         return rc;
+    begin_seek(it);
     rc = it->has_upper ? m->ops->seek_for_prev(m, sdb_buf_slice(&it->upper), err)
                        : m->ops->last(m, err);
     if (rc == 0 && above(it, m->at.key)) /* the bound itself is outside */
@@ -527,6 +591,7 @@ int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
         return rc;
     if (below(it, k))
         return seerdb_iter_first(it, err);
+    begin_seek(it);
     return settle(it, SDB_STEP_FORWARD, it->from->ops->seek(it->from, k, err), err);
 }
 
@@ -537,6 +602,7 @@ int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
         return rc;
     if (above(it, k))
         return seerdb_iter_last(it, err);
+    begin_seek(it);
     return settle(it, SDB_STEP_BACKWARD, it->from->ops->seek_for_prev(it->from, k, err),
                   err);
 }
@@ -560,6 +626,7 @@ int seerdb_iter_next(seerdb_iter *it, seerdb_err *err)
     if (rc != 0)
         return rc;
     assert(it->positioned);
+    begin_step(it);
     return settle(it, SDB_STEP_FORWARD, it->from->ops->next(it->from, err), err);
 }
 
@@ -571,6 +638,7 @@ int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err)
     if (rc != 0)
         return rc;
     assert(it->positioned);
+    begin_step(it);
     return settle(it, SDB_STEP_BACKWARD, it->from->ops->prev(it->from, err), err);
 }
 

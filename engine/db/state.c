@@ -416,6 +416,7 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
     sdb_chain_fini(&t->chain);
     sdb_mem_free(t->damage);
     sdb_tree_desc_fini(&t->desc);
+    sdb_meter_fini(&t->meter);
     sdb_mem_free(t);
 }
 
@@ -447,6 +448,17 @@ void sdb_tree_unref(seerdb_tree *t)
     sdb_lock_db(&t->db->lock);
     assert(t->handles > 0);
     t->handles--;
+    sdb_unlock_db(&t->db->lock);
+}
+
+void sdb_tree_unref_reader(seerdb_tree *t, struct sdb_tally *tally)
+{
+    if (sdb_check_process(t->db, NULL) != 0)
+        return;
+    sdb_lock_db(&t->db->lock);
+    assert(t->handles > 0);
+    t->handles--;
+    sdb_tallies_leave(&t->tallies, tally);
     sdb_unlock_db(&t->db->lock);
 }
 

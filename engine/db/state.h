@@ -14,9 +14,11 @@
 #define SDB_DB_STATE_H
 
 #include "db/chain.h"
+#include "db/meter.h"
 #include "db/pending.h"
 #include "log/manifest.h"
 #include "log/wal.h"
+#include "os/countfs.h"
 #include "os/thread.h"
 #include "table/table_writer.h"
 #include "tree/memtable.h"
@@ -83,6 +85,9 @@ struct seerdb_tree {
         _Atomic uint32_t compression, filter_bits, index, compaction;
     } tuned;
     _Atomic uint32_t runs0; /* runs of level 0; relaxed: for backpressure */
+    struct sdb_meter meter;
+    struct sdb_written written;
+    struct sdb_tallies tallies GUARDED_BY(LK_DB);
     struct sdb_pendings *
         pendings GUARDED_BY(LK_DB); /* counted; those of every new state */
 
@@ -137,10 +142,10 @@ enum sdb_stall {
     SDB_NSTALLS
 };
 
-/* Counted over the store's life; relaxed. */
+/* Counted over the store's life; relaxed.  Reads: sdb_tally; writes: sdb_written. */
 struct sdb_counters {
-    _Atomic uint64_t commits, puts, deletes, gets, iterators, flushes, flush_failures,
-        compactions, moves, compaction_failures, asides, spills;
+    _Atomic uint64_t commits, flushes, flush_failures, compactions, moves,
+        compaction_failures, asides, spills;
     _Atomic uint64_t stalls[SDB_NSTALLS], stall_us[SDB_NSTALLS];
 };
 
@@ -166,8 +171,9 @@ struct seerdb {
     /* Immutable after open. */
     char *dir;  /* owned; where its files are */
     char *name; /* owned; as it was opened */
-    struct sdb_fs *fs;
-    bool owns_fs;
+    struct sdb_fs *fs;        /* borrowed: counts what this store does */
+    struct sdb_countfs files; /* that */
+    bool owns_fs;             /* the one under it */
     seerdb_uuid id;
     size_t memory_limit, memtable_size;
     size_t table_size;  /* wanted, of tables that compaction writes */
@@ -246,6 +252,8 @@ struct seerdb {
     _Atomic(struct sdb_member *) graveyard; /* dead tables, linked by next_dead */
     _Atomic size_t batch_bytes;             /* memory of all batches; relaxed */
     struct sdb_counters counters;
+    struct sdb_meter meter;  /* of what belongs to no tree */
+    _Atomic unsigned writer; /* batches made; relaxed: no two begin to be timed alike */
 };
 
 /* FORKED in a child of the process that opened the store. */
@@ -318,6 +326,8 @@ seerdb_tree *sdb_tree_by_id(seerdb *db, uint64_t id) REQUIRES(LK_DB); /* or NULL
 void sdb_tree_ref(seerdb_tree *t) REQUIRES(LK_DB);
 void sdb_tree_unref(seerdb_tree *t)
     EXCLUDES(LK_DB); /* accepts NULL; nothing in a child */
+/* The same for a reader, with its tally. */
+void sdb_tree_unref_reader(seerdb_tree *t, struct sdb_tally *tally) EXCLUDES(LK_DB);
 
 /* How to write a table of the tree for this level; its bounds are left to the caller.
  */

@@ -11,9 +11,13 @@
 static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
     REQUIRES(LK_DB)
 {
-    if (v->tree == NULL)
+    if (v->tree == NULL) {
         sdb_tree_ref(tree);
+        sdb_tallies_enter(&tree->tallies, &v->tally);
+    }
     v->tree = tree;
+    atomic_store_explicit(&v->tally.since_us, sdb_clock_coarse_us(),
+                          memory_order_relaxed);
     v->state = sdb_read_state_ref(tree->state);
     v->number = number;
     v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
@@ -21,9 +25,10 @@ static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
 
 static int new_view(seerdb_view **out, seerdb_err *err)
 {
-    seerdb_view *v = sdb_mem_zalloc(sizeof *v);
+    seerdb_view *v = sdb_mem_aligned(64, sizeof *v);
     if (v == NULL)
         return sdb_fail_nomem(err, sizeof *v);
+    memset(v, 0, sizeof *v);
     atomic_init(&v->count, 1);
     *out = v;
     return 0;
@@ -170,6 +175,7 @@ seerdb_view *seerdb_view_ref(seerdb_view *view)
 
 static void empty_view(seerdb_view *v)
 {
+    atomic_store_explicit(&v->tally.since_us, 0, memory_order_relaxed);
     sdb_read_state_unref(v->state);
     sdb_look_at_graveyard(v->tree->db);
     v->state = NULL;
@@ -190,7 +196,7 @@ void seerdb_view_close(seerdb_view *view)
         atomic_fetch_sub_explicit(&view->count, 1, memory_order_acq_rel) != 1)
         return;
     empty_view(view);
-    sdb_tree_unref(view->tree);
+    sdb_tree_unref_reader(view->tree, &view->tally);
     sdb_mem_free(view);
 }
 

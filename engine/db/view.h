@@ -19,6 +19,7 @@ struct seerdb_view {
                                         does.  Borrowed from state or from `own` */
     struct sdb_hidden own;           /* of a reader whose marker is its own matter */
     const seerdb_interrupt *interrupt; /* borrowed: for iterators; NULL: nobody */
+    _Alignas(64) struct sdb_tally tally; /* apart from what others may write */
 };
 
 #endif

@@ -181,8 +181,11 @@ static int prepare_batch(seerdb_batch *b, enum seerdb_sync sync, bool wait,
 static int prepare(seerdb_batch *b, enum seerdb_sync sync, bool wait, seerdb_err *err)
 {
     const seerdb_interrupt *before = seerdb_interrupt_by(b->interrupt);
+    bool timed = ++b->commits % SDB_COMMIT_EVERY == 0;
+    uint64_t began = timed ? sdb_clock_mono_ns() : 0;
     int rc = prepare_batch(b, sync, wait, err);
     seerdb_interrupt_by(before);
+    b->commit_ns = timed && rc == 0 ? sdb_clock_mono_ns() - began : 0;
     return rc;
 }
 
@@ -212,13 +215,51 @@ static int apply_part(seerdb_tree *t, enum sdb_apply_mode mode, uint64_t number,
     return 0;
 }
 
+/* What a commit writes to a tree. */
+struct written {
+    uint64_t kinds[SDB_KIND_MAX + 1], bytes;
+};
+
+static void note_write(struct written *n, const struct sdb_record *r)
+{
+    n->kinds[r->kind]++;
+    n->bytes += r->key.size + r->value.size;
+}
+
+static void count_writes(seerdb_tree *t, const struct written *n) REQUIRES(LK_WRITE)
+{
+    struct sdb_written *w = &t->written;
+    sdb_count(&w->puts, n->kinds[SDB_KIND_VALUE] + n->kinds[SDB_KIND_SEGMENTS]);
+    sdb_count(&w->merges, n->kinds[SDB_KIND_MERGE]);
+    sdb_count(&w->deletes, n->kinds[SDB_KIND_TOMBSTONE]);
+    sdb_count(&w->ranges, n->kinds[SDB_KIND_RANGE]);
+    sdb_count(&w->bytes, n->bytes);
+}
+
+/* The same of what it had spilled to tables before. */
+static void count_spilled(seerdb_tree *t, const struct sdb_version *runs)
+    REQUIRES(LK_WRITE)
+{
+    struct written n = {0};
+    for (size_t i = 0; i < runs->nmembers; i++) {
+        const struct sdb_table_desc *d = &runs->members[i]->desc;
+        n.kinds[SDB_KIND_VALUE] += d->records - d->tombstones;
+        n.kinds[SDB_KIND_TOMBSTONE] += d->tombstones;
+        n.kinds[SDB_KIND_RANGE] += d->ranges;
+        n.bytes += d->key_bytes + d->value_bytes;
+    }
+    count_writes(t, &n);
+}
+
 int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
               const char *where, uint64_t file, seerdb_err *err)
 {
     struct sdb_payload_reader p;
     struct sdb_record r;
-    uint64_t id, prev, puts = 0, deletes = 0;
+    uint64_t id, prev;
     uint32_t steps = 0;
+    /* What recovery replays was committed before. */
+    bool counts = mode == SDB_APPLY_PUBLISH && !seerdb_is_read_only(db);
     int rc = sdb_payload_open(&p, payload, where, err);
     while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
         sdb_lock_db(&db->lock);
@@ -232,6 +273,7 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
         if (!skip && (t->active_file == 0 || t->active_file == SDB_LOG_FILE_ASIDE) &&
             p.files_left == 0)
             t->active_file = file;
+        struct written n = {0};
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             /* Only recovery comes here with LOGGED, and can stop in the middle. */
             if (mode == SDB_APPLY_LOGGED && ++steps % SDB_INTERRUPT_STEPS == 0 &&
@@ -241,7 +283,7 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
                 continue;
             if ((rc = sdb_memtable_insert(t->active, &r, err)) != 0)
                 return rc;
-            *(r.kind == SDB_KIND_VALUE ? &puts : &deletes) += 1;
+            note_write(&n, &r);
         }
         if (rc != SEERDB_NOTFOUND)
             return rc;
@@ -250,13 +292,26 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
             continue;
         if ((rc = apply_part(t, mode, p.number, prev, err)) != 0)
             return rc;
+        if (counts)
+            count_writes(t, &n);
     }
-    if (mode == SDB_APPLY_HIDE)
-        return rc == SEERDB_NOTFOUND ? 0 : rc;
-    atomic_fetch_add_explicit(&db->counters.commits, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&db->counters.puts, puts, memory_order_relaxed);
-    atomic_fetch_add_explicit(&db->counters.deletes, deletes, memory_order_relaxed);
+    if (counts)
+        sdb_count(&db->counters.commits, 1); /* under LK_WRITE: nothing is lost */
     return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+/* The second half of a commit that is timed; 0: it is not. */
+static uint64_t begin_commit(const seerdb_batch *b)
+{
+    return b->commit_ns != 0 ? sdb_clock_mono_ns() : 0;
+}
+
+static void end_commit(seerdb_batch *b, uint64_t began)
+{
+    if (began != 0)
+        sdb_meter_add(&b->db->meter, SDB_OP_COMMIT,
+                      b->commit_ns + sdb_clock_mono_ns() - began);
+    b->commit_ns = 0;
 }
 
 void seerdb_commit(seerdb_batch *batch)
@@ -264,6 +319,7 @@ void seerdb_commit(seerdb_batch *batch)
     seerdb *db = batch->db;
     seerdb_err why = {0};
     bool doubt = false;
+    uint64_t began = begin_commit(batch);
     if (batch->phase != SDB_BATCH_PREPARED || sdb_check_process(db, NULL) != 0)
         return;
     if (batch->number != 0) {
@@ -278,6 +334,9 @@ void seerdb_commit(seerdb_batch *batch)
         sdb_land_submit(batch);
         set_slots(batch, NULL);
         for (size_t i = 0; i < batch->nslots; i++)
+            if (batch->slots[i].runs != NULL)
+                count_spilled(batch->slots[i].tree, batch->slots[i].runs);
+        for (size_t i = 0; i < batch->nslots; i++)
             /* A failure to freeze is no failure to commit: the next one tries again. */
             (void)!sdb_freeze_where_due(batch->slots[i].tree, NULL);
         sdb_aside_where_due(db);
@@ -288,6 +347,7 @@ void seerdb_commit(seerdb_batch *batch)
             sdb_job_retry(db);
             sdb_unlock_db(&db->lock);
         }
+        end_commit(batch, began);
     }
     sdb_batch_reset(batch);
 }

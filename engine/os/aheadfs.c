@@ -42,8 +42,7 @@ static int read_inner(struct ahead_file *f, uint64_t off, void *buf, size_t n,
 {
     struct aheadfs *a = self(f->base.fs);
     int rc = f->inner->ops->read_at(f->inner, off, buf, n, got);
-    atomic_fetch_add_explicit(&a->inner->counters.read[a->why], *got,
-                              memory_order_relaxed);
+    sdb_file_count_read(f->inner, a->why, *got);
     return rc;
 }
 

@@ -8,6 +8,12 @@
 #include <sys/random.h>
 #include <time.h>
 
+#if defined(CLOCK_MONOTONIC_COARSE)
+#define COARSE CLOCK_MONOTONIC_COARSE
+#else
+#define COARSE CLOCK_MONOTONIC
+#endif
+
 static uint64_t read_clock(clockid_t id)
 {
     struct timespec t;
@@ -23,6 +29,18 @@ uint64_t sdb_clock_unix_us(void)
 uint64_t sdb_clock_mono_us(void)
 {
     return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t sdb_clock_mono_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t sdb_clock_coarse_us(void)
+{
+    return read_clock(COARSE);
 }
 
 void sdb_clock_sleep_us(uint64_t us)

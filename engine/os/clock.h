@@ -8,6 +8,9 @@
 
 uint64_t sdb_clock_unix_us(void); /* wall clock: microseconds since 1970 */
 uint64_t sdb_clock_mono_us(void); /* never steps back */
+uint64_t sdb_clock_mono_ns(void); /* the same */
+/* The same, some milliseconds late, and several times as cheap. */
+uint64_t sdb_clock_coarse_us(void);
 void sdb_clock_sleep_us(uint64_t us);
 
 /* n bytes from the kernel's generator. */

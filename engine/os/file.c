@@ -8,6 +8,8 @@
 #define _GNU_SOURCE
 #include "os/file.h"
 
+#include "os/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -347,9 +349,22 @@ static int code_of_open(int error)
     return error == ENOENT ? SEERDB_CANTOPEN : code_of(error);
 }
 
-static void count(_Atomic uint64_t *counters, enum sdb_purpose why, uint64_t n)
+static void count_read(struct sdb_fs *fs, enum sdb_purpose why, uint64_t n)
 {
-    atomic_fetch_add_explicit(&counters[why], n, memory_order_relaxed);
+    for (; fs != NULL; fs = fs->under)
+        atomic_fetch_add_explicit(&fs->counters.read[why], n, memory_order_relaxed);
+}
+
+static void count_written(struct sdb_fs *fs, enum sdb_purpose why, uint64_t n)
+{
+    for (; fs != NULL; fs = fs->under)
+        atomic_fetch_add_explicit(&fs->counters.written[why], n, memory_order_relaxed);
+}
+
+static void count_sync(struct sdb_fs *fs, enum sdb_purpose why)
+{
+    for (; fs != NULL; fs = fs->under)
+        atomic_fetch_add_explicit(&fs->counters.syncs[why], 1, memory_order_relaxed);
 }
 
 /* No file reaches further; what does comes from damaged bytes. */
@@ -413,7 +428,7 @@ int sdb_fs_rmdir(struct sdb_fs *fs, const char *path, seerdb_err *err)
 
 int sdb_fs_sync_dir(struct sdb_fs *fs, const char *path, seerdb_err *err)
 {
-    count(fs->counters.syncs, SDB_FOR_OTHER, 1);
+    count_sync(fs, SDB_FOR_OTHER);
     int rc = fs->ops->sync_dir(fs, path);
     return rc == 0 ? 0
                    : sdb_fail(err, code_of(rc), "cannot sync the directory %s: %s",
@@ -460,7 +475,7 @@ int sdb_file_read_for(struct sdb_file *f, enum sdb_purpose why, uint64_t off, vo
         return 0;
     if (!beyond_files(off, n))
         rc = f->ops->read_at(f, off, buf, n, &got);
-    count(f->fs->counters.read, why, got);
+    count_read(f->fs, why, got);
     if (rc != 0)
         return sdb_fail(err, code_of(rc),
                         "cannot read %zu bytes at %" PRIu64 " of %s: %s", n, off,
@@ -481,7 +496,7 @@ int sdb_file_read_at(struct sdb_file *f, uint64_t off, void *buf, size_t n,
 
 void sdb_file_count_read(struct sdb_file *f, enum sdb_purpose why, size_t n)
 {
-    count(f->fs->counters.read, why, n);
+    count_read(f->fs, why, n);
 }
 
 int sdb_file_read_all(struct sdb_file *f, struct sdb_buf *out, seerdb_err *err)
@@ -512,7 +527,7 @@ int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
         return sdb_fail(err, code_of(rc),
                         "cannot write %zu bytes at %" PRIu64 " of %s: %s", bytes.size,
                         off, f->path, strerror(rc));
-    count(f->fs->counters.written, f->purpose, bytes.size);
+    count_written(f->fs, f->purpose, bytes.size);
     return 0;
 }
 
@@ -555,8 +570,12 @@ void sdb_map_unref(struct sdb_map *m)
 
 int sdb_file_sync(struct sdb_file *f, seerdb_err *err)
 {
-    count(f->fs->counters.syncs, f->purpose, 1);
+    struct sdb_histogram *took = f->purpose == SDB_FOR_LOG ? f->fs->log_syncs : NULL;
+    uint64_t began = took != NULL ? sdb_clock_mono_ns() : 0;
+    count_sync(f->fs, f->purpose);
     int rc = f->ops->sync(f);
+    if (took != NULL)
+        sdb_histogram_add(took, sdb_clock_mono_ns() - began);
     return rc == 0 ? 0
                    : sdb_fail(err, code_of(rc), "cannot sync %s: %s", f->path,
                               strerror(rc));

@@ -15,6 +15,7 @@
 #define SDB_OS_FILE_H
 
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "os/sync.h"
 
 /* Why bytes move: write amplification is counted here and nowhere else. */
@@ -50,6 +51,10 @@ struct sdb_fs_counters {
 struct sdb_fs {
     const struct sdb_fs_ops *ops;
     struct sdb_fs_counters counters;
+    struct sdb_fs *under; /* borrowed: what is counted here counts there too; NULL: here
+                             only */
+    struct sdb_histogram *log_syncs; /* borrowed: how long each took, in nanoseconds;
+                                        NULL: nobody asks */
 };
 
 struct sdb_file {

@@ -372,6 +372,20 @@ static uint32_t search_fences(struct sdb_table_index *x, uint64_t code)
     return (uint32_t)sdb_search16_first(&x->search, code);
 }
 
+bool sdb_table_index_error(const struct sdb_table_index *x, uint64_t code,
+                           uint64_t *blocks)
+{
+    if (x->learned.nsegments == 0 || x->n < WINDOW)
+        return false;
+    uint64_t last = (uint64_t)x->n * SDB_BLOCK_SLOTS - 1;
+    uint64_t said = sdb_learned_rank(&x->learned, code, last) / SDB_BLOCK_SLOTS;
+    uint64_t is = sdb_search16_first(&x->search, code);
+    if (is > 0 && (is == x->n || sdb_table_index_fence(x, (uint32_t)is) != code))
+        is--; /* the block before has it */
+    *blocks = said > is ? said - is : is - said;
+    return true;
+}
+
 /* The first block from 1 on whose separator is >= key, or > key with `past`. */
 static uint32_t search_separators(const struct sdb_table_index *x, seerdb_slice key,
                                   bool past)

@@ -27,13 +27,17 @@ struct sdb_table_properties {
     seerdb_slice smallest, largest; /* borrowed */
 };
 
-/* What searches came upon.  Relaxed and without read-modify-write, which would cost
- * more than what it counts: threads that meet may lose one. */
+/* What searches came upon: of one table, or of one reader.  Relaxed and without
+ * read-modify-write, which would cost more than what it counts: threads that meet may
+ * lose one. */
 struct sdb_table_counts {
     _Atomic uint64_t corrected;       /* predictions that the fences had to correct */
+    _Atomic uint64_t filter_passed;   /* keys the filter let pass */
     _Atomic uint64_t filter_negative; /* keys the filter ruled out */
     _Atomic uint64_t filter_false;    /* keys it let pass that are not there */
     _Atomic uint64_t runs_negative;   /* keys the model's runs ruled out */
+    _Atomic uint64_t model_checked;   /* predictions compared with the truth */
+    _Atomic uint64_t model_off;       /* blocks between the two, added up */
 };
 
 static inline void sdb_table_count(_Atomic uint64_t *counter)
@@ -79,6 +83,11 @@ size_t sdb_table_index_memory(const struct sdb_table_index *x);
  * from *hi on are greater.  `code` is the key's. */
 void sdb_table_index_search(struct sdb_table_index *x, uint64_t code, seerdb_slice key,
                             uint32_t *lo, uint32_t *hi);
+
+/* How many blocks the model's prediction for the code is from the one that has it; false:
+ * there is no model to ask.  For measurements: it searches without the model, too. */
+bool sdb_table_index_error(const struct sdb_table_index *x, uint64_t code,
+                           uint64_t *blocks);
 
 /* Check a stored block of `size` bytes, header included, that was read from `off`. */
 int sdb_table_index_stored(const struct sdb_table_index *x, uint64_t off,

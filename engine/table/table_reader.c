@@ -178,6 +178,7 @@ void sdb_table_stats(const struct sdb_table *t, struct sdb_table_stats *out)
         .filter_negative = read_count(&x->counts.filter_negative),
         .filter_false = read_count(&x->counts.filter_false),
         .runs_negative = read_count(&x->counts.runs_negative),
+        .counts = &x->counts,
     };
 }
 
@@ -197,19 +198,31 @@ void sdb_table_prefetch(const struct sdb_table *t, struct sdb_lookup *key)
 }
 
 /* Whether filter and model leave it possible that the table has the key. */
-static bool may_have(struct sdb_table *t, struct sdb_lookup *l, uint64_t code)
+static bool may_have(struct sdb_table *t, struct sdb_lookup *l, uint64_t code,
+                     struct sdb_table_counts *counts)
 {
     struct sdb_table_index *x = &t->index;
     if (x->learned.nruns > 0 &&
         !sdb_learned_has(&x->learned, &x->coder, l->key, code)) {
-        sdb_table_count(&x->counts.runs_negative);
+        sdb_table_count(&counts->runs_negative);
         return false;
     }
-    if (x->filter.n > 0 && !sdb_filter_has(&x->filter, lookup_hash(l))) {
-        sdb_table_count(&x->counts.filter_negative);
-        return false;
-    }
-    return true;
+    if (x->filter.n == 0)
+        return true;
+    bool has = sdb_filter_has(&x->filter, lookup_hash(l));
+    sdb_table_count(has ? &counts->filter_passed : &counts->filter_negative);
+    return has;
+}
+
+static void check_model(const struct sdb_table *t, uint64_t code,
+                        struct sdb_table_counts *counts)
+{
+    uint64_t off = 0;
+    if (!sdb_table_index_error(&t->index, code, &off))
+        return;
+    sdb_table_count(&counts->model_checked);
+    off += read_count(&counts->model_off);
+    atomic_store_explicit(&counts->model_off, off, memory_order_relaxed);
 }
 
 int sdb_table_get(struct sdb_table *t, struct sdb_lookup *key, uint64_t ceiling,
@@ -219,13 +232,17 @@ int sdb_table_get(struct sdb_table *t, struct sdb_lookup *key, uint64_t ceiling,
     uint64_t code = sdb_code(&t->index.coder, key->key);
     struct sdb_record r;
     bool exact;
-    if (!may_have(t, key, code))
+    struct sdb_table_counts *counts =
+        key->counts != NULL ? key->counts : &t->index.counts;
+    if (!may_have(t, key, code, counts))
         return SEERDB_NOTFOUND;
+    if (key->deep)
+        check_model(t, code, counts);
     int rc = sdb_table_cursor_locate_code(&c, key->key, code, ceiling, &exact, err);
     if (rc == 0 && !exact) {
         rc = SEERDB_NOTFOUND;
         if (t->index.filter.n > 0)
-            sdb_table_count(&t->index.counts.filter_false);
+            sdb_table_count(&counts->filter_false);
     }
     if (rc != 0) {
         sdb_table_cursor_fini(&c);

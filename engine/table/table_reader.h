@@ -59,6 +59,8 @@ struct sdb_lookup {
     seerdb_slice key; /* borrowed */
     uint64_t hash;
     bool hashed;
+    bool deep;                       /* compare predictions with the truth */
+    struct sdb_table_counts *counts; /* borrowed: the reader's; NULL: each table's own */
 };
 
 /* The newest version of the key with a number <= ceiling, whatever its kind. NOTFOUND.
@@ -81,6 +83,7 @@ struct sdb_table_stats {
     uint64_t filter_keys, segments, runs;
     /* Since the open; about right where threads met. */
     uint64_t corrected, filter_negative, filter_false, runs_negative;
+    const struct sdb_table_counts *counts; /* the same, and more; borrowed */
 };
 void sdb_table_stats(const struct sdb_table *t, struct sdb_table_stats *out);
 size_t sdb_table_memory(const struct sdb_table *t);
