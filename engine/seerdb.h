@@ -125,6 +125,10 @@ typedef struct seerdb_options {
         size_t memtable, table, batch;
     } sizes;
     struct sdb_fs *fs; /* borrowed; the file layer (os/file.h); NULL: the local one */
+    /* For tests: the time that filters are given, microseconds since 1970.  NULL: the
+     * system's. */
+    uint64_t (*clock)(void *ctx);
+    void *clock_ctx;
 } seerdb_options;
 
 /* Open the store in `dir`, recovering what its log holds.  Costs time
@@ -360,6 +364,62 @@ typedef struct seerdb_tree_info {
 int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *info),
                  void *ctx, seerdb_err *err);
 
+/* ---- filters ----------------------------------------------------------------
+ *
+ * A *filter* hides rows of a tree from everybody, by what is in them and by the time,
+ * and has flushes and compactions drop them: rows that expire.  Or it changes values.
+ *
+ * Reads ask it about the newest version that they see of a key.  A view has the time
+ * at which it was opened (seerdb_view_tick); as long as a store is open its time never
+ * steps back.  Flushes and compactions ask it about the newest version that they have
+ * of a key, unless a snapshot may need that.  What they remove is a tombstone from then
+ * on: removed for good, whatever the clock and the filter say later, and older versions
+ * of the key do not come back.
+ *
+ * A filter that fails removes nothing: flushes and compactions leave the row as it is,
+ * and whoever reads it gets the failure. */
+typedef struct seerdb_row {
+    seerdb_slice key, value;
+} seerdb_row;
+
+enum seerdb_verdict {
+    SEERDB_KEEP,
+    SEERDB_REMOVE,
+    SEERDB_CHANGE /* to the value that was emitted.  The filter is asked about that
+                     value too, later: it must not depend on how often */
+};
+
+/* Where the bytes of a changed value go; they are appended.  A failure to do so (NOMEM)
+ * is kept, and is the call's result. */
+typedef struct seerdb_filter_out seerdb_filter_out;
+void seerdb_filter_emit(seerdb_filter_out *out, const void *data, size_t size);
+
+/* All are called by any thread, several at a time, without locks, and must not call the
+ * engine. */
+typedef struct seerdb_filter {
+    void *ctx;
+    /* An enum seerdb_verdict, or a failure: *err (never NULL) says why.  What is
+     * removed at one time must be removed at every later one. */
+    int (*verdict)(void *ctx, const seerdb_row *row, uint64_t now_us,
+                   seerdb_filter_out *out, seerdb_err *err);
+    /* From when on the verdict is SEERDB_REMOVE: microseconds since 1970.  0: known;
+     * SEERDB_NOTFOUND: never, or not known.  For compactions to come in time: what it
+     * says decides on no row.  NULL: it is never known. */
+    int (*expiry)(void *ctx, const seerdb_row *row, uint64_t *time_us);
+    bool foreground; /* only calls of the engine by the user's threads may ask: flushes
+                        and compactions leave rows alone */
+    void (*release)(
+        void *ctx); /* the engine lets go of ctx; NULL: that need not be told */
+} seerdb_filter;
+
+/* Give the tree its filter, once after each open of the store, before the tree is read:
+ * nothing of it is kept, and who opens the store without it sees what is still there.
+ * The first one given (it is copied) stays until the store is closed, and ctx is
+ * released then; that of every later one, at once.  With a failure the caller keeps
+ * ctx. */
+int seerdb_tree_filter_with(seerdb_tree *tree, const seerdb_filter *filter,
+                            seerdb_err *err);
+
 /* ---- writing -------------------------------------------------------------- */
 
 /* An ordered set of writes to any trees of one store; nothing in it is visible to
@@ -539,6 +599,9 @@ int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err);
 seerdb_view *seerdb_view_ref(seerdb_view *view);
 void seerdb_view_close(seerdb_view *view); /* gives one count back; accepts NULL */
 uint64_t seerdb_view_number(const seerdb_view *view);
+/* The view's time becomes the present one, for seerdb_get and for iterators that are
+ * opened or reopened from now on.  One thread at a time. */
+void seerdb_view_tick(seerdb_view *view);
 
 /* Who may interrupt moves of iterators that are opened over the view from now on, where
  * they pass over many deleted or invisible keys; such a one is then good for rest,

@@ -10,8 +10,9 @@
 #include "sqlite.h"
 
 static sqlite3_mem_methods test_mem_real;
-static int64_t test_mem_left = -1; /* allocations that still succeed; negative: all */
-static int64_t test_mem_live;      /* allocations not freed */
+/* Allocations that still succeed; negative: all. */
+static _Atomic int64_t test_mem_left = -1;
+static _Atomic int64_t test_mem_live; /* allocations not freed */
 
 static bool test_mem_take(void)
 {

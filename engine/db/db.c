@@ -81,6 +81,8 @@ static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_s
         *log_file_size = LOG_FILE_MAX;
     if (*log_file_size < LOG_FILE_MIN && o->log_file_size == 0)
         *log_file_size = LOG_FILE_MIN;
+    db->clock = o->clock;
+    db->clock_ctx = o->clock_ctx;
     db->history_us = (uint64_t)(o->history_ms != 0 ? o->history_ms : HISTORY_MS) * 1000;
     db->log_cap = 3 * (uint64_t)db->memtable_size;
     if (db->log_cap < 4 * *log_file_size)
@@ -382,6 +384,20 @@ void seerdb_tree_use_maps(seerdb_tree *tree)
     tree->mapped = true;
     sdb_unlock_db(&tree->db->lock);
     sdb_tree_map_tables(tree);
+}
+
+int seerdb_tree_filter_with(seerdb_tree *tree, const seerdb_filter *filter,
+                            seerdb_err *err)
+{
+    struct sdb_sieve *fresh = NULL, *none = NULL;
+    int rc = sdb_check_process(tree->db, err);
+    if (rc == 0)
+        rc = sdb_sieve_new(filter, &fresh, err);
+    if (rc == 0 && !atomic_compare_exchange_strong_explicit(&tree->sieve, &none, fresh,
+                                                            memory_order_release,
+                                                            memory_order_relaxed))
+        sdb_sieve_free(fresh);
+    return rc;
 }
 
 void seerdb_tree_close(seerdb_tree *tree)

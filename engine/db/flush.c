@@ -131,6 +131,7 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
                             .bottom = is_bottom(f),
                             .history_from = f->tree->marked ? f->history_from : 0,
                             .note_floor = f->tree->marked};
+    sdb_tree_sift(f->tree, &fold);
     struct sdb_range_fold ranges = {0};
     struct sdb_iter *it = NULL;
     const struct sdb_iter *filter = NULL;

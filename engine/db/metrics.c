@@ -242,6 +242,16 @@ static void say_index(const struct sum *s, struct lister *l)
 
 /* ---- one tree --------------------------------------------------------------------- */
 
+static void say_filter(const seerdb_tree *t, struct lister *l)
+{
+    const struct sdb_sieve *sieve =
+        atomic_load_explicit(&t->sieve, memory_order_acquire);
+    say(l, "filter_removed", sieve != NULL ? counted(&sieve->removed) : 0, "count",
+        "expired or filtered rows that flushes and compactions dropped since the open");
+    say(l, "filter_failures", sieve != NULL ? counted(&sieve->failed) : 0, "count",
+        "rows that they kept because ttl or filter could not be evaluated");
+}
+
 static void say_tree(seerdb_tree *t, struct lister *l)
 {
     seerdb *db = t->db;
@@ -277,6 +287,7 @@ static void say_tree(seerdb_tree *t, struct lister *l)
     sdb_read_state_unref(s);
     say_index(&sum, l);
     say_ops(&sum, t, l);
+    say_filter(t, l);
 }
 
 /* ---- the store -------------------------------------------------------------------- */

@@ -42,7 +42,72 @@ struct seerdb_iter {
     uint32_t granted; /* free, when the last move was done */
     enum sdb_op op;   /* what that was */
     uint64_t began;   /* when the move under way did; 0: it is not timed */
+    const struct sdb_sieve *sieve; /* borrowed; NULL: rows have no filter */
+    uint64_t now_us;               /* the time it is asked for */
+    struct changed *changed; /* counted: the row as the filter changed it; NULL: it is
+                                as it was written */
+    struct seerdb_filter_out out; /* owned: scratch */
 };
+
+/* A row that the filter changed. */
+struct changed {
+    seerdb_pin pin; /* first member */
+    seerdb_slice key, value;
+    uint8_t bytes[];
+};
+
+static void free_changed(seerdb_pin *pin)
+{
+    sdb_mem_free(pin);
+}
+
+static int new_changed(seerdb_slice key, seerdb_slice value, struct changed **out,
+                       seerdb_err *err)
+{
+    size_t size = sizeof(struct changed) + key.size + value.size;
+    struct changed *c = sdb_mem_alloc(size);
+    if (c == NULL)
+        return sdb_fail_nomem(err, size);
+    sdb_pin_init(&c->pin, free_changed);
+    if (key.size > 0)
+        memcpy(c->bytes, key.data, key.size);
+    if (value.size > 0)
+        memcpy(c->bytes + key.size, value.data, value.size);
+    c->key = (seerdb_slice){c->bytes, key.size};
+    c->value = (seerdb_slice){c->bytes + key.size, value.size};
+    *out = c;
+    return 0;
+}
+
+/* Ask the filter about a row.  0: it is there, and *changed is what it was changed to,
+ * the caller's count, or NULL; NOTFOUND. */
+static int ask_sieve(const struct sdb_sieve *sieve, uint64_t now_us,
+                     const seerdb_row *row, struct seerdb_filter_out *out,
+                     struct changed **changed, seerdb_err *err)
+{
+    int rc = sdb_sieve_ask(sieve, row, now_us, out, err);
+    *changed = NULL;
+    if (rc == SEERDB_CHANGE)
+        return new_changed(row->key, sdb_buf_slice(&out->bytes), changed, err);
+    return rc == SEERDB_REMOVE ? SEERDB_NOTFOUND : rc;
+}
+
+/* A lookup found v: replace it by what the filter makes of it. */
+static int sift_found(const seerdb_view *view, seerdb_value *v, seerdb_err *err)
+{
+    struct seerdb_filter_out out = {0};
+    struct changed *c = NULL;
+    int rc = ask_sieve(view->sieve, view->now_us, &(seerdb_row){v->key, v->bytes}, &out,
+                       &c, err);
+    if (rc != 0 || c != NULL)
+        seerdb_pin_unref(v->pin);
+    if (rc != 0)
+        *v = (seerdb_value){0};
+    else if (c != NULL)
+        *v = (seerdb_value){c->value, &c->pin, c->key};
+    sdb_buf_fini(&out.bytes);
+    return rc;
+}
 
 /* Spilled commits that no version lists yet may be newer than the memtables, or some of
  * them.  found is what those have, if `rc` is 0: replace it by what is newer. */
@@ -151,6 +216,8 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         seerdb_pin_unref(found.pin);
     if (rc == 0)
         *out = (seerdb_value){found.value, found.pin, found.key};
+    if (rc == 0 && view->sieve != NULL)
+        rc = sift_found(view, out, err);
     if (__builtin_expect(began != 0, 0))
         end_get(view, began);
     return rc;
@@ -357,6 +424,8 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
         mark = batch->ordinal; /* what is written from now on does not exist for it */
     it->db = view->tree->db;
     it->view = seerdb_view_ref(view);
+    it->sieve = view->sieve;
+    it->now_us = view->now_us;
     if (batch != NULL && batch->scratch != NULL)
         it->scratch = seerdb_pin_ref(&batch->scratch->pin);
     rc = add_sources(it, view, batch, part, mark, &n, err);
@@ -385,11 +454,20 @@ static void note_rows(seerdb_iter *it)
     it->granted = 0;
 }
 
+/* The row at hand is no longer that. */
+static void forget_changed(seerdb_iter *it)
+{
+    if (it->changed != NULL)
+        seerdb_pin_unref(&it->changed->pin);
+    it->changed = NULL;
+}
+
 void seerdb_iter_rest(seerdb_iter *it)
 {
     if (it->view == NULL)
         return;
     note_rows(it);
+    forget_changed(it);
     if (it->from != NULL && it->from == it->merge)
         it->merge->ops->rest(it->merge);
     rest_all(&it->filters); /* before what they stand on */
@@ -418,6 +496,7 @@ void seerdb_iter_close(seerdb_iter *it)
     sdb_mem_free(it->newest);
     sdb_buf_fini(&it->lower);
     sdb_buf_fini(&it->upper);
+    sdb_buf_fini(&it->out.bytes);
     sdb_mem_free(it);
 }
 
@@ -512,6 +591,14 @@ static void end_move(seerdb_iter *it)
     it->began = 0;
 }
 
+/* `from` stands on a value: 0 it is there, NOTFOUND the filter removes it. */
+static int sift_row(seerdb_iter *it, seerdb_err *err)
+{
+    const struct sdb_iter *m = it->from;
+    return ask_sieve(it->sieve, it->now_us, &(seerdb_row){m->at.key, m->at.value},
+                     &it->out, &it->changed, err);
+}
+
 /* `from` moved in the given direction and answered rc: go on to the first key that is
  * not deleted, and stop at the bound. */
 static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
@@ -521,13 +608,17 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
     it->positioned = it->in_block = false;
     it->free = 0;
     it->step = step;
+    forget_changed(it);
     for (; rc == 0; rc = skip_tombstones(it, err)) {
         if (step == SDB_STEP_FORWARD ? above(it, m->at.key) : below(it, m->at.key))
             return SEERDB_NOTFOUND;
         rc = sdb_fold_visible(m->at.kind, err);
+        if (rc == 0 && it->sieve != NULL)
+            rc = sift_row(it, err);
         if (rc == 0) {
             it->positioned = true;
-            it->granted = it->free = count_free(it);
+            /* With a filter each row is asked about. */
+            it->granted = it->free = it->sieve == NULL ? count_free(it) : 0;
             sdb_count(&it->view->tally.n[SDB_TALLY_ROWS], 1);
             return 0;
         }
@@ -652,6 +743,10 @@ void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out)
 {
     const struct sdb_iter *m = it->from;
     out->pin = m->pin;
+    if (it->changed != NULL) {
+        *out = (seerdb_value){it->changed->value, &it->changed->pin, it->changed->key};
+        return;
+    }
     if (!it->in_block) {
         out->key = m->at.key;
         out->bytes = m->at.value;
@@ -673,5 +768,5 @@ seerdb_slice seerdb_iter_value(const seerdb_iter *it)
 
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
 {
-    return it->from->pin;
+    return it->changed != NULL ? &it->changed->pin : it->from->pin;
 }

@@ -504,6 +504,7 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
                                .bottom = r->pick->last,
                                .history_from = r->history_from,
                                .note_floor = r->tree->marked};
+    sdb_tree_sift(r->tree, &w.fold);
     w.history_max = r->pick->bytes / 4;
     if (w.history_max < w.db->memtable_size)
         w.history_max = w.db->memtable_size;

@@ -381,6 +381,16 @@ struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
     };
 }
 
+void sdb_tree_sift(const seerdb_tree *t, struct sdb_fold *f)
+{
+    /* acquire: pairs with seerdb_tree_filter_with */
+    struct sdb_sieve *s = atomic_load_explicit(&t->sieve, memory_order_acquire);
+    if (s == NULL || s->filter.foreground)
+        return;
+    f->sieve = s;
+    f->now_us = sdb_now_us(t->db);
+}
+
 int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summary *s,
                         seerdb_err *err)
 {
@@ -415,9 +425,22 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
     sdb_memtable_unref(t->active);
     sdb_chain_fini(&t->chain);
     sdb_mem_free(t->damage);
+    sdb_sieve_free(atomic_load_explicit(&t->sieve, memory_order_relaxed));
     sdb_tree_desc_fini(&t->desc);
     sdb_meter_fini(&t->meter);
     sdb_mem_free(t);
+}
+
+uint64_t sdb_now_us(seerdb *db)
+{
+    uint64_t now = db->clock != NULL ? db->clock(db->clock_ctx) : sdb_clock_unix_us();
+    uint64_t latest = atomic_load_explicit(&db->latest_us, memory_order_relaxed);
+    while (latest < now)
+        if (atomic_compare_exchange_weak_explicit(&db->latest_us, &latest, now,
+                                                  memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return now;
+    return latest;
 }
 
 void sdb_tree_append(seerdb *db, seerdb_tree *t)

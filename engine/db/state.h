@@ -21,7 +21,9 @@
 #include "os/countfs.h"
 #include "os/thread.h"
 #include "table/table_writer.h"
+#include "tree/fold.h"
 #include "tree/memtable.h"
+#include "tree/sieve.h"
 #include "tree/version.h"
 
 #include <stdatomic.h>
@@ -78,6 +80,8 @@ struct seerdb_tree {
     bool drop_intended GUARDED_BY(LK_DB);
     uint64_t intended_us GUARDED_BY(LK_DB); /* when; 0: before the store was opened */
     struct sdb_read_state *state GUARDED_BY(LK_DB); /* counted reference; never NULL */
+    /* Owned; set once.  release: seerdb_tree_filter_with; acquire: views and jobs. */
+    _Atomic(struct sdb_sieve *) sieve;
     struct sdb_debt debt GUARDED_BY(LK_DB);
     bool mapped GUARDED_BY(LK_DB);       /* read its tables through maps */
     size_t map_memory GUARDED_BY(LK_DB); /* that these may take from the heap */
@@ -199,6 +203,10 @@ struct seerdb {
     uint64_t aside_file_seen GUARDED_BY(LK_WRITE); /* when side files were last due */
     struct sdb_history history GUARDED_BY(LK_WRITE);
     uint64_t history_us; /* immutable: how long superseded versions stay */
+    uint64_t (*clock)(
+        void *ctx); /* immutable: the time for filters; NULL: the system's */
+    void *clock_ctx;
+    _Atomic uint64_t latest_us;                     /* that anybody was told; relaxed */
     struct sdb_decider *deciders GUARDED_BY(LK_DB); /* owned */
     struct sdb_cond slot_free;  /* of LK_WRITE: an undecided commit was decided */
     _Atomic uint64_t next_file; /* relaxed: unique, nothing hangs on its order */
@@ -255,6 +263,9 @@ struct seerdb {
     struct sdb_meter meter;  /* of what belongs to no tree */
     _Atomic unsigned writer; /* batches made; relaxed: no two begin to be timed alike */
 };
+
+/* The time for filters: that of the clock, or the latest one if it has stepped back. */
+uint64_t sdb_now_us(seerdb *db);
 
 /* FORKED in a child of the process that opened the store. */
 int sdb_check_process(const seerdb *db, seerdb_err *err) SDB_MUST_CHECK;
@@ -333,6 +344,9 @@ void sdb_tree_unref_reader(seerdb_tree *t, struct sdb_tally *tally) EXCLUDES(LK_
  */
 struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
                                                        uint32_t level);
+
+/* Have a fold for a job ask the tree's filter, if it has one that jobs may ask. */
+void sdb_tree_sift(const seerdb_tree *t, struct sdb_fold *f);
 
 /* Fill in what a finished table says of itself; where it goes and what its numbers mean
  * is the caller's to say. */

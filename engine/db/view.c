@@ -21,6 +21,9 @@ static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
     v->state = sdb_read_state_ref(tree->state);
     v->number = number;
     v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
+    /* acquire: pairs with seerdb_tree_filter_with */
+    v->sieve = atomic_load_explicit(&tree->sieve, memory_order_acquire);
+    seerdb_view_tick(v);
 }
 
 static int new_view(seerdb_view **out, seerdb_err *err)
@@ -129,6 +132,12 @@ static int open_view_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
     rc = fill_at(v, tree, marker, err);
     sdb_unlock_db(&db->lock);
     return rc == SEERDB_NOTFOUND ? fill_slowly(v, tree, marker, wait_ms, err) : rc;
+}
+
+void seerdb_view_tick(seerdb_view *view)
+{
+    if (view->sieve != NULL)
+        view->now_us = sdb_now_us(view->tree->db);
 }
 
 int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)

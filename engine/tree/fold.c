@@ -9,7 +9,14 @@
  * unless an older version stays.  So it is held back until one does.  Of several
  * tombstones in a row only the oldest is worth keeping: whoever sees a newer one finds
  * that one without it.  Nor does a reader at any other number miss a tombstone that was
- * held back for nothing, so that dropping it does not raise the floor. */
+ * held back for nothing, so that dropping it does not raise the floor.
+ *
+ * The sieve works on what comes out: the newest version of the key comes first, as
+ * readers at the present see it.  If a snapshot sees it too it stays, for it may have
+ * been taken when the row was there.  Otherwise all who see this version are readers
+ * whose time is not before ours, be it in the history: a tombstone in its place tells
+ * them nothing else.  Readers at smaller numbers find what the fold has left for them
+ * behind it; at the bottom, the tombstone is held back until that is known. */
 #include "tree/fold.h"
 
 static int check_kind(enum sdb_kind kind, seerdb_err *err)
@@ -34,9 +41,9 @@ static void raise_floor(struct sdb_fold *f, uint64_t newer)
         f->floor = newer;
 }
 
-int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
-                 int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
-                 seerdb_err *err)
+static int fold_versions(struct sdb_fold *f, struct sdb_iter *it,
+                         int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
+                         seerdb_err *err)
 {
     size_t unserved = f->nsnapshots;
     uint64_t newer = 0; /* number of the version before */
@@ -77,4 +84,69 @@ int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
             return 0;
         }
     }
+}
+
+/* What comes out of the fold of one key, on its way through the sieve. */
+struct sifted {
+    struct sdb_fold *f;
+    int (*emit)(void *ctx, const struct sdb_record *r);
+    void *ctx;
+    bool begun; /* the newest version was seen */
+    bool held;  /* the tombstone in its place, at the bottom */
+    uint64_t number;
+};
+
+static int emit_tombstone(struct sifted *s, seerdb_slice key)
+{
+    struct sdb_record r = {.key = key, .number = s->number, .kind = SDB_KIND_TOMBSTONE};
+    s->held = false;
+    return s->emit(s->ctx, &r);
+}
+
+static int sift_newest(struct sifted *s, const struct sdb_record *r)
+{
+    struct sdb_fold *f = s->f;
+    struct sdb_record changed = *r;
+    if (r->kind != SDB_KIND_VALUE ||
+        (f->nsnapshots > 0 && f->snapshots[f->nsnapshots - 1] >= r->number))
+        return s->emit(s->ctx, r);
+    switch (sdb_sieve_ask(f->sieve, &(seerdb_row){r->key, r->value}, f->now_us,
+                          &f->changed, NULL)) {
+    case SEERDB_KEEP:
+        return s->emit(s->ctx, r);
+    case SEERDB_REMOVE:
+        atomic_fetch_add_explicit(&f->sieve->removed, 1, memory_order_relaxed);
+        s->number = r->number;
+        s->held = f->bottom;
+        return s->held ? 0 : emit_tombstone(s, r->key);
+    case SEERDB_CHANGE:
+        atomic_fetch_add_explicit(&f->sieve->changed, 1, memory_order_relaxed);
+        changed.value = sdb_buf_slice(&f->changed.bytes);
+        return s->emit(s->ctx, &changed);
+    default: /* who reads the row is told */
+        atomic_fetch_add_explicit(&f->sieve->failed, 1, memory_order_relaxed);
+        return s->emit(s->ctx, r);
+    }
+}
+
+static int sift(void *ctx, const struct sdb_record *r)
+{
+    struct sifted *s = ctx;
+    int rc = 0;
+    if (!s->begun) {
+        s->begun = true;
+        return sift_newest(s, r);
+    }
+    if (s->held)
+        rc = emit_tombstone(s, r->key);
+    return rc != 0 ? rc : s->emit(s->ctx, r);
+}
+
+int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
+                 int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
+                 seerdb_err *err)
+{
+    struct sifted s = {.f = f, .emit = emit, .ctx = ctx};
+    return f->sieve == NULL ? fold_versions(f, it, emit, ctx, err)
+                            : fold_versions(f, it, sift, &s, err);
 }

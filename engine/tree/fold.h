@@ -7,13 +7,15 @@
  * the versions between two neighbouring snapshots only the newest matters.  At the
  * bottom (nothing older lies below) a tombstone goes unless it hides an older version
  * that stays; of tombstones in a row, the oldest hides it.  A read is a fold with one
- * snapshot, its own number, at the bottom.  Pure; no I/O, no memory of its own.
+ * snapshot, its own number, at the bottom.  With a sieve, what that removes of the
+ * newest versions counts as a tombstone.  Pure; no I/O, no memory of its own.
  * SDB_KIND_MERGE, _RANGE and _SEGMENTS are refused as CORRUPT until this engine can
  * write them. */
 #ifndef SDB_TREE_FOLD_H
 #define SDB_TREE_FOLD_H
 
 #include "table/iter.h"
+#include "tree/sieve.h"
 
 struct sdb_fold {
     const uint64_t *snapshots; /* borrowed; rising */
@@ -26,6 +28,9 @@ struct sdb_fold {
     bool note_floor;       /* keep `floor` */
     uint64_t floor; /* out: a reader at a number below it may miss a version that was
                        dropped; it is the number of a version that followed one */
+    struct sdb_sieve *sieve;          /* borrowed; NULL: rows have no filter */
+    uint64_t now_us;                  /* the time it is asked for */
+    struct seerdb_filter_out changed; /* owned: scratch */
 };
 
 /* Fold the versions of the key `it` stands on (walking it with older()) and call
@@ -36,7 +41,7 @@ int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
                  seerdb_err *err) SDB_MUST_CHECK;
 static inline void sdb_fold_fini(struct sdb_fold *f)
 {
-    (void)f; /* holds nothing today; operands of merges will need memory */
+    sdb_buf_fini(&f->changed.bytes);
 }
 
 /* Is a record of this kind one that a reader may answer from alone?  0 value found,
