@@ -670,6 +670,64 @@ void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out);
 seerdb_slice seerdb_iter_value(const seerdb_iter *it);
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep it */
 
+/* ---- snapshots --------------------------------------------------------------
+ *
+ * A named snapshot keeps what a reader at its commit number sees, whatever is written,
+ * flushed and compacted later, until it is dropped or its tree is; it survives closing
+ * the store.  What nobody needs goes as ever: of the versions of a key, each snapshot
+ * keeps one at most. */
+
+#define SEERDB_SNAPSHOT_NAME_MAX 255u /* bytes */
+
+/* A snapshot of the tree as of its last commit; of a marked tree as of exactly
+ * `marker`, which its owner reads in a state of its own that it will not lose: it was
+ * committed, and is made durable by the owner's decider if it has one.  `marker` is
+ * ignored for others.  The name is 1 to SEERDB_SNAPSHOT_NAME_MAX bytes, none of them
+ * zero.  Durable when this returns; *number (may be NULL) is that of the snapshot.
+ * MISUSE: a bad name, or one that the tree has.  Of a marked tree: BUSY: the commit is
+ * still undecided after wait_ms milliseconds, or its owner cannot make it durable now.
+ * GONE: later commits were folded over it.  MISMATCH. */
+int seerdb_snapshot_create(seerdb_tree *tree, const char *name, uint64_t marker,
+                           unsigned wait_ms, uint64_t *number, seerdb_err *err);
+
+/* Views that are open stay.  NOTFOUND: the tree has none of this name (the message
+ * names some that it has). */
+int seerdb_snapshot_drop(seerdb_tree *tree, const char *name, seerdb_err *err);
+
+typedef struct seerdb_snapshot {
+    const char *name; /* borrowed until each returns */
+    uint64_t number;
+    uint64_t time_us; /* when it was taken: microseconds since 1970 */
+    /* What tables hold only for it, and not for an older snapshot: records, and bytes
+     * of their keys and values before they are packed.  Counted when tables are
+     * written: what was superseded since is not in it yet.  The same for snapshots of
+     * one number. */
+    uint64_t pinned_records, pinned_bytes;
+} seerdb_snapshot;
+
+/* Call `each` for every snapshot of the tree, in order of creation.  Stops early when
+ * each returns false. */
+int seerdb_snapshots(seerdb_tree *tree,
+                     bool (*each)(void *ctx, const seerdb_snapshot *snapshot),
+                     void *ctx, seerdb_err *err);
+
+/* The tree as of a snapshot.  NOTFOUND: the tree has none of this name (the message
+ * names some that it has).  GONE: a marked tree's owner went back to a state before
+ * it. */
+int seerdb_view_open_snapshot(seerdb_tree *tree, const char *name, seerdb_view **out,
+                              seerdb_err *err);
+
+/* The tree as of commit `number`, for a reader whose own view is at `newest` (of a
+ * marked tree, its marker): as long as no later commit was folded over it, or a
+ * snapshot has that number.  MISUSE: `number` is above `newest`.  GONE: the message
+ * says from where on the tree can be read. */
+int seerdb_view_open_number(seerdb_tree *tree, uint64_t number, uint64_t newest,
+                            seerdb_view **out, seerdb_err *err);
+
+/* When the snapshot that the view is of was taken, microseconds since 1970; 0: it is of
+ * no snapshot. */
+uint64_t seerdb_view_time(const seerdb_view *view);
+
 /* ---- versions ------------------------------------------------------------- */
 
 /* "seerdb 0.1.0, gcc 12.2.0, zstd 1.5.4, xxHash 0.8.1, ..."; static. */

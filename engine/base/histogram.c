@@ -18,9 +18,8 @@ static void add(_Atomic uint64_t *n, uint64_t more)
 static void raise(_Atomic uint64_t *n, uint64_t to)
 {
     uint64_t seen = get(n);
-    while (seen < to &&
-           !atomic_compare_exchange_weak_explicit(n, &seen, to, memory_order_relaxed,
-                                                  memory_order_relaxed))
+    while (seen < to && !atomic_compare_exchange_weak_explicit(
+                            n, &seen, to, memory_order_relaxed, memory_order_relaxed))
         ;
 }
 
@@ -95,8 +94,8 @@ uint64_t sdb_histogram_at(const struct sdb_histogram *h, unsigned permille)
     while (i < SDB_HISTOGRAM_BUCKETS - 1 && before + get(&h->buckets[i]) < rank)
         before += get(&h->buckets[i++]);
     uint64_t low = sdb_histogram_floor(i);
-    uint64_t width = i + 1 < SDB_HISTOGRAM_BUCKETS ? sdb_histogram_floor(i + 1) - low
-                                                   : most - low;
+    uint64_t width =
+        i + 1 < SDB_HISTOGRAM_BUCKETS ? sdb_histogram_floor(i + 1) - low : most - low;
     uint64_t middle = low + width / 2;
     return middle < most ? middle : most;
 }

@@ -2,10 +2,10 @@
  *
  * histogram -- how often values of which size occurred, in a few kilobytes.
  *
- * Log-linear: every power of two is cut into SDB_HISTOGRAM_STEPS buckets of equal width,
- * values below that count are kept as they are.  A percentile is the middle of a bucket:
- * off by at most one part in 2 * SDB_HISTOGRAM_STEPS of the true value, whatever its
- * size.  The greatest value, the sum and the count are exact.
+ * Log-linear: every power of two is cut into SDB_HISTOGRAM_STEPS buckets of equal
+ * width, values below that count are kept as they are.  A percentile is the middle of a
+ * bucket: off by at most one part in 2 * SDB_HISTOGRAM_STEPS of the true value,
+ * whatever its size.  The greatest value, the sum and the count are exact.
  *
  * All zeros is empty.  Any threads may add and read at once; relaxed, so that a reader
  * may see a value counted and not yet summed. */
@@ -33,7 +33,8 @@ uint64_t sdb_histogram_floor(uint32_t bucket);
 
 void sdb_histogram_add(struct sdb_histogram *h, uint64_t value);
 
-/* Add what `from` has to `into`, which then is as if it had been given both's values. */
+/* Add what `from` has to `into`, which then is as if it had been given both's values.
+ */
 void sdb_histogram_merge(struct sdb_histogram *into, const struct sdb_histogram *from);
 
 uint64_t sdb_histogram_count(const struct sdb_histogram *h);

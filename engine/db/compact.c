@@ -55,7 +55,8 @@ struct compaction {
     struct sdb_pick pick;
     struct sdb_rewrite rewrite;
     uint64_t history_from;
-    uint64_t asked; /* of the tree when it began */
+    struct sdb_snapshots *snapshots; /* counted */
+    uint64_t asked;                  /* of the tree when it began */
 };
 
 /* Has the compaction lost its purpose, or its right to go on? */
@@ -159,13 +160,17 @@ static int install(struct compaction *c, bool *listed, seerdb_err *err)
     sdb_lock_install(&db->install_lock);
     sdb_lock_db(&db->lock);
     bool dropped = c->tree->dropped;
+    bool stale = sdb_snapshots_news_below(c->tree->snapshots, c->snapshots,
+                                          c->rewrite.fold_floor);
     struct sdb_version *base = sdb_version_ref(c->tree->state->version);
     sdb_unlock_db(&db->lock);
     /* Versions change under LK_INSTALL only: it is still the one when it is published.
      */
     int rc =
-        dropped
-            ? sdb_fail(err, SEERDB_INTERRUPTED, "%s: the tree was dropped", db->dir)
+        dropped ? sdb_fail(err, SEERDB_INTERRUPTED, "%s: the tree was dropped", db->dir)
+        : stale
+            ? sdb_fail(err, SEERDB_INTERRUPTED, /* db/snapshot.c */
+                       "%s: a snapshot was taken that misses something", db->dir)
             : sdb_version_new(base,
                               &(struct sdb_version_change){.removed = removed,
                                                            .nremoved = c->pick.n,
@@ -242,6 +247,7 @@ static int run(struct compaction *c, seerdb_err *err)
                                       .from = c->from,
                                       .pick = &c->pick,
                                       .history_from = c->history_from,
+                                      .snapshots = c->snapshots,
                                       .look_up = look_up,
                                       .ctx = c};
     bool merge = c->pick.kind == SDB_PICK_MERGE;
@@ -354,6 +360,9 @@ static void visit(seerdb *db, seerdb_tree *t) EXCLUDES(LK_WRITE, LK_INSTALL, LK_
     c.policy = sdb_compact_policy(t, t->marked ? c.history_from : UINT64_MAX);
     sdb_lock_db(&db->lock);
     c.from = sdb_version_ref(t->state->version);
+    c.snapshots = sdb_snapshots_ref(t->snapshots);
+    c.policy.snapshots = sdb_snapshots_numbers(c.snapshots);
+    c.policy.nsnapshots = sdb_snapshots_nnumbers(c.snapshots);
     c.policy.full = t->debt.full;
     c.asked = t->debt.asked;
     t->debt.look = false;
@@ -370,6 +379,7 @@ static void visit(seerdb *db, seerdb_tree *t) EXCLUDES(LK_WRITE, LK_INSTALL, LK_
     sdb_unlock_db(&db->lock);
     sdb_pick_fini(&c.pick);
     sdb_version_unref(c.from);
+    sdb_snapshots_unref(c.snapshots);
     sdb_empty_graveyard(db);
 }
 
@@ -412,6 +422,8 @@ int sdb_compact_begin(seerdb *db, seerdb_err *err)
     for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next) {
         struct sdb_policy p =
             sdb_compact_policy(t, t->marked ? history_from : UINT64_MAX);
+        p.snapshots = sdb_snapshots_numbers(t->snapshots);
+        p.nsnapshots = sdb_snapshots_nnumbers(t->snapshots);
         struct sdb_pick pick = {0};
         rc = sdb_pick(t->state->version, &p, &pick, err);
         t->debt.look = rc == 0 && (pick.kind != SDB_PICK_NONE || pick.later);

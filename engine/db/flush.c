@@ -32,6 +32,7 @@ struct flush {
     seerdb_tree *tree;             /* a counted handle */
     struct sdb_memtable *memtable; /* counted */
     struct sdb_read_state *from; /* counted while it runs: what counts, and what not */
+    struct sdb_snapshots *snapshots; /* counted while it runs: what they need stays */
     uint64_t history_from;
     uint64_t fold_floor;  /* reads below it may miss what this flush folded */
     uint64_t last_number; /* of the commits in it */
@@ -52,6 +53,8 @@ struct sink {
     struct sdb_table_writer *writer;
     uint64_t records, superseded, ranges;
     uint64_t versions; /* of the key at hand */
+    const struct sdb_fold *fold;
+    struct sdb_held_count held; /* by snapshots */
     struct sdb_file *file;
     uint64_t written_back; /* bytes that the disk was told to write */
 };
@@ -62,6 +65,9 @@ static int emit_to_writer(void *ctx, const struct sdb_record *r)
     sdb_table_writer_add(sink->writer, r);
     sink->records++;
     sink->superseded += sink->versions++ > 0;
+    if (sink->fold->held_by != 0)
+        sdb_held_count_add(&sink->held, sink->fold->held_by,
+                           r->key.size + r->value.size);
     uint64_t size = sdb_table_writer_size(sink->writer);
     if (size >= sink->written_back + WRITE_BACK) {
         sdb_file_write_back(sink->file, sink->written_back, size - sink->written_back);
@@ -83,7 +89,7 @@ static bool is_bottom(struct flush *f)
 }
 
 /* Fold the range tombstones, of which *newest is the greatest number that counts. */
-static int fold_ranges(struct flush *f, const struct sdb_fold *fold,
+static int fold_ranges(struct flush *f, struct sdb_fold *fold,
                        struct sdb_range_fold *ranges, uint64_t *newest, seerdb_err *err)
 {
     const struct sdb_hidden *hidden = &f->from->hidden;
@@ -93,7 +99,7 @@ static int fold_ranges(struct flush *f, const struct sdb_fold *fold,
         return rc;
     struct sdb_ranges_source s = {
         .ranges = all, .ceiling = SDB_NUMBER_MAX, .hidden = hidden};
-    rc = sdb_range_fold_init(ranges, &s, 1, fold->history_from, fold->bottom, err);
+    rc = sdb_range_fold_init(ranges, &s, 1, fold, err);
     for (size_t i = 0; i < sdb_ranges_count(all); i++) {
         uint64_t number = sdb_ranges_at(all, i)->number;
         if (number > *newest && !sdb_hidden_has(hidden, number))
@@ -127,7 +133,9 @@ static uint64_t floor_of_ranges(const struct sdb_range_fold *ranges,
 /* Fold the memtable into the writer. */
 static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
 {
-    struct sdb_fold fold = {.present = true,
+    struct sdb_fold fold = {.snapshots = sdb_snapshots_numbers(f->snapshots),
+                            .nsnapshots = sdb_snapshots_nnumbers(f->snapshots),
+                            .present = true,
                             .bottom = is_bottom(f),
                             .history_from = f->tree->marked ? f->history_from : 0,
                             .note_floor = f->tree->marked};
@@ -136,7 +144,10 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
     struct sdb_iter *it = NULL;
     const struct sdb_iter *filter = NULL;
     uint64_t newest = 0;
-    int rc = fold_ranges(f, &fold, &ranges, &newest, err);
+    sink->fold = &fold;
+    int rc = sdb_held_count_init(&sink->held, f->snapshots, err);
+    if (rc == 0)
+        rc = fold_ranges(f, &fold, &ranges, &newest, err);
     if (rc == 0)
         rc = sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, &f->from->hidden, 0, &it,
                                err);
@@ -187,15 +198,19 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
                                     .run = sdb_version_next_run(f->from->version),
                                     .superseded = sink.superseded};
     rc = sdb_table_desc_fill(desc, &s, err);
+    if (rc == 0)
+        rc = sdb_held_count_take(&sink.held, &desc->held, &desc->nheld, err);
 out:
+    sdb_held_count_fini(&sink.held);
     sdb_table_writer_free(sink.writer);
     sdb_file_close(file);
     return rc;
 }
 
-/* Put the memtable's table in its place in what readers see. `member` may be NULL. */
-static int publish(struct flush *f, struct sdb_member *member, seerdb_err *err)
-    REQUIRES(LK_DB)
+/* Put the memtable's table in its place in what readers see, and *snapshots, which gets
+ * those from before. `member` may be NULL. */
+static int publish(struct flush *f, struct sdb_member *member,
+                   struct sdb_snapshots **snapshots, seerdb_err *err) REQUIRES(LK_DB)
 {
     seerdb_tree *t = f->tree;
     struct sdb_read_state *s = t->state, *fresh = NULL;
@@ -217,6 +232,9 @@ static int publish(struct flush *f, struct sdb_member *member, seerdb_err *err)
     if (rc != 0)
         return rc;
     sdb_read_state_unref(sdb_tree_set_state(t, fresh));
+    struct sdb_snapshots *old = t->snapshots;
+    t->snapshots = *snapshots;
+    *snapshots = old;
     atomic_store_explicit(&t->flushed, f->last_number, memory_order_relaxed);
     sdb_debt_note(t);
     if (f->fold_floor > atomic_load_explicit(&t->fold_floor, memory_order_relaxed))
@@ -245,11 +263,42 @@ static void note_numbers(struct flush *f, struct sdb_edit *e) REQUIRES(LK_INSTAL
         sdb_edit_tree_aside(e, id, &(struct sdb_aside_desc){0});
 }
 
-/* List the table in the manifest, then publish it. *listed: the manifest names the
- * file, whatever the result. */
-static int install(struct flush *f, const struct sdb_table_desc *desc,
-                   struct sdb_member *member, uint64_t floor, bool *listed,
-                   seerdb_err *err)
+/* Snapshots whose state will not reach a table go: *list is the tree's without them. */
+static int drop_lost(struct flush *f, struct sdb_edit *e, struct sdb_snapshots **list,
+                     seerdb_err *err) REQUIRES(LK_INSTALL) EXCLUDES(LK_DB)
+{
+    seerdb *db = f->job.db;
+    int rc = 0;
+    sdb_lock_db(&db->lock);
+    *list = sdb_snapshots_ref(f->tree->snapshots);
+    sdb_unlock_db(&db->lock);
+    for (size_t i = 0; i < sdb_snapshots_count(*list) && rc == 0;) {
+        const struct sdb_snapshot *s = &(*list)->all[i];
+        struct sdb_snapshots *fewer = NULL;
+        if (!s->lost || s->pending || s->number > f->last_number) {
+            i++;
+            continue;
+        }
+        sdb_edit_snapshot_drop(e, f->tree->desc.id, s->name);
+        if ((rc = sdb_snapshots_without(*list, i, &fewer, err)) == 0) {
+            sdb_snapshots_unref(*list);
+            *list = fewer;
+        }
+    }
+    return rc;
+}
+
+/* What a flush wrote. */
+struct written {
+    struct sdb_table_desc desc;
+    struct sdb_member *member; /* counted; NULL: nothing survived */
+    bool listed;               /* the manifest names the file, whatever the result */
+    bool stale;                /* a snapshot was taken meanwhile and misses something */
+};
+
+/* List the table in the manifest, then publish it; unless it is stale (db/snapshot.c).
+ */
+static int install(struct flush *f, struct written *w, uint64_t floor, seerdb_err *err)
 {
     seerdb *db = f->job.db;
     struct sdb_edit e = {0};
@@ -257,25 +306,33 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
     sdb_lock_install(&db->install_lock);
     sdb_lock_db(&db->lock);
     bool dropped = f->tree->dropped;
+    w->stale = !dropped && sdb_snapshots_news_below(f->tree->snapshots, f->snapshots,
+                                                    f->fold_floor);
     sdb_unlock_db(&db->lock);
+    if (w->stale) {
+        sdb_unlock_install(&db->install_lock);
+        return 0;
+    }
+    struct sdb_snapshots *list = NULL;
     int rc = 0;
     f->aside = 0;
     uint64_t log_floor = sdb_manifest_catalog(db->manifest)->log_floor;
     if (!dropped) {
-        if (member != NULL)
-            sdb_edit_table_add(&e, tree, desc);
+        rc = drop_lost(f, &e, &list, err);
+        if (w->member != NULL)
+            sdb_edit_table_add(&e, tree, &w->desc);
         note_numbers(f, &e);
     }
     /* Somebody may have trimmed the log since the floor was looked at: it never falls.
      */
     sdb_edit_log_floor(&e, floor > log_floor ? floor : log_floor);
-    if ((rc = SDB_FAIL_AT(flush_install, err)) == 0)
+    if (rc == 0 && (rc = SDB_FAIL_AT(flush_install, err)) == 0)
         rc = sdb_install(db, &e, err);
-    *listed = rc == 0 && !dropped && member != NULL;
+    w->listed = rc == 0 && !dropped && w->member != NULL;
     if (rc == 0) {
         SDB_PASS(flush_installed);
         sdb_lock_db(&db->lock);
-        rc = dropped ? 0 : publish(f, member, err);
+        rc = dropped ? 0 : publish(f, w->member, &list, err);
         db->frozen_bytes -= f->job.memory;
         f->job.memory = 0;
         f->job.log_file = 0;
@@ -285,17 +342,16 @@ static int install(struct flush *f, const struct sdb_table_desc *desc,
             (void)sdb_break_for_good(db, err);
     }
     sdb_unlock_install(&db->install_lock);
+    sdb_snapshots_unref(list);
     sdb_edit_fini(&e);
     return rc;
 }
 
-/* Make the table durable and open it for reading.  *member is NULL when nothing
- * survived.
- */
-static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
-                 struct sdb_member **member, seerdb_err *err)
+/* Make the table durable and open it for reading. */
+static int build(struct flush *f, const char *path, struct written *w, seerdb_err *err)
 {
     seerdb *db = f->job.db;
+    struct sdb_table_desc *desc = &w->desc;
     struct sdb_file *file = NULL;
     struct sdb_table *table = NULL;
     (void)sdb_fs_remove(db->fs, path, NULL); /* of an attempt before */
@@ -308,7 +364,7 @@ static int build(struct flush *f, const char *path, struct sdb_table_desc *desc,
         (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
     sdb_table_use_cache(table, db->cache, db->pages);
-    return sdb_member_new(desc, table, NULL, NULL, member, err);
+    return sdb_member_new(desc, table, NULL, NULL, &w->member, err);
 }
 
 /* Note the end of a flush that began then. */
@@ -354,65 +410,89 @@ static void let_go(struct flush *f, uint64_t floor)
         sdb_side_remove(db->fs, db->dir, f->aside);
 }
 
-static int flush_run(struct sdb_job *job, seerdb_err *err)
+/* What has to be known first: that the owner of a marked tree has decided, and the
+ * table's number. */
+static int get_ready(struct flush *f, seerdb_err *err)
 {
-    struct flush *f = (struct flush *)job;
-    seerdb *db = job->db;
-    uint64_t began_us = sdb_clock_mono_us();
-    struct sdb_table_desc desc = {0};
-    struct sdb_member *member = NULL;
-    bool listed = false;
-    if (f->tree->marked) {
-        int decided = sdb_marked_decide(f->tree, f->below, err);
-        if (decided != 0)
-            return decided;
-        sdb_lock_write(&db->write_lock);
-        f->history_from = sdb_history_from(db);
-        sdb_unlock_write(&db->write_lock);
-    }
-    if (f->file == 0) {
-        sdb_lock_write(&db->write_lock);
-        int reserved = sdb_reserve(db, err);
-        sdb_unlock_write(&db->write_lock);
-        if (reserved != 0)
-            return reserved;
+    seerdb *db = f->job.db;
+    int rc = f->tree->marked ? sdb_marked_decide(f->tree, f->below, err) : 0;
+    if (rc != 0)
+        return rc;
+    sdb_lock_write(&db->write_lock);
+    f->history_from = sdb_history_from(db);
+    if (f->file == 0 && (rc = sdb_reserve(db, err)) == 0)
         f->file = atomic_fetch_add_explicit(&db->next_file, 1, memory_order_relaxed);
-    }
-    char *path = sdb_table_path(db, f->file);
-    if (path == NULL)
-        return sdb_fail_nomem(err, 0);
+    sdb_unlock_write(&db->write_lock);
+    return rc;
+}
+
+static void release_inputs(struct flush *f)
+{
+    sdb_read_state_unref(f->from); /* it may be the last to hold a dropped table */
+    sdb_snapshots_unref(f->snapshots);
+    f->from = NULL;
+    f->snapshots = NULL;
+}
+
+/* Write the table and install it. */
+static int try_once(struct flush *f, const char *path, struct written *w,
+                    seerdb_err *err)
+{
+    seerdb *db = f->job.db;
     sdb_lock_db(&db->lock);
     f->from = sdb_read_state_ref(f->tree->state);
+    f->snapshots = sdb_snapshots_ref(f->tree->snapshots);
     sdb_unlock_db(&db->lock);
     int rc = SDB_FAIL_AT(flush_begin, err);
     if (rc == 0)
-        rc = build(f, path, &desc, &member, err);
+        rc = build(f, path, w, err);
     /* Commits that the table holds may have written other trees, and others came before
      * them: a power cut must not leave the table without those. */
     if (rc == 0 && (rc = SDB_FAIL_AT(flush_log_sync, err)) == 0)
         rc = sdb_wal_sync(db->wal, sdb_wal_end(db->wal), err);
     if (rc == 0) {
         sdb_lock_write(&db->write_lock);
-        uint64_t floor = sdb_log_floor(db, job);
+        uint64_t floor = sdb_log_floor(db, &f->job);
         sdb_unlock_write(&db->write_lock);
-        rc = install(f, &desc, member, floor, &listed, err);
-        if (rc == 0)
+        rc = install(f, w, floor, err);
+        if (rc == 0 && !w->stale)
             let_go(f, floor);
     }
-    tell(f, began_us, &desc, rc == 0 ? NULL : err);
+    return rc;
+}
+
+static int flush_run(struct sdb_job *job, seerdb_err *err)
+{
+    struct flush *f = (struct flush *)job;
+    seerdb *db = job->db;
+    uint64_t began_us = sdb_clock_mono_us();
+    struct written w = {.listed = false};
+    int rc = get_ready(f, err);
+    if (rc != 0)
+        return rc;
+    char *path = sdb_table_path(db, f->file);
+    if (path == NULL)
+        return sdb_fail_nomem(err, 0);
+    do { /* whoever takes snapshots is slower than we are */
+        sdb_member_unref(w.member);
+        sdb_table_desc_fini(&w.desc);
+        w = (struct written){.listed = false};
+        release_inputs(f);
+        rc = try_once(f, path, &w, err);
+    } while (rc == 0 && w.stale);
+    tell(f, began_us, &w.desc, rc == 0 ? NULL : err);
     if (rc != 0)
         atomic_fetch_add_explicit(&db->counters.flush_failures, 1,
                                   memory_order_relaxed);
-    sdb_member_unref(member);
-    sdb_read_state_unref(f->from); /* now: it may be the last to hold a dropped table */
-    f->from = NULL;
+    sdb_member_unref(w.member);
+    release_inputs(f);
     /* Of a store that broke, the manifest may name the file: the next open knows. */
-    if (!listed && !atomic_load_explicit(&db->broken, memory_order_acquire))
+    if (!w.listed && !atomic_load_explicit(&db->broken, memory_order_acquire))
         (void)sdb_fs_remove(db->fs, path, NULL);
     if (rc != 0 && sdb_fs_stat(db->fs, path, NULL, NULL, NULL) != SEERDB_NOTFOUND)
         f->file =
             0; /* what cannot be removed must not be in the way of the next attempt */
-    sdb_table_desc_fini(&desc);
+    sdb_table_desc_fini(&w.desc);
     sdb_mem_free(path);
     return rc;
 }

@@ -209,6 +209,22 @@ static uint64_t given_up(const seerdb_tree *t, uint64_t marker) REQUIRES(LK_WRIT
     return 0;
 }
 
+static void lose_snapshots(seerdb_tree *t, uint64_t marker) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB)
+{
+    seerdb *db = t->db;
+    uint64_t flushed = atomic_load_explicit(&t->flushed, memory_order_relaxed);
+    sdb_lock_install(&db->install_lock);
+    sdb_lock_db(&db->lock);
+    for (size_t i = 0; i < sdb_snapshots_count(t->snapshots); i++) {
+        struct sdb_snapshot *s = &t->snapshots->all[i];
+        if (!s->pending && s->number > marker && s->number > flushed)
+            s->lost = true;
+    }
+    sdb_unlock_db(&db->lock);
+    sdb_unlock_install(&db->install_lock);
+}
+
 /* Make the marker the truth of the tree, in memory. */
 static int settle(seerdb_tree *t, uint64_t marker, seerdb_marker_found *found,
                   seerdb_err *err) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
@@ -236,6 +252,7 @@ static int settle(seerdb_tree *t, uint64_t marker, seerdb_marker_found *found,
     t->head = head_of(t, marker, ranges, n);
     uint64_t above = settled ? 0 : given_up(t, marker);
     sdb_chain_keep(&t->chain, ranges, n);
+    lose_snapshots(t, marker);
     /* release: pairs with the load in read.c */
     atomic_store_explicit(&t->last_commit, marker, memory_order_release);
     if (verdict == SDB_CHAIN_BEHIND) {
@@ -459,6 +476,15 @@ void seerdb_retry_flushes(seerdb *db)
     sdb_lock_db(&db->lock);
     sdb_job_retry(db);
     sdb_unlock_db(&db->lock);
+}
+
+int sdb_marked_keep(seerdb_tree *t, uint64_t marker, unsigned wait_ms, seerdb_err *err)
+{
+    seerdb *db = t->db;
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_marked_wait(t, marker, wait_ms, err);
+    sdb_unlock_write(&db->write_lock);
+    return rc != 0 ? rc : ask_and_adopt(t, marker + 1, err);
 }
 
 void sdb_deciders_free(seerdb *db) NO_TSA /* the store is closing */

@@ -40,6 +40,12 @@ int sdb_marked_wait(seerdb_tree *t, uint64_t marker, unsigned wait_ms, seerdb_er
 int sdb_marked_decide(seerdb_tree *t, uint64_t below, seerdb_err *err)
     EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB) SDB_MUST_CHECK;
 
+/* Make sure that the commit `marker`, which the owner sees in a state of its own, is
+ * not lost by the owner: waits until it is decided, at most wait_ms, and asks the
+ * owner's decider to make it durable.  BUSY: neither. */
+int sdb_marked_keep(seerdb_tree *t, uint64_t marker, unsigned wait_ms, seerdb_err *err)
+    EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB) SDB_MUST_CHECK;
+
 void sdb_deciders_free(seerdb *db);
 
 #endif

@@ -43,7 +43,8 @@ void sdb_meter_fini(struct sdb_meter *m)
         sdb_mem_free(atomic_exchange_explicit(&m->of[i], NULL, memory_order_relaxed));
 }
 
-/* ---- reads ------------------------------------------------------------------------ */
+/* ---- reads ------------------------------------------------------------------------
+ */
 
 void sdb_table_counts_add(struct sdb_table_counts *into,
                           const struct sdb_table_counts *from)
@@ -85,7 +86,8 @@ void sdb_tallies_leave(struct sdb_tallies *all, struct sdb_tally *t)
     add(&all->past, t);
 }
 
-void sdb_tallies_sum(const struct sdb_tallies *all, struct sdb_tally *sum, size_t *nopen)
+void sdb_tallies_sum(const struct sdb_tallies *all, struct sdb_tally *sum,
+                     size_t *nopen)
 {
     uint64_t earliest = 0;
     add(sum, &all->past);

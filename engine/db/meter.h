@@ -49,7 +49,8 @@ const struct sdb_histogram *sdb_meter_of(const struct sdb_meter *m, enum sdb_op 
 size_t sdb_meter_memory(const struct sdb_meter *m);
 void sdb_meter_fini(struct sdb_meter *m);
 
-/* ---- reads ------------------------------------------------------------------------ */
+/* ---- reads ------------------------------------------------------------------------
+ */
 
 enum sdb_tally_of {
     SDB_TALLY_GETS,
@@ -100,15 +101,16 @@ void sdb_tallies_enter(struct sdb_tallies *all, struct sdb_tally *t) REQUIRES(LK
 void sdb_tallies_leave(struct sdb_tallies *all, struct sdb_tally *t) REQUIRES(LK_DB);
 /* Add up into *sum, which begins all zeros; since_us is the earliest, 0: no view is
  * open.  *nopen counts the open ones. */
-void sdb_tallies_sum(const struct sdb_tallies *all, struct sdb_tally *sum, size_t *nopen)
-    REQUIRES(LK_DB);
+void sdb_tallies_sum(const struct sdb_tallies *all, struct sdb_tally *sum,
+                     size_t *nopen) REQUIRES(LK_DB);
 /* A table goes: its counts stay. */
 void sdb_tallies_retire(struct sdb_tallies *all, const struct sdb_table_counts *counts)
     REQUIRES(LK_DB);
 void sdb_table_counts_add(struct sdb_table_counts *into,
                           const struct sdb_table_counts *from);
 
-/* ---- writes ------------------------------------------------------------------------ */
+/* ---- writes ------------------------------------------------------------------------
+ */
 
 /* Of a tree since the store was opened.  Relaxed. */
 struct sdb_written {

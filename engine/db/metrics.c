@@ -34,7 +34,8 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : 0;
 }
 
-/* ---- operations ------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------
+ */
 
 #define QUANTILES 5
 static const unsigned permille[QUANTILES] = {500, 900, 990, 999, 1000};
@@ -52,7 +53,7 @@ static const unsigned permille[QUANTILES] = {500, 900, 990, 999, 1000};
                 "the longest of " what timed                                           \
         }                                                                              \
     }
-#define EACH   "; within 3 percent"
+#define EACH      "; within 3 percent"
 #define ONE_OF(n) "; within 3 percent, of one in " n " that is timed"
 static const struct op_names {
     const char *count, *what, *at[QUANTILES], *meaning[QUANTILES];
@@ -61,8 +62,7 @@ static const struct op_names {
     [SDB_OP_SEEK] = OP("seek", "scans' moves to a key or an end", ONE_OF("64")),
     [SDB_OP_SCAN] = OP("scan", "scans' moves to the next batch of rows", ONE_OF("64")),
     [SDB_OP_PUT] = OP("put", "records put into transactions", ONE_OF("64")),
-    [SDB_OP_DELETE] =
-        OP("delete", "tombstones put into transactions", ONE_OF("64")),
+    [SDB_OP_DELETE] = OP("delete", "tombstones put into transactions", ONE_OF("64")),
     [SDB_OP_MERGE] = OP("merge", "merges put into transactions", ONE_OF("64")),
     [SDB_OP_FLUSH] = OP("flush", "flushes", EACH),
     [SDB_OP_COMPACTION] = OP("compaction", "compactions", EACH),
@@ -76,14 +76,15 @@ static void say_times(const struct op_names *op, double count,
 {
     say(l, op->count, count, "count", op->what);
     for (int i = 0; i < QUANTILES; i++) {
-        uint64_t ns = h == NULL               ? 0
+        uint64_t ns = h == NULL             ? 0
                       : permille[i] == 1000 ? sdb_histogram_greatest(h)
                                             : sdb_histogram_at(h, permille[i]);
         say(l, op->at[i], (double)ns / 1e3, "us", op->meaning[i]);
     }
 }
 
-/* ---- sums ------------------------------------------------------------------------- */
+/* ---- sums -------------------------------------------------------------------------
+ */
 
 /* What trees come to: one, or all of a store. */
 struct sum {
@@ -150,8 +151,7 @@ static void add_tree(struct sum *s, seerdb_tree *t) REQUIRES(LK_DB)
     s->meters += sdb_meter_memory(&t->meter);
     for (int i = 0; i < SDB_OPS && s->times != NULL; i++)
         if (sdb_meter_of(&t->meter, (enum sdb_op)i) != NULL)
-            sdb_histogram_merge(&s->times[i],
-                                sdb_meter_of(&t->meter, (enum sdb_op)i));
+            sdb_histogram_merge(&s->times[i], sdb_meter_of(&t->meter, (enum sdb_op)i));
     if (!t->dropped) {
         add_version(s, t->state->version);
         s->runs_read += (double)t->state->nmemtables + t->state->version->nruns;
@@ -181,10 +181,12 @@ static void say_ops(const struct sum *s, const seerdb_tree *of, struct lister *l
         double n = each && h != NULL ? (double)sdb_histogram_count(h) : counts[i];
         say_times(&ops[i], n, h, l);
     }
-    say(l, "scan_rows", reads_of(s, SDB_TALLY_ROWS), "count", "rows that scans came to");
+    say(l, "scan_rows", reads_of(s, SDB_TALLY_ROWS), "count",
+        "rows that scans came to");
     say(l, "written_bytes", s->bytes, "bytes",
         "keys and values of records committed since the open");
-    say(l, "tree_flush_written", s->flushed, "bytes", "sorted tables that flushes made");
+    say(l, "tree_flush_written", s->flushed, "bytes",
+        "sorted tables that flushes made");
     say(l, "tree_compaction_read", s->compacted_from, "bytes",
         "sorted tables that compactions took");
     say(l, "tree_compaction_written", s->compacted, "bytes",
@@ -212,11 +214,9 @@ static void say_index(const struct sum *s, struct lister *l)
         "of their files, read through maps");
     say(l, "index_memory", (double)x->memory, "bytes",
         "memory of their indexes, models and filters");
-    say(l, "index_per_record",
-        ratio((double)(x->memory - x->filter_bytes), s->records), "bytes",
-        "memory of indexes and models per record");
-    say(l, "model_bytes", (double)x->model_bytes, "bytes",
-        "of it, models of the keys");
+    say(l, "index_per_record", ratio((double)(x->memory - x->filter_bytes), s->records),
+        "bytes", "memory of indexes and models per record");
+    say(l, "model_bytes", (double)x->model_bytes, "bytes", "of it, models of the keys");
     say(l, "model_segments", (double)x->segments, "count",
         "straight lines from key to place; 0: searched by a tree");
     say(l, "model_runs", (double)x->runs, "count",
@@ -224,7 +224,8 @@ static void say_index(const struct sum *s, struct lister *l)
     say(l, "model_predictions", checked * SDB_MODEL_EVERY, "count",
         "point lookups in tables that a model placed; an estimate, from one in 512");
     say(l, "model_error", ratio(counted(&c->model_off), checked), "blocks",
-        "how far a prediction is from the block that has the key, on average; of one in "
+        "how far a prediction is from the block that has the key, on average; of one "
+        "in "
         "512");
     say(l, "model_corrections", counted(&c->corrected), "count",
         "searches since the open for which a model was no help");
@@ -240,7 +241,8 @@ static void say_index(const struct sum *s, struct lister *l)
         "lookups since the open that a filter let pass in vain");
 }
 
-/* ---- one tree --------------------------------------------------------------------- */
+/* ---- one tree ---------------------------------------------------------------------
+ */
 
 static void say_filter(const seerdb_tree *t, struct lister *l)
 {
@@ -290,7 +292,8 @@ static void say_tree(seerdb_tree *t, struct lister *l)
     say_filter(t, l);
 }
 
-/* ---- the store -------------------------------------------------------------------- */
+/* ---- the store --------------------------------------------------------------------
+ */
 
 /* Bytes and syncs of this store, as os/file counts them: one line each. */
 #define IO(kind, purpose) offsetof(struct sdb_fs_counters, kind[SDB_FOR_##purpose])
@@ -315,7 +318,8 @@ static const struct {
 static void say_io(const seerdb *db, const struct sum *s, struct lister *l)
 {
     const struct sdb_fs_counters *c = &db->fs->counters;
-    double written = 0, asked = reads_of(s, SDB_TALLY_GETS) + reads_of(s, SDB_TALLY_ROWS);
+    double written = 0,
+           asked = reads_of(s, SDB_TALLY_GETS) + reads_of(s, SDB_TALLY_ROWS);
     for (size_t i = 0; i < sizeof io / sizeof io[0]; i++) {
         const void *at = (const uint8_t *)c + io[i].at;
         say(l, io[i].name, counted(at), io[i].unit, io[i].meaning);
@@ -344,8 +348,7 @@ static const struct {
     {"asides", "side files written, for tables whose database does not come",
      COUNTER(asides)},
     {"compactions", "merges of sorted tables", COUNTER(compactions)},
-    {"moves", "sorted tables that went to another level as they were",
-     COUNTER(moves)},
+    {"moves", "sorted tables that went to another level as they were", COUNTER(moves)},
     {"compaction_failures", "compactions that failed", COUNTER(compaction_failures)},
     {"spills", "tables written by transactions that outgrew their share of memory",
      COUNTER(spills)},
@@ -353,7 +356,8 @@ static const struct {
 
 static void say_counters(const seerdb *db, const struct sum *s, struct lister *l)
 {
-    say(l, "gets", reads_of(s, SDB_TALLY_GETS), "count", "point lookups since the open");
+    say(l, "gets", reads_of(s, SDB_TALLY_GETS), "count",
+        "point lookups since the open");
     say(l, "iterators", reads_of(s, SDB_TALLY_ITERATORS), "count",
         "scans opened since the open");
     say(l, "puts", s->puts, "count", "records written since the open");
@@ -459,7 +463,8 @@ static void say_store(seerdb *db, const struct now *n, const struct sum *s,
     say(l, "threads", (double)n->threads, "count", "background threads of the store");
     say(l, "read_only", n->read_only ? 1 : 0, "",
         "1 while the store is open for reading only");
-    say(l, "trees", (double)n->trees, "count", "tables of the store, in the sense of SQL");
+    say(l, "trees", (double)n->trees, "count",
+        "tables of the store, in the sense of SQL");
     say(l, "compaction_paused", n->paused ? 1 : 0, "", "1 while compaction is paused");
     say_memory(db, n, s, l);
     say(l, "log_bytes", (double)n->log_bytes, "bytes",

@@ -127,7 +127,7 @@ static void every_row_of_a_scan_is_counted_once(void **state)
         uint64_t from;
         unsigned rows;
         bool forward;
-    } cases[] = {{0, 1, true},   {0, 2, true},   {0, 1000, true}, {500, 10, true},
+    } cases[] = {{0, 1, true},   {0, 2, true},    {0, 1000, true},    {500, 10, true},
                  {999, 1, true}, {999, 1, false}, {999, 1000, false}, {70, 64, false}};
     struct bed b;
     bed_new(&b);
@@ -271,8 +271,7 @@ static void amplification_is_of_the_bytes_that_reach_files(void **state)
     expect_stat(b.db, t, "tree_compaction_written", merged);
     expect_stat(b.db, t, "tree_compaction_read", first + second);
     assert_true(stat_of(b.db, t, "compaction_read") >= first / 2);
-    expect_stat(b.db, t, "table_write_amplification",
-                (first + second + merged) / user);
+    expect_stat(b.db, t, "table_write_amplification", (first + second + merged) / user);
     expect_stat(b.db, t, "write_amplification", written_by_hand(&b) / user);
     expect_stat(b.db, t, "space_amplification", 1);
     expect_stat(b.db, t, "flush_count", 2);
@@ -387,8 +386,8 @@ static void models_are_compared_with_the_truth(void **state)
 static void times_rise_from_percentile_to_percentile(void **state)
 {
     (void)state;
-    static const char *const ops[] = {"get",    "seek",  "scan",       "put",
-                                      "delete", "merge", "flush",      "compaction",
+    static const char *const ops[] = {"get",    "seek",  "scan",  "put",
+                                      "delete", "merge", "flush", "compaction",
                                       "commit", "sync"};
     static const char *const at[] = {"_p50", "_p90", "_p99", "_p999", "_max"};
     struct bed b;
@@ -483,7 +482,8 @@ struct names {
 
 static bool note_name(void *ctx, const seerdb_stat *stat)
 {
-    static const char *const units[] = {"bytes", "count", "seconds", "us", "blocks", ""};
+    static const char *const units[] = {"bytes", "count",  "seconds",
+                                        "us",    "blocks", ""};
     static const char *const parts[] = {"frozen_memory", "active_memory",
                                         "table_memory",  "batch_memory",
                                         "cache_memory",  "metrics_memory"};

@@ -39,9 +39,9 @@ struct seerdb_iter {
     uint32_t free;
     enum sdb_step step; /* the last move's direction */
     bool in_block;
-    uint32_t granted; /* free, when the last move was done */
-    enum sdb_op op;   /* what that was */
-    uint64_t began;   /* when the move under way did; 0: it is not timed */
+    uint32_t granted;              /* free, when the last move was done */
+    enum sdb_op op;                /* what that was */
+    uint64_t began;                /* when the move under way did; 0: it is not timed */
     const struct sdb_sieve *sieve; /* borrowed; NULL: rows have no filter */
     uint64_t now_us;               /* the time it is asked for */
     struct changed *changed; /* counted: the row as the filter changed it; NULL: it is
@@ -156,10 +156,10 @@ static int lookup(seerdb_view *view, seerdb_slice key, struct sdb_found *found,
                   seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
-    struct sdb_lookup l = {.key = key,
-                           .counts = &view->tally.lookups,
-                           .deep = atomic_load_explicit(&view->tally.deep,
-                                                        memory_order_relaxed)};
+    struct sdb_lookup l = {
+        .key = key,
+        .counts = &view->tally.lookups,
+        .deep = atomic_load_explicit(&view->tally.deep, memory_order_relaxed)};
     int got = SEERDB_NOTFOUND;
     for (size_t i = 0; i < s->nmemtables && got == SEERDB_NOTFOUND; i++)
         got = sdb_memtable_get(s->memtables[i], key, view->number, view->hidden, found);

@@ -72,6 +72,7 @@ struct work {
     uint64_t overlapped;        /* bytes of that run that the output reaches over */
     uint64_t written_back;      /* bytes of the output */
     uint64_t superseded;        /* records of the output */
+    struct sdb_held_count held; /* of them, by snapshots */
     uint64_t versions;          /* emitted of the key at hand */
     uint64_t history, history_max; /* bytes of superseded versions kept, and allowed */
     seerdb_err why;                /* of a failure in emit */
@@ -98,8 +99,7 @@ static int open_input(struct work *w, struct sdb_fs *fs, const struct sdb_member
 /* Is all that the input holds deleted for everybody? */
 static bool is_deleted(const struct work *w, const struct sdb_member *m)
 {
-    struct sdb_ranges_source s = {.ranges = w->ranges.erased, .ceiling = UINT64_MAX};
-    return sdb_table_desc_deleted(&m->desc, &s);
+    return sdb_range_fold_deleted(&w->ranges, &m->desc) != 0;
 }
 
 /* Show the source less what ranges delete of it. */
@@ -212,8 +212,7 @@ static int fold_ranges(struct work *w, seerdb_err *err)
         return sdb_fail_nomem(err, pick->n * sizeof *all);
     for (size_t i = 0; i < pick->n; i++)
         all[i] = sdb_member_ranges(w->r->from->members[pick->inputs[i]], UINT64_MAX);
-    int rc = sdb_range_fold_init(&w->ranges, all, pick->n, w->r->history_from,
-                                 pick->last, err);
+    int rc = sdb_range_fold_init(&w->ranges, all, pick->n, &w->fold, err);
     sdb_mem_free(all);
     return rc;
 }
@@ -395,7 +394,8 @@ static int end_output(struct work *w, const seerdb_slice *to, seerdb_err *err)
                                    .run = pick->output_run,
                                    .superseded = w->superseded};
     if ((rc = sdb_buf_check(&w->cut, err)) == 0 &&
-        (rc = sdb_table_desc_fill(&desc, &s, err)) == 0)
+        (rc = sdb_table_desc_fill(&desc, &s, err)) == 0 &&
+        (rc = sdb_held_count_take(&w->held, &desc.held, &desc.nheld, err)) == 0)
         rc = add_output(w, &desc, err);
     sdb_table_desc_fini(&desc);
     drop_output(w, rc != 0);
@@ -411,9 +411,12 @@ static int emit(void *ctx, const struct sdb_record *r)
     if (w->writer == NULL && (rc = begin_output(w, r->key, &w->why)) != 0)
         return rc;
     sdb_table_writer_add(w->writer, r);
+    if (w->fold.held_by != 0)
+        sdb_held_count_add(&w->held, w->fold.held_by, r->key.size + r->value.size);
     if (w->versions++ > 0) {
         w->superseded++;
-        w->history += r->key.size + r->value.size;
+        if (w->fold.held_by == 0)
+            w->history += r->key.size + r->value.size;
     }
     return 0;
 }
@@ -469,9 +472,11 @@ static uint64_t floor_of_ranges(const struct work *w)
                                : 0;
         floor = deleted > floor ? deleted : floor;
     }
-    for (size_t i = 0; i < w->r->pick->n; i++) /* that were not even opened */
-        if (is_deleted(w, w->r->from->members[w->r->pick->inputs[i]]))
-            floor = sdb_ranges_max_number(w->ranges.erased);
+    for (size_t i = 0; i < w->r->pick->n; i++) { /* that were not even opened */
+        uint64_t deleted = sdb_range_fold_deleted(
+            &w->ranges, &w->r->from->members[w->r->pick->inputs[i]]->desc);
+        floor = deleted > floor ? deleted : floor;
+    }
     return floor;
 }
 
@@ -500,7 +505,9 @@ static int merge(struct work *w, seerdb_err *err)
 int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
 {
     struct work w = {.r = r, .db = r->tree->db};
-    w.fold = (struct sdb_fold){.present = true,
+    w.fold = (struct sdb_fold){.snapshots = sdb_snapshots_numbers(r->snapshots),
+                               .nsnapshots = sdb_snapshots_nnumbers(r->snapshots),
+                               .present = true,
                                .bottom = r->pick->last,
                                .history_from = r->history_from,
                                .note_floor = r->tree->marked};
@@ -512,7 +519,9 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
     w.mapped = r->tree->mapped;
     sdb_unlock_db(&w.db->lock);
     find_bounds(&w);
-    int rc = fold_ranges(&w, err);
+    int rc = sdb_held_count_init(&w.held, r->snapshots, err);
+    if (rc == 0)
+        rc = fold_ranges(&w, err);
     if (rc == 0)
         rc = open_inputs(&w, err);
     if (rc == 0 && w.open_end)
@@ -526,6 +535,7 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
     sdb_iter_close(w.it);
     sdb_fold_fini(&w.fold);
     sdb_range_fold_fini(&w.ranges);
+    sdb_held_count_fini(&w.held);
     sdb_buf_fini(&w.last_key);
     sdb_buf_fini(&w.cut);
     for (size_t i = 0; i < w.nsources; i++) {

@@ -24,6 +24,8 @@ struct world {
     struct sdb_policy policy;
     struct sdb_rand rand;
     uint64_t number, file, floor, history_from;
+    struct sdb_snapshots *snapshots; /* counted */
+    bool snapshooting;               /* take some */
     size_t nrecords, nranges;
     unsigned merges, moves, outputs, folds; /* done; folds: that raised the floor */
     struct {
@@ -241,6 +243,75 @@ static void expect_same(struct world *w)
     expect_same_at(w, least);
     for (unsigned i = 0; i < 6 && least < w->number; i++)
         expect_same_at(w, least + sdb_rand_below(&w->rand, w->number - least));
+    for (size_t i = 0; i < sdb_snapshots_nnumbers(w->snapshots); i++)
+        expect_same_at(w, w->snapshots->numbers[i]);
+}
+
+/* ---- snapshots --------------------------------------------------------------------
+ */
+
+static void drop_snapshot(struct world *w, size_t i)
+{
+    struct sdb_snapshots *list = NULL;
+    seerdb_err err = {0};
+    test_ok(sdb_snapshots_without(w->snapshots, i, &list, &err), &err);
+    sdb_snapshots_unref(w->snapshots);
+    w->snapshots = list;
+}
+
+static void take_snapshot(struct world *w)
+{
+    struct sdb_snapshots *list = NULL;
+    seerdb_err err = {0};
+    uint64_t number = w->number;
+    if (w->tree->marked && w->floor < w->number)
+        number = w->floor + sdb_rand_below(&w->rand, w->number - w->floor + 1);
+    test_ok(sdb_snapshots_with(
+                w->snapshots,
+                &(struct sdb_snapshot){.number = number, .name = test_slice("s")},
+                &list, &err),
+            &err);
+    sdb_snapshots_unref(w->snapshots);
+    w->snapshots = list;
+}
+
+static void change_snapshots(struct world *w)
+{
+    size_t n = sdb_snapshots_count(w->snapshots);
+    if (!w->snapshooting)
+        return;
+    if (n < 6 && sdb_rand_below(&w->rand, 2) == 0)
+        take_snapshot(w);
+    else if (n > 0 && sdb_rand_below(&w->rand, 3) == 0)
+        drop_snapshot(w, sdb_rand_below(&w->rand, n));
+}
+
+/* In one run, without a history, there is nothing but what snapshots and the present
+ * see, and tombstones between; and it is known how much of it snapshots hold. */
+static void expect_no_more_than_needed(const struct world *w)
+{
+    uint64_t values = 0, present = 0, held = 0, bytes = 0;
+    for (unsigned key = 0; key < KEYS; key++) {
+        uint64_t last = model_get(w, key, w->number);
+        present += last != 0;
+        values += last != 0;
+        for (size_t i = sdb_snapshots_nnumbers(w->snapshots); i-- > 0;) {
+            uint64_t number = model_get(w, key, w->snapshots->numbers[i]);
+            values += number != 0 && number != last;
+            last = number != 0 ? number : last;
+        }
+    }
+    for (uint32_t i = 0; i < w->version->nmembers; i++) {
+        const struct sdb_table_desc *d = &w->version->members[i]->desc;
+        for (size_t k = 0; k < d->nheld; k++) {
+            assert_true(sdb_snapshots_has(w->snapshots, d->held[k].number));
+            held += d->held[k].records;
+            bytes += d->held[k].bytes;
+        }
+    }
+    assert_int_equal(w->version->records - w->version->tombstones, values);
+    assert_int_equal(held, w->version->records - present);
+    assert_true(bytes >= 4 * held);
 }
 
 /* The manifest will say what is in the table, and the table is sound. */
@@ -301,6 +372,7 @@ static void merge(struct world *w, const struct sdb_pick *pick)
                                   .from = w->version,
                                   .pick = pick,
                                   .history_from = w->history_from,
+                                  .snapshots = w->snapshots,
                                   .look_up = go_on};
     seerdb_err err = {0};
     test_ok(sdb_rewrite_run(&rewrite, &err), &err);
@@ -326,6 +398,8 @@ static bool compact_once(struct world *w)
     seerdb_err err = {0};
     struct sdb_policy p = w->policy;
     p.droppable = w->tree->marked ? w->history_from : UINT64_MAX;
+    p.snapshots = sdb_snapshots_numbers(w->snapshots);
+    p.nsnapshots = sdb_snapshots_nnumbers(w->snapshots);
     test_ok(sdb_pick(w->version, &p, &pick, &err), &err);
     if (pick.kind == SDB_PICK_MOVE)
         move(w, &pick);
@@ -378,12 +452,14 @@ static void world_fini(struct world *w)
 static uint64_t living;
 static unsigned merges, moves, outputs, folds;
 
-static void live(uint64_t seed, bool marked)
+static void live(uint64_t seed, bool marked, bool snapshooting)
 {
     static struct world w;
     world_new(&w, seed, marked);
+    w.snapshooting = snapshooting;
     while (w.number < OPS - 25) {
         flush_some(&w);
+        change_snapshots(&w);
         expect_same(&w);
         /* History ends somewhere, and is longer or shorter than the last time. */
         w.history_from = marked ? 1 + sdb_rand_below(&w.rand, w.number + 1) : 0;
@@ -394,6 +470,13 @@ static void live(uint64_t seed, bool marked)
     w.policy.full = true;
     w.history_from = marked ? w.number + 1 : 0;
     settle(&w);
+    assert_true(w.version->nruns <= 1);
+    expect_no_more_than_needed(&w);
+    while (w.snapshots != NULL) {
+        drop_snapshot(&w, sdb_rand_below(&w.rand, w.snapshots->n));
+        settle(&w);
+    }
+    expect_no_more_than_needed(&w);
     /* Nothing is left of ranges where nothing lies below them. */
     assert_true(w.version->nruns <= 1);
     assert_int_equal(w.version->tombstones, 0);
@@ -413,13 +496,13 @@ static int say_seed(void **state)
     return 0;
 }
 
-static void every_reader_above_the_floor_finds_what_was_written(void **state)
+static void live_often(bool marked, bool snapshooting)
 {
     const char *seed = getenv("SEED");
-    (void)state;
+    merges = outputs = moves = folds = 0;
     for (uint64_t s = 1; s <= 40; s++) {
         living = seed != NULL ? strtoull(seed, NULL, 10) : s;
-        live(living, true);
+        live(living, marked, snapshooting);
         if (seed != NULL)
             break;
     }
@@ -429,17 +512,23 @@ static void every_reader_above_the_floor_finds_what_was_written(void **state)
     assert_true(seed != NULL || (merges > 300 && outputs > 1000 && moves > 10));
 }
 
+static void every_reader_above_the_floor_finds_what_was_written(void **state)
+{
+    (void)state;
+    live_often(true, false);
+}
+
 static void without_history_readers_of_the_present_find_it(void **state)
 {
-    const char *seed = getenv("SEED");
     (void)state;
-    for (uint64_t s = 1; s <= 40; s++) {
-        living = seed != NULL ? strtoull(seed, NULL, 10) : s;
-        live(living, false);
-        if (seed != NULL)
-            break;
-    }
-    living = 0;
+    live_often(false, false);
+}
+
+static void readers_at_snapshots_find_it_however_long_they_are_kept(void **state)
+{
+    (void)state;
+    live_often(true, true);
+    live_often(false, true);
 }
 
 /* ---- cases -------------------------------------------------------------------------
@@ -680,6 +769,8 @@ int main(void)
                                   say_seed),
         cmocka_unit_test_teardown(without_history_readers_of_the_present_find_it,
                                   say_seed),
+        cmocka_unit_test_teardown(
+            readers_at_snapshots_find_it_however_long_they_are_kept, say_seed),
         cmocka_unit_test(what_becomes_of_ranges_and_of_what_they_cover),
         cmocka_unit_test(what_ranges_delete_whole_is_not_read),
         cmocka_unit_test(a_manifest_that_says_other_ranges_is_corrupt),

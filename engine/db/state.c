@@ -318,6 +318,8 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
     t->desc = *desc;
     t->desc.tables = NULL;
     t->desc.ntables = 0;
+    t->desc.snapshots = NULL;
+    t->snapshots = sdb_snapshots_ref(desc->snapshots);
     t->desc.name = t->desc.app = (struct sdb_buf){0};
     sdb_buf_append_slice(&t->desc.name, sdb_buf_slice(&desc->name));
     sdb_put_u8(&t->desc.name, 0); /* a C string for whoever asks */
@@ -421,6 +423,7 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
             runs->members[k]->dead = NULL;
     }
     sdb_pendings_unref(t->pendings);
+    sdb_snapshots_unref(t->snapshots);
     sdb_read_state_unref(t->state);
     sdb_memtable_unref(t->active);
     sdb_chain_fini(&t->chain);

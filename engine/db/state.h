@@ -94,6 +94,7 @@ struct seerdb_tree {
     struct sdb_tallies tallies GUARDED_BY(LK_DB);
     struct sdb_pendings *
         pendings GUARDED_BY(LK_DB); /* counted; those of every new state */
+    struct sdb_snapshots *snapshots GUARDED_BY(LK_DB); /* counted; see db/snapshot.c */
 
     struct sdb_memtable *
         active GUARDED_BY(LK_WRITE);           /* counted; state lists it first */
@@ -173,8 +174,8 @@ struct sdb_decider {
 
 struct seerdb {
     /* Immutable after open. */
-    char *dir;  /* owned; where its files are */
-    char *name; /* owned; as it was opened */
+    char *dir;                /* owned; where its files are */
+    char *name;               /* owned; as it was opened */
     struct sdb_fs *fs;        /* borrowed: counts what this store does */
     struct sdb_countfs files; /* that */
     bool owns_fs;             /* the one under it */

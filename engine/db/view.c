@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "db/marked.h"
+#include "db/snapshot.h"
 
 #include <assert.h>
 
@@ -20,6 +21,7 @@ static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
                           memory_order_relaxed);
     v->state = sdb_read_state_ref(tree->state);
     v->number = number;
+    v->time_us = 0;
     v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
     /* acquire: pairs with seerdb_tree_filter_with */
     v->sieve = atomic_load_explicit(&tree->sieve, memory_order_acquire);
@@ -161,6 +163,151 @@ int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
     else
         sdb_mem_free(v);
     return rc;
+}
+
+/* ---- of snapshots and of older commits ----------------------------------------- */
+
+/* Fill the view for a snapshot: 0, NOTFOUND, GONE.  *resolve: it is not filled, because
+ * it must first be found out what counts. */
+static int fill_snapshot(seerdb_view *v, seerdb_tree *tree, seerdb_slice name,
+                         uint64_t *number, bool *resolve, seerdb_err *err)
+    REQUIRES(LK_DB)
+{
+    size_t at = 0;
+    int rc = sdb_snapshot_find(tree, name, &at, err);
+    if (rc != 0)
+        return rc;
+    const struct sdb_snapshot *s = &tree->snapshots->all[at];
+    if (tree->dropped || s->lost)
+        return sdb_fail(err, SEERDB_GONE, "%s: the snapshot '%s' of the table %s: %s",
+                        tree->db->dir, (const char *)s->name.data,
+                        (const char *)tree->desc.name.data,
+                        tree->dropped ? "the table was dropped"
+                                      : "the database went back to a state before it");
+    *number = s->number;
+    /* What is in tables counts, and what is above the snapshot does not matter. */
+    *resolve = tree->marked && !tree->settled &&
+               s->number > atomic_load_explicit(&tree->flushed, memory_order_relaxed);
+    if (!*resolve) {
+        fill_view(v, tree, s->number);
+        v->time_us = s->time_us;
+    }
+    return 0;
+}
+
+/* No writer has shown a marker: the snapshot's number stands for that. */
+static int fill_snapshot_slowly(seerdb_view *v, seerdb_tree *tree, seerdb_slice name,
+                                seerdb_err *err) EXCLUDES(LK_WRITE, LK_DB)
+{
+    seerdb *db = tree->db;
+    struct sdb_hidden_range *ranges = NULL;
+    uint64_t found = 0;
+    size_t n = 0, at = 0;
+    bool resolve = false;
+    sdb_lock_write(&db->write_lock);
+    sdb_lock_db(&db->lock);
+    int rc = fill_snapshot(v, tree, name, &found, &resolve, err);
+    sdb_unlock_db(&db->lock);
+    if (rc == 0 && resolve &&
+        (rc = sdb_marked_hidden(tree, found, &ranges, &n, err)) == 0) {
+        sdb_lock_db(&db->lock);
+        rc = sdb_snapshot_find(tree, name, &at, err);
+        if (rc == 0 && tree->snapshots->all[at].number != found)
+            rc = sdb_fail(err, SEERDB_GONE,
+                          "%s: the snapshot '%s' of the table %s was replaced", db->dir,
+                          (const char *)name.data, (const char *)tree->desc.name.data);
+        if (rc == 0) {
+            fill_view(v, tree, found);
+            v->time_us = tree->snapshots->all[at].time_us;
+            v->own = (struct sdb_hidden){ranges, n};
+            v->hidden = &v->own;
+            ranges = NULL;
+        }
+        sdb_unlock_db(&db->lock);
+    }
+    sdb_unlock_write(&db->write_lock);
+    sdb_mem_free(ranges);
+    return rc;
+}
+
+int seerdb_view_open_snapshot(seerdb_tree *tree, const char *name, seerdb_view **out,
+                              seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    seerdb_slice s = {name, strlen(name)};
+    seerdb_view *v = NULL;
+    uint64_t number = 0;
+    bool resolve = false;
+    int rc = check_tree(tree, err);
+    if (rc != 0 || (rc = new_view(&v, err)) != 0)
+        return rc;
+    sdb_lock_db(&db->lock);
+    rc = fill_snapshot(v, tree, s, &number, &resolve, err);
+    sdb_unlock_db(&db->lock);
+    if (rc == 0 && resolve)
+        rc = fill_snapshot_slowly(v, tree, s, err);
+    if (rc == 0)
+        *out = v;
+    else
+        sdb_mem_free(v);
+    return rc;
+}
+
+/* May the tree be read at this number?  Its state is held since before. */
+static int check_number(const seerdb_tree *tree, const seerdb_view *v, uint64_t number,
+                        seerdb_err *err) REQUIRES(LK_DB)
+{
+    const char *name = (const char *)tree->desc.name.data;
+    uint64_t floor = tree->marked
+                         ? atomic_load_explicit(&tree->fold_floor, memory_order_relaxed)
+                         : v->number;
+    bool kept = number >= floor;
+    for (size_t i = 0; i < sdb_snapshots_count(tree->snapshots) && !kept; i++)
+        kept = tree->snapshots->all[i].number == number &&
+               !tree->snapshots->all[i].pending && !tree->snapshots->all[i].lost;
+    if (!kept)
+        return sdb_fail(err, SEERDB_GONE,
+                        "%s: the table %s as of commit %" PRIu64
+                        " is gone: it is kept from commit %" PRIu64
+                        " on, and at its snapshots",
+                        tree->db->dir, name, number, floor);
+    for (size_t i = 0; v->hidden != NULL && i < v->hidden->n; i++)
+        if (v->hidden->ranges[i].from == number)
+            return sdb_fail(err, SEERDB_GONE,
+                            "%s: commit %" PRIu64 " of the table %s was rolled back",
+                            tree->db->dir, number, name);
+    return 0;
+}
+
+int seerdb_view_open_number(seerdb_tree *tree, uint64_t number, uint64_t newest,
+                            seerdb_view **out, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    seerdb_view *v = NULL;
+    int rc = tree->marked ? seerdb_view_open_at(tree, newest, 0, &v, err)
+                          : seerdb_view_open(tree, &v, err);
+    if (rc != 0)
+        return rc;
+    if (number > v->number)
+        rc = sdb_fail(err, SEERDB_MISUSE,
+                      "%s: the table %s as of commit %" PRIu64
+                      ": its last commit is %" PRIu64,
+                      db->dir, (const char *)tree->desc.name.data, number, v->number);
+    sdb_lock_db(&db->lock);
+    if (rc == 0)
+        rc = check_number(tree, v, number, err);
+    sdb_unlock_db(&db->lock);
+    v->number = number;
+    if (rc == 0)
+        *out = v;
+    else
+        seerdb_view_close(v);
+    return rc;
+}
+
+uint64_t seerdb_view_time(const seerdb_view *view)
+{
+    return view->time_us;
 }
 
 int seerdb_view_reopen(seerdb_view *view, seerdb_err *err)

@@ -15,6 +15,7 @@ struct seerdb_view {
     seerdb_tree *tree;            /* a counted handle */
     struct sdb_read_state *state; /* counted */
     uint64_t number;
+    uint64_t time_us; /* when the snapshot that it is of was taken; 0: of none */
     const struct sdb_hidden *hidden; /* what of the memtables does not count; NULL: all
                                         does.  Borrowed from state or from `own` */
     struct sdb_hidden own;           /* of a reader whose marker is its own matter */

@@ -127,6 +127,13 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
     sdb_put_varint(b, t->ranges);
     sdb_put_varint(b, t->open_end ? TABLE_OPEN_END : 0);
     end_field(e, start);
+    if (t->nheld == 0)
+        return;
+    start = begin_field(e, SDB_EDIT_TABLE_HELD);
+    sdb_put_varint(b, tree);
+    sdb_put_varint(b, t->file);
+    sdb_held_encode(t->held, t->nheld, b);
+    end_field(e, start);
 }
 
 void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file)
@@ -159,6 +166,23 @@ void sdb_edit_owner(struct sdb_edit *e, const struct sdb_owner_desc *o)
     end_field(e, start);
 }
 
+void sdb_edit_snapshot_add(struct sdb_edit *e, uint64_t tree,
+                           const struct sdb_snapshot *s)
+{
+    size_t start = begin_field(e, SDB_EDIT_SNAPSHOT_ADD);
+    sdb_put_varint(&e->bytes, tree);
+    sdb_snapshot_encode(s, &e->bytes);
+    end_field(e, start);
+}
+
+void sdb_edit_snapshot_drop(struct sdb_edit *e, uint64_t tree, seerdb_slice name)
+{
+    size_t start = begin_field(e, SDB_EDIT_SNAPSHOT_DROP);
+    sdb_put_varint(&e->bytes, tree);
+    sdb_put_slice(&e->bytes, name);
+    end_field(e, start);
+}
+
 static bool has_trees(const struct sdb_catalog *c, const seerdb_uuid *owner)
 {
     for (size_t i = 0; i < c->ntrees; i++)
@@ -178,6 +202,8 @@ void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c)
         if (t->drop_intended)
             sdb_edit_tree_intent(e, t->id);
         sdb_edit_tree_numbers(e, t->id, t->flushed, t->last_commit, t->fold_floor);
+        for (size_t k = 0; k < sdb_snapshots_count(t->snapshots); k++)
+            sdb_edit_snapshot_add(e, t->id, &t->snapshots->all[k]);
         for (size_t k = 0; k < t->ntables; k++)
             sdb_edit_table_add(e, t->id, &t->tables[k]);
         if (t->aside.file != 0)
@@ -204,6 +230,7 @@ void sdb_table_desc_fini(struct sdb_table_desc *t)
     sdb_buf_fini(&t->smallest);
     sdb_buf_fini(&t->largest);
     sdb_mem_free(t->vlogs);
+    sdb_mem_free(t->held);
     *t = (struct sdb_table_desc){0};
 }
 
@@ -214,6 +241,7 @@ void sdb_tree_desc_fini(struct sdb_tree_desc *t)
     for (size_t i = 0; i < t->ntables; i++)
         sdb_table_desc_fini(&t->tables[i]);
     sdb_mem_free(t->tables);
+    sdb_snapshots_unref(t->snapshots);
     sdb_buf_fini(&t->name);
     sdb_buf_fini(&t->app);
     *t = (struct sdb_tree_desc){0};
@@ -265,6 +293,7 @@ int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *
     *to = *from;
     to->smallest = to->largest = (struct sdb_buf){0};
     to->vlogs = NULL;
+    to->held = NULL;
     sdb_buf_append_slice(&to->smallest, sdb_buf_slice(&from->smallest));
     sdb_buf_append_slice(&to->largest, sdb_buf_slice(&from->largest));
     if ((rc = sdb_buf_check(&to->smallest, err)) != 0 ||
@@ -277,6 +306,14 @@ int sdb_table_desc_copy(struct sdb_table_desc *to, const struct sdb_table_desc *
             goto out;
         }
         memcpy(to->vlogs, from->vlogs, from->nvlogs * sizeof *to->vlogs);
+    }
+    if (from->nheld > 0) {
+        to->held = sdb_array_new(from->nheld, sizeof *to->held);
+        if (to->held == NULL) {
+            rc = sdb_fail_nomem(err, from->nheld * sizeof *to->held);
+            goto out;
+        }
+        memcpy(to->held, from->held, from->nheld * sizeof *to->held);
     }
 out:
     if (rc != 0)
@@ -667,6 +704,64 @@ static int apply_tree_aside(struct apply *a)
     return 0;
 }
 
+static int apply_table_held(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r), records = 0;
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    size_t i = t != NULL ? find_table(t, file) : 0;
+    if (a->r.failed)
+        return malformed(a, "held");
+    if (t == NULL || i == t->ntables || t->tables[i].nheld > 0)
+        return refuse(a, file, "held by a table that is not there, or told twice");
+    struct sdb_table_desc *d = &t->tables[i];
+    int rc = sdb_held_decode(&a->r, &d->held, &d->nheld, a->where, a->err);
+    for (size_t k = 0; k < d->nheld && rc == 0; k++) {
+        if (d->held[k].records > d->records - records)
+            rc = refuse(a, file, "a table that holds more than it has");
+        records += d->held[k].records;
+    }
+    return rc;
+}
+
+static int apply_snapshot_add(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r);
+    struct sdb_snapshot s;
+    struct sdb_snapshots *list = NULL;
+    if (!sdb_snapshot_decode(&a->r, &s))
+        return malformed(a, "snapshot");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL)
+        return refuse(a, id, "a snapshot of a tree that is not there");
+    if (sdb_snapshots_find(t->snapshots, s.name) < sdb_snapshots_count(t->snapshots))
+        return refuse(a, id, "a snapshot of this tree with the name of another");
+    int rc = sdb_snapshots_with(t->snapshots, &s, &list, a->err);
+    if (rc == 0) {
+        sdb_snapshots_unref(t->snapshots);
+        t->snapshots = list;
+    }
+    return rc;
+}
+
+static int apply_snapshot_drop(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r);
+    seerdb_slice name = sdb_get_slice(&a->r);
+    struct sdb_snapshots *list = NULL;
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "snapshot dropped");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    size_t i = t != NULL ? sdb_snapshots_find(t->snapshots, name) : 0;
+    if (t == NULL || i == sdb_snapshots_count(t->snapshots))
+        return refuse(a, id, "a drop of a snapshot that this tree does not have");
+    int rc = sdb_snapshots_without(t->snapshots, i, &list, a->err);
+    if (rc == 0) {
+        sdb_snapshots_unref(t->snapshots);
+        t->snapshots = list;
+    }
+    return rc;
+}
+
 static int apply_field(struct apply *a, uint64_t tag)
 {
     switch (tag) {
@@ -694,6 +789,12 @@ static int apply_field(struct apply *a, uint64_t tag)
         return apply_next_tree(a);
     case SDB_EDIT_TREE_ASIDE:
         return apply_tree_aside(a);
+    case SDB_EDIT_SNAPSHOT_ADD:
+        return apply_snapshot_add(a);
+    case SDB_EDIT_SNAPSHOT_DROP:
+        return apply_snapshot_drop(a);
+    case SDB_EDIT_TABLE_HELD:
+        return apply_table_held(a);
     case SDB_EDIT_OWNER:
         return apply_owner(a);
     default:

@@ -9,6 +9,7 @@
 #define SDB_LOG_CATALOG_H
 
 #include "base/buf.h"
+#include "log/snapshots.h"
 
 /* Incompatible-feature bits: a store or tree that has one unknown here is refused. */
 #define SDB_FEATURES_KNOWN UINT64_C(0)
@@ -37,6 +38,8 @@ struct sdb_table_desc {
     bool open_end; /* largest is the end of a range, and no key of the table */
     struct sdb_vlog_ref *vlogs; /* owned */
     size_t nvlogs;
+    struct sdb_held *held; /* owned: what it has for named snapshots; numbers rise */
+    size_t nheld;
     bool pending; /* of an undecided commit: no table of the tree yet */
 };
 
@@ -63,7 +66,8 @@ struct sdb_tree_desc {
     struct sdb_table_desc *tables; /* owned; in order of arrival, newest last; the
                                       pending ones among them */
     size_t ntables;
-    struct sdb_aside_desc aside; /* its side file */
+    struct sdb_aside_desc aside;     /* its side file */
+    struct sdb_snapshots *snapshots; /* counted: the named ones; NULL: none */
     uint64_t max_file; /* the largest file number that tables had; not on disk */
 };
 
@@ -101,7 +105,10 @@ enum sdb_edit_kind {                        /* tags on disk */
                                                 trees stay used */
                      SDB_EDIT_TABLE_PENDING = 11, /* of a commit that is not decided */
                      SDB_EDIT_TREE_ASIDE = 12,
-                     SDB_EDIT_OWNER = 16 /* where an owner is */
+                     SDB_EDIT_SNAPSHOT_ADD = 13,
+                     SDB_EDIT_SNAPSHOT_DROP = 14,
+                     SDB_EDIT_TABLE_HELD = 15, /* with the table that it is of */
+                     SDB_EDIT_OWNER = 16       /* where an owner is */
 };
 
 /* An edit is the bytes it will have in the manifest; build it with these.  Sticky. */
@@ -118,7 +125,8 @@ void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_drop(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_numbers(struct sdb_edit *e, uint64_t tree, uint64_t flushed,
                            uint64_t last_commit, uint64_t fold_floor);
-/* Pending or not, as t says; a table that is pending may be added for good later. */
+/* Pending or not, as t says, and what it holds for snapshots; a table that is pending
+ * may be added for good later. */
 void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
                         const struct sdb_table_desc *t);
 void sdb_edit_table_remove(struct sdb_edit *e, uint64_t tree, uint64_t file);
@@ -126,6 +134,9 @@ void sdb_edit_next_tree(struct sdb_edit *e, uint64_t id);
 void sdb_edit_tree_aside(struct sdb_edit *e, uint64_t tree,
                          const struct sdb_aside_desc *aside);
 void sdb_edit_owner(struct sdb_edit *e, const struct sdb_owner_desc *o);
+void sdb_edit_snapshot_add(struct sdb_edit *e, uint64_t tree,
+                           const struct sdb_snapshot *s);
+void sdb_edit_snapshot_drop(struct sdb_edit *e, uint64_t tree, seerdb_slice name);
 /* All that builds c from nothing. */
 void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c);
 void sdb_edit_fini(struct sdb_edit *e);

@@ -67,6 +67,9 @@ enum example {
     ASIDE, /* of a marked tree, which the example's is not */
     OWNER,
     PENDING,
+    NAMED,
+    UNNAMED,
+    HELD,
     N
 };
 
@@ -119,6 +122,32 @@ static void build(struct sdb_edit *e, enum example which)
         sdb_buf_fini(&o.path);
         break;
     }
+    case NAMED:
+        sdb_edit_snapshot_add(
+            e, 3,
+            &(struct sdb_snapshot){.number = 131,
+                                   .time_us = UINT64_C(1700000000) * 1000000,
+                                   .name = test_slice("monday")});
+        break;
+    case UNNAMED:
+        sdb_edit_snapshot_drop(e, 3, test_slice("monday"));
+        break;
+    case HELD: { /* it comes with the table: cut that off */
+        struct sdb_held held[] = {{90, 20, 300}, {131, 4, 60}};
+        size_t before = e->bytes.size;
+        sdb_edit_table_add(e, 3, &d);
+        size_t table = e->bytes.size - before;
+        e->bytes.size = before;
+        d.held = held;
+        d.nheld = 2;
+        sdb_edit_table_add(e, 3, &d);
+        memmove(e->bytes.data + before, e->bytes.data + before + table,
+                e->bytes.size - before - table);
+        e->bytes.size -= table;
+        d.held = NULL;
+        d.nheld = 0;
+        break;
+    }
     case PENDING:
         d.file = 18;
         d.level = 0;
@@ -158,6 +187,9 @@ static const char *const examples[N] = {
     [PENDING] =
         "0b 2a 03 12 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
         "80 20 00 00 00 00 c8 01 05 e8 07 d0 0f 00 00 01 61 02 7a 7a 00 00 02 01",
+    [NAMED] = "0d 12 03 83 01 80 80 f9 c0 c1 c4 82 03 06 6d 6f 6e 64 61 79",
+    [UNNAMED] = "0e 08 03 06 6d 6f 6e 64 61 79",
+    [HELD] = "0f 0b 03 11 02 5a 14 ac 02 83 01 04 3c",
 };
 
 static void edits_have_the_bytes_of_the_format(void **state)

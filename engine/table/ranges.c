@@ -354,3 +354,13 @@ uint64_t sdb_ranges_cover(const struct sdb_ranges *r, seerdb_slice key,
     }
     return best;
 }
+
+uint64_t sdb_range_stripes_cover(const struct sdb_range_stripe *stripes, size_t n,
+                                 seerdb_slice key, uint64_t ceiling)
+{
+    uint64_t number = 0;
+    while (n > 0 && number == 0)
+        if (stripes[--n].upto <= ceiling)
+            number = sdb_ranges_cover(stripes[n].flat, key, UINT64_MAX, NULL);
+    return number;
+}

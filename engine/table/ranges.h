@@ -61,6 +61,18 @@ bool sdb_ranges_has(const struct sdb_ranges *r, seerdb_slice key);
 uint64_t sdb_ranges_cover(const struct sdb_ranges *r, seerdb_slice key,
                           uint64_t ceiling, const struct sdb_hidden *hidden);
 
+/* Of the ranges between two readers the greatest number over each key.  Who reads below
+ * `above`, or at it, does not see them. */
+struct sdb_range_stripe {
+    uint64_t above, upto;    /* above < number <= upto */
+    struct sdb_ranges *flat; /* counted; not empty */
+};
+
+/* The greatest number <= ceiling in the stripes, which rise, that covers key; 0: none
+ * does.  Requires: the ceiling does not cut a stripe in two. */
+uint64_t sdb_range_stripes_cover(const struct sdb_range_stripe *stripes, size_t n,
+                                 seerdb_slice key, uint64_t ceiling);
+
 /* What one reader sees of a set. */
 struct sdb_ranges_source {
     const struct sdb_ranges *ranges; /* borrowed */

@@ -84,8 +84,9 @@ size_t sdb_table_index_memory(const struct sdb_table_index *x);
 void sdb_table_index_search(struct sdb_table_index *x, uint64_t code, seerdb_slice key,
                             uint32_t *lo, uint32_t *hi);
 
-/* How many blocks the model's prediction for the code is from the one that has it; false:
- * there is no model to ask.  For measurements: it searches without the model, too. */
+/* How many blocks the model's prediction for the code is from the one that has it;
+ * false: there is no model to ask.  For measurements: it searches without the model,
+ * too. */
 bool sdb_table_index_error(const struct sdb_table_index *x, uint64_t code,
                            uint64_t *blocks);
 

@@ -59,8 +59,9 @@ struct sdb_lookup {
     seerdb_slice key; /* borrowed */
     uint64_t hash;
     bool hashed;
-    bool deep;                       /* compare predictions with the truth */
-    struct sdb_table_counts *counts; /* borrowed: the reader's; NULL: each table's own */
+    bool deep; /* compare predictions with the truth */
+    struct sdb_table_counts
+        *counts; /* borrowed: the reader's; NULL: each table's own */
 };
 
 /* The newest version of the key with a number <= ceiling, whatever its kind. NOTFOUND.

@@ -41,39 +41,82 @@ static void raise_floor(struct sdb_fold *f, uint64_t newer)
         f->floor = newer;
 }
 
+/* The walk over one key's versions. */
+struct walk {
+    size_t unserved;   /* snapshots that have not met their version yet */
+    bool newest_stays; /* a reader above all snapshots has not */
+    bool at_present;   /* and it is the one at the present */
+    bool held;         /* a tombstone is held back */
+    struct sdb_record tombstone;
+};
+
+/* Does this version, from which newer ones are gone, stay?  What deletes it for the
+ * reader above all snapshots goes to *newer, if that is greater. */
+static bool stays(struct sdb_fold *f, struct walk *w, const struct sdb_record *r,
+                  uint64_t *newer)
+{
+    bool stays = w->newest_stays, present = stays && w->at_present;
+    uint64_t held_by = 0;
+    if (f->nstripes > 0) {
+        uint64_t deleted =
+            sdb_range_stripes_cover(f->stripes, f->nstripes, r->key, UINT64_MAX);
+        if (deleted > r->number) {
+            stays = present = false;
+            *newer = deleted > *newer ? deleted : *newer;
+        }
+    }
+    for (; w->unserved > 0 && f->snapshots[w->unserved - 1] >= r->number;
+         w->unserved--) {
+        uint64_t s = f->snapshots[w->unserved - 1];
+        if (f->nstripes > 0 &&
+            sdb_range_stripes_cover(f->stripes, f->nstripes, r->key, s) > r->number)
+            continue;
+        held_by = s;
+        stays = true;
+    }
+    w->newest_stays = w->at_present = false;
+    if (f->history_from > 0 && r->number >= f->history_from)
+        stays = w->newest_stays = true; /* and so does what a reader before it sees */
+    f->held_by = present ? 0 : held_by;
+    return stays;
+}
+
+static int emit_with_tombstone(struct walk *w, const struct sdb_record *r,
+                               int (*emit)(void *ctx, const struct sdb_record *r),
+                               void *ctx)
+{
+    int rc = 0;
+    w->tombstone.key = r->key;
+    if (w->held)
+        rc = emit(ctx, &w->tombstone);
+    w->held = false;
+    return rc != 0 ? rc : emit(ctx, r);
+}
+
 static int fold_versions(struct sdb_fold *f, struct sdb_iter *it,
                          int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
                          seerdb_err *err)
 {
-    size_t unserved = f->nsnapshots;
     uint64_t newer = 0; /* number of the version before */
-    bool newest_stays = f->present, held = false;
-    struct sdb_record tombstone = {.kind = SDB_KIND_TOMBSTONE}; /* the one held back */
+    struct walk w = {.unserved = f->nsnapshots,
+                     .newest_stays = f->present,
+                     .at_present = f->present,
+                     .tombstone = {.kind = SDB_KIND_TOMBSTONE}};
     for (;;) {
-        bool stays = newest_stays;
         int rc = check_kind(it->at.kind, err);
         if (rc != 0)
             return rc;
-        newest_stays = false;
-        for (; unserved > 0 && f->snapshots[unserved - 1] >= it->at.number; unserved--)
-            stays = true;
-        if (f->history_from > 0 && it->at.number >= f->history_from)
-            stays = newest_stays = true; /* and so does what a reader before it sees */
-        if (!stays)
+        bool stay = stays(f, &w, &it->at, &newer);
+        if (!stay)
             raise_floor(f, newer);
         newer = it->at.number;
-        if (stays && f->bottom && it->at.kind == SDB_KIND_TOMBSTONE) {
-            tombstone.number = it->at.number;
-            held = true;
-        } else if (stays) {
-            tombstone.key = it->at.key;
-            if (held && (rc = emit(ctx, &tombstone)) != 0)
-                return rc;
-            held = false;
-            if ((rc = emit(ctx, &it->at)) != 0)
-                return rc;
+        if (stay && f->bottom && it->at.kind == SDB_KIND_TOMBSTONE) {
+            w.tombstone.number = it->at.number;
+            w.held = true;
+        } else if (stay && (rc = emit_with_tombstone(&w, &it->at, emit, ctx)) != 0) {
+            return rc;
         }
-        bool done = unserved == 0 && !newest_stays;
+        bool done = w.unserved == 0 && !w.newest_stays;
         if (done && !f->note_floor)
             return 0;
         rc = it->ops->older(it, err);

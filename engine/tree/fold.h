@@ -15,6 +15,7 @@
 #define SDB_TREE_FOLD_H
 
 #include "table/iter.h"
+#include "table/ranges.h"
 #include "tree/sieve.h"
 
 struct sdb_fold {
@@ -25,9 +26,17 @@ struct sdb_fold {
     bool bottom;
     uint64_t history_from; /* versions with this number or a greater one all stay, and
                               the newest below it; 0: no history is kept */
-    bool note_floor;       /* keep `floor` */
-    uint64_t floor; /* out: a reader at a number below it may miss a version that was
-                       dropped; it is the number of a version that followed one */
+    /* Range tombstones between the snapshots, and between the last of them and the
+     * history (range_fold.h): who does not see a version because of them does not need
+     * it.  Borrowed; rising; NULL: there are none. */
+    const struct sdb_range_stripe *stripes;
+    size_t nstripes;
+    bool note_floor;  /* keep `floor` */
+    uint64_t held_by; /* out, during emit: the oldest snapshot that needs the version,
+                         or what a tombstone at the bottom hides, if the present does
+                         not need it; 0: it does, or only the history does */
+    uint64_t floor;   /* out: a reader at a number below it may miss a version that was
+                         dropped; it is the number of a version that followed one */
     struct sdb_sieve *sieve;          /* borrowed; NULL: rows have no filter */
     uint64_t now_us;                  /* the time it is asked for */
     struct seerdb_filter_out changed; /* owned: scratch */

@@ -215,9 +215,11 @@ static bool is_deleted(const struct choice *c, uint32_t i)
 {
     const struct sdb_version *v = c->v;
     uint32_t end0 = c->nruns0 < v->nruns ? v->runs[c->nruns0].first : v->nmembers;
+    uint64_t ceiling = c->p->droppable - 1;
+    if (c->p->nsnapshots > 0 && c->p->snapshots[0] < ceiling)
+        ceiling = c->p->snapshots[0];
     for (uint32_t k = 0; k < end0 && c->p->droppable > 0; k++) {
-        struct sdb_ranges_source s =
-            sdb_member_ranges(v->members[k], c->p->droppable - 1);
+        struct sdb_ranges_source s = sdb_member_ranges(v->members[k], ceiling);
         if (c->taken[k] && s.ranges != NULL &&
             sdb_table_desc_deleted(&v->members[i]->desc, &s))
             return true;
@@ -370,6 +372,14 @@ static bool has_ranges(const struct sdb_policy *p, const struct sdb_member *m)
     return m->desc.ranges > 0 && sdb_member_newest_range(m) < p->droppable;
 }
 
+/* The same where nothing lies below it: a snapshot may have kept versions that a range
+ * above it hides from the others, and the range with them. */
+static bool has_useless_ranges(const struct sdb_policy *p, const struct sdb_member *m)
+{
+    return has_ranges(p, m) &&
+           (p->nsnapshots == 0 || sdb_member_newest_range(m) <= p->snapshots[0]);
+}
+
 static bool is_dense(const struct sdb_policy *p, const struct sdb_member *m)
 {
     return has_ranges(p, m) ||
@@ -377,9 +387,26 @@ static bool is_dense(const struct sdb_policy *p, const struct sdb_member *m)
             m->desc.tombstones * 100 >= m->desc.records * DENSE_PERCENT);
 }
 
+/* Of its records, those that were kept for a snapshot that is still there.  They and
+ * the history are all that a compaction leaves where nothing lies below: without them
+ * it would be made again and again. */
+static uint64_t count_held(const struct sdb_policy *p, const struct sdb_member *m)
+{
+    uint64_t n = 0;
+    size_t s = 0;
+    for (size_t i = 0; i < m->desc.nheld; i++) {
+        const struct sdb_held *h = &m->desc.held[i];
+        while (s < p->nsnapshots && p->snapshots[s] < h->number)
+            s++;
+        n += s < p->nsnapshots && p->snapshots[s] == h->number ? h->records : 0;
+    }
+    return n;
+}
+
 static bool is_stale(const struct sdb_policy *p, const struct sdb_member *m)
 {
-    uint64_t stale = m->desc.tombstones + m->desc.superseded;
+    uint64_t stale = m->desc.tombstones + m->desc.superseded, held = count_held(p, m);
+    stale = stale > held ? stale - held : 0;
     return p->full
                ? stale > 0
                : stale >= DENSE_LEAST && stale * 100 >= m->desc.records * STALE_PERCENT;
@@ -504,10 +531,11 @@ static bool pick_dense(struct choice *c, struct sdb_pick *out)
                  young = m->desc.max_number >= c->p->droppable;
             if (below && dense)
                 pass_down(c, level + 1, "tombstones", out);
-            else if (!below && ((stale && !young) || has_ranges(c->p, m)))
+            else if (!below && ((stale && !young) || has_useless_ranges(c->p, m)))
                 decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "stale records", out);
             /* Some of its ranges are young. */
-            out->later = out->later || m->desc.ranges > 0 || (!below && stale && young);
+            out->later = out->later || (m->desc.ranges > 0 && !has_ranges(c->p, m)) ||
+                         (!below && stale && young);
             if (out->kind != SDB_PICK_NONE)
                 return true;
         }

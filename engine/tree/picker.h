@@ -27,8 +27,10 @@ struct sdb_policy {
     bool pack_bottom;    /* the bottom is compressed, other levels are not */
     bool full;           /* asked for: everything into one run at the bottom */
     uint64_t droppable;  /* what has a number from here on may have to stay */
-    uint64_t flushed;    /* commits up to here are in tables: those with greater
-                            numbers have older ones above them in memory */
+    const uint64_t *snapshots; /* borrowed; rising: what they need stays */
+    size_t nsnapshots;
+    uint64_t flushed; /* commits up to here are in tables: those with greater
+                         numbers have older ones above them in memory */
 };
 
 /* The level as the policy sees it. */

@@ -84,7 +84,8 @@ static void readers_at_or_above_the_floor_miss_no_range(void **state)
             sdb_rand_below(&r, 3) == 0 ? 0 : sdb_rand_below(&r, NUMBERS + 3);
         bool bottom = sdb_rand_below(&r, 2) == 0;
         uint64_t below = from == 0 ? UINT64_MAX : from - 1;
-        test_ok(sdb_range_fold_init(&f, c.sources, c.n, from, bottom, &err), &err);
+        struct sdb_fold fold = {.history_from = from, .bottom = bottom};
+        test_ok(sdb_range_fold_init(&f, c.sources, c.n, &fold, &err), &err);
         assert_true(from == 0 || f.floor < from);
         for (size_t k = 0; k < NPOINTS; k++) {
             seerdb_slice key = test_slice(points[k]);
@@ -155,9 +156,8 @@ static void pieces_together_are_the_whole(void **state)
         size_t ncuts = 0;
         seerdb_err err = {0};
         make_case(&c, &r);
-        test_ok(sdb_range_fold_init(&f, c.sources, c.n, 1 + sdb_rand_below(&r, NUMBERS),
-                                    false, &err),
-                &err);
+        struct sdb_fold fold = {.history_from = 1 + sdb_rand_below(&r, NUMBERS)};
+        test_ok(sdb_range_fold_init(&f, c.sources, c.n, &fold, &err), &err);
         for (size_t k = 0; k < NPOINTS; k++)
             if (sdb_rand_below(&r, 3) == 0)
                 cuts[ncuts++] = test_slice(points[k]);
@@ -189,7 +189,9 @@ static void no_memory_is_reported_wherever_it_happens(void **state)
     } while (c.nseen < 10);
     for (int rc = SEERDB_NOMEM; rc != 0; n++) {
         sdb_mem_fail_after(n);
-        rc = sdb_range_fold_init(&f, c.sources, c.n, 10, false, &err);
+        struct sdb_fold fold = {
+            .history_from = 15, .snapshots = (uint64_t[]){5, 10}, .nsnapshots = 2};
+        rc = sdb_range_fold_init(&f, c.sources, c.n, &fold, &err);
         sdb_mem_fail_after(-1);
         if (rc != 0)
             test_fails(rc, SEERDB_NOMEM, &err);
