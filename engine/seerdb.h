@@ -690,7 +690,7 @@ seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep 
 int seerdb_snapshot_create(seerdb_tree *tree, const char *name, uint64_t marker,
                            unsigned wait_ms, uint64_t *number, seerdb_err *err);
 
-/* Views that are open stay.  NOTFOUND: the tree has none of this name (the message
+/* Views that are open stay.  MISUSE: the tree has none of this name (the message
  * names some that it has). */
 int seerdb_snapshot_drop(seerdb_tree *tree, const char *name, seerdb_err *err);
 
@@ -711,7 +711,7 @@ int seerdb_snapshots(seerdb_tree *tree,
                      bool (*each)(void *ctx, const seerdb_snapshot *snapshot),
                      void *ctx, seerdb_err *err);
 
-/* The tree as of a snapshot.  NOTFOUND: the tree has none of this name (the message
+/* The tree as of a snapshot.  MISUSE: the tree has none of this name (the message
  * names some that it has).  GONE: a marked tree's owner went back to a state before
  * it. */
 int seerdb_view_open_snapshot(seerdb_tree *tree, const char *name, seerdb_view **out,

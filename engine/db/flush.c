@@ -64,10 +64,12 @@ static int emit_to_writer(void *ctx, const struct sdb_record *r)
     struct sink *sink = ctx;
     sdb_table_writer_add(sink->writer, r);
     sink->records++;
-    sink->superseded += sink->versions++ > 0;
+    unsigned superseded = sink->versions++ > 0;
+    sink->superseded += superseded;
     if (sink->fold->held_by != 0)
         sdb_held_count_add(&sink->held, sink->fold->held_by,
-                           r->key.size + r->value.size);
+                           r->key.size + r->value.size,
+                           superseded + (r->kind == SDB_KIND_TOMBSTONE));
     uint64_t size = sdb_table_writer_size(sink->writer);
     if (size >= sink->written_back + WRITE_BACK) {
         sdb_file_write_back(sink->file, sink->written_back, size - sink->written_back);
@@ -162,7 +164,7 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
                 break;
         }
     rc = rc == SEERDB_NOTFOUND ? 0 : rc;
-    sdb_range_fold_put(&ranges, &(struct sdb_range_span){0}, sink->writer);
+    sdb_range_fold_put(&ranges, &(struct sdb_range_span){0}, sink->writer, &sink->held);
     sink->ranges = sdb_ranges_count(ranges.staying);
     if (rc == 0 && floor_of_ranges(&ranges, filter) > fold.floor)
         fold.floor = floor_of_ranges(&ranges, filter);

@@ -381,7 +381,7 @@ static int end_output(struct work *w, const seerdb_slice *to, seerdb_err *err)
     struct sdb_table_desc desc = {0};
     seerdb_slice from;
     struct sdb_range_span span = span_to(w, &from, to);
-    sdb_range_fold_put(&w->ranges, &span, w->writer);
+    sdb_range_fold_put(&w->ranges, &span, w->writer, &w->held);
     int rc = sdb_table_writer_finish(w->writer, &s, err);
     if (rc != 0)
         return rc;
@@ -411,13 +411,14 @@ static int emit(void *ctx, const struct sdb_record *r)
     if (w->writer == NULL && (rc = begin_output(w, r->key, &w->why)) != 0)
         return rc;
     sdb_table_writer_add(w->writer, r);
+    unsigned superseded = w->versions++ > 0;
+    size_t size = r->key.size + r->value.size;
+    w->superseded += superseded;
     if (w->fold.held_by != 0)
-        sdb_held_count_add(&w->held, w->fold.held_by, r->key.size + r->value.size);
-    if (w->versions++ > 0) {
-        w->superseded++;
-        if (w->fold.held_by == 0)
-            w->history += r->key.size + r->value.size;
-    }
+        sdb_held_count_add(&w->held, w->fold.held_by, size,
+                           superseded + (r->kind == SDB_KIND_TOMBSTONE));
+    else if (superseded > 0)
+        w->history += size;
     return 0;
 }
 

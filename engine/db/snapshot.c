@@ -32,7 +32,8 @@
 
 #include <stdio.h>
 
-#define NAMES_SHOWN 5u /* in a message */
+#define NAMES_SHOWN 5u /* in a message, */
+#define NAME_SHOWN  40 /* bytes of each */
 
 static const char *table_name(const seerdb_tree *t)
 {
@@ -50,19 +51,19 @@ static int fail_unknown(const seerdb_tree *t, seerdb_slice name, seerdb_err *err
         if (s->pending || s->lost)
             continue;
         n++;
-        if (shown < NAMES_SHOWN && at + s->name.size + 40 < sizeof known) {
-            at += (size_t)snprintf(known + at, sizeof known - at, "%s'%s'",
+        if (shown < NAMES_SHOWN) {
+            at += (size_t)snprintf(known + at, sizeof known - at, "%s'%.*s%s'",
                                    shown++ > 0 ? ", " : "it has ",
-                                   (const char *)s->name.data);
+                                   NAME_SHOWN, (const char *)s->name.data,
+                                   s->name.size > NAME_SHOWN ? "..." : "");
         }
     }
     if (n > shown)
         snprintf(known + at, sizeof known - at, "%s%zu more",
                  shown > 0 ? " and " : "it has ", n - shown);
-    sdb_fail(err, SEERDB_NOTFOUND, "%s: the table %s has no snapshot '%.*s': %s",
+    return sdb_fail(err, SEERDB_MISUSE, "%s: the table %s has no snapshot '%.*s': %s",
              t->db->dir, table_name(t), (int)(name.size < 100 ? name.size : 100),
              (const char *)name.data, known);
-    return SEERDB_NOTFOUND;
 }
 
 int sdb_snapshot_find(const seerdb_tree *t, seerdb_slice name, size_t *at,

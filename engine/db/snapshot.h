@@ -7,7 +7,7 @@
 
 #include "db/state.h"
 
-/* The snapshot of this name that may be read: its place in the tree's list; NOTFOUND,
+/* The snapshot of this name that may be read: its place in the tree's list; MISUSE,
  * with a message that names some that there are. */
 int sdb_snapshot_find(const seerdb_tree *t, seerdb_slice name, size_t *at,
                       seerdb_err *err) REQUIRES(LK_DB) SDB_MUST_CHECK;

@@ -167,7 +167,7 @@ int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
 
 /* ---- of snapshots and of older commits ----------------------------------------- */
 
-/* Fill the view for a snapshot: 0, NOTFOUND, GONE.  *resolve: it is not filled, because
+/* Fill the view for a snapshot: 0, MISUSE, GONE.  *resolve: it is not filled, because
  * it must first be found out what counts. */
 static int fill_snapshot(seerdb_view *v, seerdb_tree *tree, seerdb_slice name,
                          uint64_t *number, bool *resolve, seerdb_err *err)

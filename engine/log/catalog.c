@@ -706,7 +706,8 @@ static int apply_tree_aside(struct apply *a)
 
 static int apply_table_held(struct apply *a)
 {
-    uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r), records = 0;
+    uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r), records = 0,
+             ranges = 0;
     struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
     size_t i = t != NULL ? find_table(t, file) : 0;
     if (a->r.failed)
@@ -716,9 +717,12 @@ static int apply_table_held(struct apply *a)
     struct sdb_table_desc *d = &t->tables[i];
     int rc = sdb_held_decode(&a->r, &d->held, &d->nheld, a->where, a->err);
     for (size_t k = 0; k < d->nheld && rc == 0; k++) {
-        if (d->held[k].records > d->records - records)
+        if (d->held[k].records > d->records - records ||
+            d->held[k].stale / 2 > d->held[k].records ||
+            d->held[k].ranges > d->ranges - ranges)
             rc = refuse(a, file, "a table that holds more than it has");
         records += d->held[k].records;
+        ranges += d->held[k].ranges;
     }
     return rc;
 }

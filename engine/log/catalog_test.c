@@ -133,7 +133,7 @@ static void build(struct sdb_edit *e, enum example which)
         sdb_edit_snapshot_drop(e, 3, test_slice("monday"));
         break;
     case HELD: { /* it comes with the table: cut that off */
-        struct sdb_held held[] = {{90, 20, 300}, {131, 4, 60}};
+        struct sdb_held held[] = {{90, 20, 300, 23, 0}, {131, 4, 60, 4, 0}};
         size_t before = e->bytes.size;
         sdb_edit_table_add(e, 3, &d);
         size_t table = e->bytes.size - before;
@@ -189,7 +189,7 @@ static const char *const examples[N] = {
         "80 20 00 00 00 00 c8 01 05 e8 07 d0 0f 00 00 01 61 02 7a 7a 00 00 02 01",
     [NAMED] = "0d 12 03 83 01 80 80 f9 c0 c1 c4 82 03 06 6d 6f 6e 64 61 79",
     [UNNAMED] = "0e 08 03 06 6d 6f 6e 64 61 79",
-    [HELD] = "0f 0b 03 11 02 5a 14 ac 02 83 01 04 3c",
+    [HELD] = "0f 0f 03 11 02 5a 14 ac 02 17 00 83 01 04 3c 04 00",
 };
 
 static void edits_have_the_bytes_of_the_format(void **state)

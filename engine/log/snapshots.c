@@ -22,7 +22,7 @@ static size_t once_each(uint64_t *numbers, size_t n)
     if (n > 0)
         qsort(numbers, n, sizeof numbers[0], by_number);
     for (size_t i = 0; i < n; i++)
-        if (kept == 0 || numbers[kept - 1] != numbers[i])
+        if (numbers[i] != 0 && (kept == 0 || numbers[kept - 1] != numbers[i]))
             numbers[kept++] = numbers[i];
     return kept;
 }
@@ -164,7 +164,7 @@ int sdb_held_count_init(struct sdb_held_count *c, const struct sdb_snapshots *li
     return 0;
 }
 
-void sdb_held_count_add(struct sdb_held_count *c, uint64_t number, size_t bytes)
+static struct sdb_held *find_held(struct sdb_held_count *c, uint64_t number)
 {
     size_t lo = 0, hi = c->n;
     while (lo < hi) {
@@ -175,8 +175,21 @@ void sdb_held_count_add(struct sdb_held_count *c, uint64_t number, size_t bytes)
             hi = mid;
     }
     assert(lo < c->n && c->all[lo].number == number);
-    c->all[lo].records++;
-    c->all[lo].bytes += bytes;
+    return &c->all[lo];
+}
+
+void sdb_held_count_add(struct sdb_held_count *c, uint64_t number, size_t bytes,
+                        unsigned stale)
+{
+    struct sdb_held *h = find_held(c, number);
+    h->records++;
+    h->bytes += bytes;
+    h->stale += stale;
+}
+
+void sdb_held_count_range(struct sdb_held_count *c, uint64_t number)
+{
+    find_held(c, number)->ranges++;
 }
 
 int sdb_held_count_take(struct sdb_held_count *c, struct sdb_held **held, size_t *n,
@@ -186,15 +199,15 @@ int sdb_held_count_take(struct sdb_held_count *c, struct sdb_held **held, size_t
     *held = NULL;
     *n = 0;
     for (size_t i = 0; i < c->n; i++)
-        some += c->all[i].records > 0;
+        some += c->all[i].records > 0 || c->all[i].ranges > 0;
     if (some == 0)
         return 0;
     if ((*held = sdb_array_new(some, sizeof **held)) == NULL)
         return sdb_fail_nomem(err, some * sizeof **held);
     for (size_t i = 0; i < c->n; i++)
-        if (c->all[i].records > 0) {
+        if (c->all[i].records > 0 || c->all[i].ranges > 0) {
             (*held)[(*n)++] = c->all[i];
-            c->all[i].records = c->all[i].bytes = 0;
+            c->all[i] = (struct sdb_held){.number = c->all[i].number};
         }
     return 0;
 }
@@ -212,6 +225,8 @@ void sdb_held_encode(const struct sdb_held *held, size_t n, struct sdb_buf *to)
         sdb_put_varint(to, held[i].number);
         sdb_put_varint(to, held[i].records);
         sdb_put_varint(to, held[i].bytes);
+        sdb_put_varint(to, held[i].stale);
+        sdb_put_varint(to, held[i].ranges);
     }
 }
 
@@ -219,7 +234,7 @@ int sdb_held_decode(struct sdb_reader *r, struct sdb_held **held, size_t *n,
                     const char *where, seerdb_err *err)
 {
     uint64_t count = sdb_get_varint(r);
-    bool good = count > 0 && count <= sdb_reader_left(r) / 3; /* bytes of each */
+    bool good = count > 0 && count <= sdb_reader_left(r) / 5; /* bytes of each */
     *held = NULL;
     *n = 0;
     if (good) {
@@ -230,6 +245,8 @@ int sdb_held_decode(struct sdb_reader *r, struct sdb_held **held, size_t *n,
             h->number = sdb_get_varint(r);
             h->records = sdb_get_varint(r);
             h->bytes = sdb_get_varint(r);
+            h->stale = sdb_get_varint(r);
+            h->ranges = sdb_get_varint(r);
             good = good && (i == 0 || h[-1].number < h->number);
         }
     }

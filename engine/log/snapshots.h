@@ -28,7 +28,8 @@ struct sdb_snapshot {
 struct sdb_snapshots {
     _Atomic uint32_t count;
     size_t n, nnumbers;
-    uint64_t *numbers;         /* of all, rising, each once; part of this allocation */
+    uint64_t *numbers; /* of all, rising, each once; part of this allocation.  Without
+                          0, at which nothing is seen */
     struct sdb_snapshot all[]; /* in order of creation */
 };
 
@@ -77,6 +78,8 @@ bool sdb_snapshot_decode(struct sdb_reader *r, struct sdb_snapshot *out);
  * smaller ones. */
 struct sdb_held {
     uint64_t number, records, bytes; /* of keys and values */
+    uint64_t stale;  /* the records, once if superseded and once if tombstones */
+    uint64_t ranges; /* range tombstones that hide what this snapshot sees */
 };
 
 /* Counts what is written to a table.  All zeros: nothing is held.  Life: init, add
@@ -89,7 +92,10 @@ struct sdb_held_count {
 int sdb_held_count_init(struct sdb_held_count *c, const struct sdb_snapshots *list,
                         seerdb_err *err) SDB_MUST_CHECK;
 /* Requires: number is one of the list's. */
-void sdb_held_count_add(struct sdb_held_count *c, uint64_t number, size_t bytes);
+void sdb_held_count_add(struct sdb_held_count *c, uint64_t number, size_t bytes,
+                        unsigned stale);
+/* A range tombstone that stays because readers at the number do not see it. */
+void sdb_held_count_range(struct sdb_held_count *c, uint64_t number);
 /* What was added since the last time: a new array; NULL if it was nothing. */
 int sdb_held_count_take(struct sdb_held_count *c, struct sdb_held **held, size_t *n,
                         seerdb_err *err) SDB_MUST_CHECK;

@@ -50,8 +50,9 @@ struct walk {
     struct sdb_record tombstone;
 };
 
-/* Does this version, from which newer ones are gone, stay?  What deletes it for the
- * reader above all snapshots goes to *newer, if that is greater. */
+/* Does this version stay?  *newer is the number of the one before it (0: none), or that
+ * of a range which deletes it for the reader above all snapshots, if that is smaller.
+ */
 static bool stays(struct sdb_fold *f, struct walk *w, const struct sdb_record *r,
                   uint64_t *newer)
 {
@@ -62,7 +63,7 @@ static bool stays(struct sdb_fold *f, struct walk *w, const struct sdb_record *r
             sdb_range_stripes_cover(f->stripes, f->nstripes, r->key, UINT64_MAX);
         if (deleted > r->number) {
             stays = present = false;
-            *newer = deleted > *newer ? deleted : *newer;
+            *newer = *newer == 0 || deleted < *newer ? deleted : *newer;
         }
     }
     for (; w->unserved > 0 && f->snapshots[w->unserved - 1] >= r->number;

@@ -372,14 +372,6 @@ static bool has_ranges(const struct sdb_policy *p, const struct sdb_member *m)
     return m->desc.ranges > 0 && sdb_member_newest_range(m) < p->droppable;
 }
 
-/* The same where nothing lies below it: a snapshot may have kept versions that a range
- * above it hides from the others, and the range with them. */
-static bool has_useless_ranges(const struct sdb_policy *p, const struct sdb_member *m)
-{
-    return has_ranges(p, m) &&
-           (p->nsnapshots == 0 || sdb_member_newest_range(m) <= p->snapshots[0]);
-}
-
 static bool is_dense(const struct sdb_policy *p, const struct sdb_member *m)
 {
     return has_ranges(p, m) ||
@@ -387,26 +379,48 @@ static bool is_dense(const struct sdb_policy *p, const struct sdb_member *m)
             m->desc.tombstones * 100 >= m->desc.records * DENSE_PERCENT);
 }
 
-/* Of its records, those that were kept for a snapshot that is still there.  They and
- * the history are all that a compaction leaves where nothing lies below: without them
- * it would be made again and again. */
-static uint64_t count_held(const struct sdb_policy *p, const struct sdb_member *m)
+/* What of a table was kept for snapshots. */
+struct holding {
+    uint64_t stale, ranges; /* for those that are still there */
+    uint64_t free;          /* records for the others */
+};
+
+/* What is kept for snapshots that are still there, and the history, are all that a
+ * compaction leaves where nothing lies below: without this it would be made again and
+ * again. */
+static struct holding count_held(const struct sdb_policy *p, const struct sdb_member *m)
 {
-    uint64_t n = 0;
+    struct holding sum = {0};
     size_t s = 0;
     for (size_t i = 0; i < m->desc.nheld; i++) {
         const struct sdb_held *h = &m->desc.held[i];
         while (s < p->nsnapshots && p->snapshots[s] < h->number)
             s++;
-        n += s < p->nsnapshots && p->snapshots[s] == h->number ? h->records : 0;
+        if (s < p->nsnapshots && p->snapshots[s] == h->number) {
+            sum.stale += h->stale;
+            sum.ranges += h->ranges;
+        } else {
+            sum.free += h->records;
+        }
     }
-    return n;
+    return sum;
+}
+
+/* Has it ranges that all are old, where nothing lies below it, and not all of them for
+ * the sake of snapshots, to hide what they see from the others? */
+static bool has_useless_ranges(const struct sdb_policy *p, const struct sdb_member *m)
+{
+    return has_ranges(p, m) && count_held(p, m).ranges < m->desc.ranges;
 }
 
 static bool is_stale(const struct sdb_policy *p, const struct sdb_member *m)
 {
-    uint64_t stale = m->desc.tombstones + m->desc.superseded, held = count_held(p, m);
-    stale = stale > held ? stale - held : 0;
+    struct holding held = count_held(p, m);
+    uint64_t stale = m->desc.tombstones + m->desc.superseded;
+    stale = stale > held.stale ? stale - held.stale : 0;
+    if (m->desc.ranges > 0 && m->desc.records == 1)
+        stale = 0; /* a table has a record, if only a tombstone for the ranges' sake */
+    stale = held.free > stale ? held.free : stale;
     return p->full
                ? stale > 0
                : stale >= DENSE_LEAST && stale * 100 >= m->desc.records * STALE_PERCENT;

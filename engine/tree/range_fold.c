@@ -219,13 +219,25 @@ bool sdb_range_fold_any(const struct sdb_range_fold *f,
     return false;
 }
 
+/* The range stays for the snapshot below its stripe, if it is of one. */
+static void count_held(const struct sdb_range_fold *f, const struct sdb_range *r,
+                       struct sdb_held_count *held)
+{
+    for (size_t i = 0; i < f->nstripes; i++)
+        if (r->number > f->stripes[i].above && r->number <= f->stripes[i].upto)
+            sdb_held_count_range(held, f->stripes[i].above);
+}
+
 void sdb_range_fold_put(const struct sdb_range_fold *f,
-                        const struct sdb_range_span *span, struct sdb_table_writer *w)
+                        const struct sdb_range_span *span, struct sdb_table_writer *w,
+                        struct sdb_held_count *held)
 {
     for (size_t i = 0; i < sdb_ranges_count(f->staying); i++) {
         struct sdb_range c = clip(sdb_ranges_at(f->staying, i), span);
         if (span->to != NULL && sdb_slice_cmp(c.start, *span->to) >= 0)
             break;                     /* so do all that follow */
         sdb_table_writer_range(w, &c); /* leaves empty ones out */
+        if (!sdb_range_is_empty(&c))
+            count_held(f, &c, held);
     }
 }

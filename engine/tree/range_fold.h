@@ -11,6 +11,7 @@
 #ifndef SDB_TREE_RANGE_FOLD_H
 #define SDB_TREE_RANGE_FOLD_H
 
+#include "log/snapshots.h"
 #include "table/ranges.h"
 #include "table/table_writer.h"
 #include "tree/fold.h"
@@ -48,8 +49,10 @@ struct sdb_range_span {
 /* Does a range that stays reach into the span? */
 bool sdb_range_fold_any(const struct sdb_range_fold *f,
                         const struct sdb_range_span *span);
-/* Write what of the ranges that stay lies in the span. */
+/* Write what of the ranges that stay lies in the span, and count what stays for the
+ * sake of snapshots. */
 void sdb_range_fold_put(const struct sdb_range_fold *f,
-                        const struct sdb_range_span *span, struct sdb_table_writer *w);
+                        const struct sdb_range_span *span, struct sdb_table_writer *w,
+                        struct sdb_held_count *held);
 
 #endif
