@@ -213,8 +213,11 @@ static int forget_elsewhere(struct svt_table *t, const struct change *c)
         char *ignored = NULL;
         int seen =
             table == NULL ? SQLITE_NOMEM : svt_shadow_read(&place, &shadow, &ignored);
-        /* One whose row cannot be read is not one that shares the store. */
-        rc = seen == SQLITE_NOMEM || seen == SQLITE_INTERRUPT ? seen : SQLITE_OK;
+        /* One whose row is missing or damaged is not one that shares the store. */
+        rc = seen == SQLITE_NOMEM || seen == SQLITE_INTERRUPT ||
+                     (seen & 0xff) == SQLITE_IOERR
+                 ? seen
+                 : SQLITE_OK;
         if (seen == SQLITE_OK && sqlite3_stricmp(table, t->shadow) != 0 &&
             svt_uuid_equal(&shadow.store, &id))
             rc = svt_settings_forget(&place, c->setting, &t->base.zErrMsg);

@@ -478,6 +478,51 @@ static void the_bounds_of_like_are_checked_and_maybe_left_alone(void **state)
     }
 }
 
+/* Bounds that LIKE ... ESCAPE makes: LIKE itself is not told of. */
+static void like_with_an_escape_finds_what_it_matches(void **state)
+{
+    static const char *const encodings[] = {"UTF-8", "UTF-16le", "UTF-16be"};
+    static const char *const collations[] = {"BINARY", "NOCASE"};
+    static const char *const patterns[] = {"a",       "ab",         "b",      "a\\_",
+                                           "\u00e9",  "\u0161",     "\u00ff", "\u4000",
+                                           "a\u00ff", "\U0001F600", "A"};
+    (void)state;
+    for (int i = 0; i < 3 * 2 * 2; i++) {
+        char sql[1024];
+        int found = 0;
+        sqlite3 *db = test_open(NULL);
+        snprintf(
+            sql, sizeof sql,
+            "PRAGMA encoding = '%s'; PRAGMA case_sensitive_like = %d;"
+            "CREATE VIRTUAL TABLE t USING seerdb(k TEXT COLLATE %s PRIMARY KEY);"
+            "WITH c(x) AS (VALUES('a'),('b'),('_'),('A'),('B'),(char(233)),(char(353)),"
+            "(char(255)),(char(256)),(char(16384)),(char(16385)),(char(128512)),(''))"
+            "INSERT OR IGNORE INTO t SELECT a.x || b.x || d.x FROM c a, c b, c d;"
+            "INSERT OR IGNORE INTO t VALUES(x'61'), (x'615f'), (7)",
+            encodings[i % 3], i / 3 % 2, collations[i / 6]);
+        test_expect(db, sql, "");
+        for (size_t j = 0; j < sizeof patterns / sizeof patterns[0]; j++) {
+            snprintf(
+                sql, sizeof sql,
+                "SELECT count(*) FROM t WHERE k LIKE '%s%%' ESCAPE '\\' AND k NOT "
+                "IN (SELECT k FROM t WHERE +k LIKE '%s%%' ESCAPE '\\');"
+                "SELECT (SELECT count(*) FROM t WHERE k LIKE '%s%%' ESCAPE '\\') - "
+                "(SELECT count(*) FROM t WHERE +k LIKE '%s%%' ESCAPE '\\')",
+                patterns[j], patterns[j], patterns[j], patterns[j]);
+            const char *got = test_sql(db, sql);
+            if (strcmp(got, "0 0") != 0)
+                fail_msg("%s, %d, %s: %s: %s", encodings[i % 3], i / 3 % 2,
+                         collations[i / 6], patterns[j], got);
+            snprintf(sql, sizeof sql,
+                     "SELECT count(*) FROM t WHERE k LIKE '%s%%' ESCAPE '\\'",
+                     patterns[j]);
+            found += atoi(test_sql(db, sql)) > 0;
+        }
+        assert_true(found >= 9);
+        test_close(db);
+    }
+}
+
 static int set_up(void **state)
 {
     return test_mem_install(state) != 0 ? -1 : test_dir_make(state);
@@ -498,6 +543,7 @@ int main(void)
         cmocka_unit_test(values_are_read_as_an_ordinary_table_keeps_them),
         cmocka_unit_test(a_conversion_without_memory_is_an_error),
         cmocka_unit_test(the_bounds_of_like_are_checked_and_maybe_left_alone),
+        cmocka_unit_test(like_with_an_escape_finds_what_it_matches),
         cmocka_unit_test(out_of_memory_sticks),
     };
     return cmocka_run_group_tests(tests, set_up, test_dir_remove);

@@ -427,13 +427,21 @@ static void a_scan_over_deleted_rows_is_interrupted(void **state)
     };
     (void)state;
     sqlite3 *db = test_open("deleted");
-    test_expect(db,
-                "PRAGMA journal_mode = wal;"
-                "CREATE VIRTUAL TABLE d USING seerdb(k INTEGER PRIMARY KEY, v);"
-                "BEGIN;" NUMBERS(150000) "INSERT INTO d SELECT i, i FROM n;"
-                                         "INSERT INTO d VALUES(200000, 1); COMMIT;"
-                                         "DELETE FROM d WHERE k < 150001",
-                "wal");
+    test_expect(
+        db,
+        "PRAGMA journal_mode = wal;"
+        "CREATE VIRTUAL TABLE d USING seerdb(k INTEGER PRIMARY KEY, v);"
+        "BEGIN;" NUMBERS(150000) "INSERT INTO d SELECT i, i FROM n;"
+                                 "INSERT INTO d VALUES(200000, 1); COMMIT;"
+                                 /* Never so many in a row that they become
+                                    a range. */
+                                 "DELETE FROM d WHERE k < 150001 AND k % 250;"
+                                 "DELETE FROM d WHERE k % 750 = 0 AND k < 150001;"
+                                 "DELETE FROM d WHERE k % 750 = 250 AND k < 150001;"
+                                 "DELETE FROM d WHERE k < 150001;"
+                                 "SELECT count(*) FROM d",
+        "wal 1");
+    assert_true(test_stat(db, "d", "deletes") >= 150000);
     for (int flushed = 0; flushed < 2; flushed++) {
         for (size_t i = 0; i < sizeof scans / sizeof scans[0]; i++) {
             struct counter c = {.at = 8};
@@ -448,6 +456,39 @@ static void a_scan_over_deleted_rows_is_interrupted(void **state)
         }
         test_expect(db, "SELECT seerdb('d', 'flush') IS NULL", "0");
     }
+    test_close(db);
+}
+
+/* Planning looks for keys that are not plain. */
+static void planning_over_deleted_rows_is_interrupted(void **state)
+{
+    (void)state;
+    sqlite3 *db = test_open("planned");
+    sqlite3_stmt *stmt = NULL;
+    struct counter c = {.at = 3};
+    test_expect(db,
+                "CREATE VIRTUAL TABLE p USING seerdb(k TEXT PRIMARY KEY, v); "
+                "BEGIN;" NUMBERS(60000) "INSERT INTO p SELECT printf('%06d', i), i "
+                                        "FROM n;" NUMBERS(
+                                            300) "INSERT INTO p SELECT 'x' || i, 0 "
+                                                 "FROM n; COMMIT;"
+                                                 "DELETE FROM p WHERE v % 250; DELETE "
+                                                 "FROM p WHERE v % 750 = 250;"
+                                                 "DELETE FROM p WHERE v % 750 = 500; "
+                                                 "DELETE FROM p WHERE v <> 0;"
+                                                 "SELECT count(*) FROM p",
+                "300");
+    test_close(db); /* it knows that there were some */
+    db = test_open("planned");
+    test_expect(db, "SELECT max(v) FROM p", "0");
+    sqlite3_progress_handler(db, 50, count_calls, &c);
+    int rc = sqlite3_prepare_v2(db, "SELECT v FROM p WHERE k < 5", -1, &stmt, NULL);
+    sqlite3_progress_handler(db, 0, NULL, NULL);
+    assert_true(rc == SQLITE_OK || rc == SQLITE_INTERRUPT);
+    assert_true(c.calls >= 3);
+    sqlite3_finalize(stmt);
+    test_expect(db, "SELECT count(*) FROM p WHERE k < 5; SELECT count(*) FROM p",
+                "0 300");
     test_close(db);
 }
 
@@ -524,6 +565,7 @@ int main(void)
         cmocka_unit_test(the_first_use_of_a_table_can_be_interrupted),
         cmocka_unit_test(an_interrupt_by_another_thread_leaves_all_in_agreement),
         cmocka_unit_test(a_scan_over_deleted_rows_is_interrupted),
+        cmocka_unit_test(planning_over_deleted_rows_is_interrupted),
         cmocka_unit_test(a_handler_may_use_another_connection),
     };
     return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);

@@ -270,6 +270,17 @@ static void undo(struct svt_table *t, bool outermost)
     sqlite3_free(ignored);
 }
 
+/* Say what to do instead of what SQLite says. */
+static int alone(struct svt_table *t, int rc, const char *why)
+{
+    sqlite3_free(t->base.zErrMsg);
+    t->base.zErrMsg = NULL;
+    return svt_fail(&t->base.zErrMsg, rc,
+                    "%s: run the command as a statement of its own, because it takes "
+                    "SQLite's write lock: %s",
+                    t->who, why);
+}
+
 int svt_marker_locked(struct svt_table *t, int (*act)(struct svt_table *t, void *ctx),
                       void *ctx)
 {
@@ -277,6 +288,8 @@ int svt_marker_locked(struct svt_table *t, int (*act)(struct svt_table *t, void 
     uint64_t marker = 0;
     bool outermost = sqlite3_get_autocommit(db) != 0;
     int rc = svt_exec(db, &t->base.zErrMsg, "SAVEPOINT seerdb");
+    if (rc == SQLITE_BUSY)
+        return alone(t, rc, "SQLite opens no savepoint within a statement that writes");
     if (rc != SQLITE_OK && rc != SQLITE_INTERRUPT) /* then it may be there */
         return rc;
     if (rc == SQLITE_OK)
@@ -292,6 +305,8 @@ int svt_marker_locked(struct svt_table *t, int (*act)(struct svt_table *t, void 
     if (rc != SQLITE_OK)
         undo(t, outermost);
     t->conn->epoch++;
+    if (rc == SQLITE_READONLY && sqlite3_db_readonly(db, t->schema_name) == 0)
+        return alone(t, rc, "PRAGMA query_only forbids it: turn that off before");
     return rc;
 }
 

@@ -206,6 +206,46 @@ static void read_constraint(const struct svt_schema *s, sqlite3_index_info *info
     }
 }
 
+static unsigned char fold(unsigned char c)
+{
+    return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c;
+}
+
+/* Whether upper is lower, but for the case of ASCII, with another last character: the
+ * next one, as far as that can be told. */
+static bool are_likes(sqlite3_value *lower, sqlite3_value *upper)
+{
+    const unsigned char *a = sqlite3_value_text(lower), *b = sqlite3_value_text(upper);
+    size_t n = 0;
+    if (a == NULL || b == NULL)
+        return true; /* the plan is worse, but right */
+    while (a[n] != 0 && fold(a[n]) == fold(b[n]))
+        n++;
+    if (a[n] < 0x80 && b[n] < 0x80)
+        return a[n] != 0 && a[n + 1] == 0 && b[n + 1] == 0 &&
+               fold(a[n]) + 1 == fold(b[n]);
+    size_t left = strlen((const char *)a + n);
+    return left <= 4; /* bytes of a character at most */
+}
+
+/* LIKE with ESCAPE is not shown, only the bounds that it gives. */
+static void find_likes(sqlite3_index_info *info, struct svt_plan_constraint *all)
+{
+    for (int i = 0; i < info->nConstraint; i++) {
+        sqlite3_value *lower = NULL, *upper = NULL;
+        if (all[i].op != SQLITE_INDEX_CONSTRAINT_GE || !all[i].usable ||
+            all[i].literal_type != SQLITE_TEXT)
+            continue;
+        for (int j = 0; j < info->nConstraint; j++)
+            if (all[j].op == SQLITE_INDEX_CONSTRAINT_LT && all[j].usable &&
+                all[j].literal_type == SQLITE_TEXT && all[j].column == all[i].column &&
+                sqlite3_vtab_rhs_value(info, i, &lower) == SQLITE_OK &&
+                sqlite3_vtab_rhs_value(info, j, &upper) == SQLITE_OK &&
+                are_likes(lower, upper))
+                all[i].like_made = all[j].like_made = true;
+    }
+}
+
 static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
 {
     for (int i = 0; i < info->nConstraint; i++) {
@@ -308,6 +348,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         goto out;
     for (int i = 0; i < info->nConstraint; i++)
         read_constraint(&t->schema, info, i, &constraints[i]);
+    find_likes(info, constraints);
     for (int i = 0; i < info->nOrderBy; i++)
         order[i] = (struct svt_plan_order){.column = info->aOrderBy[i].iColumn,
                                            .desc = info->aOrderBy[i].desc};

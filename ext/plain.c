@@ -137,9 +137,10 @@ static bool can_be_plain(const struct svt_schema *s)
            s->columns[s->key[0]].affinity < SVT_AFFINITY_NUMERIC;
 }
 
-/* Nothing is swallowed: what fails here fails in xFilter, too. */
-static bool look(struct svt_table *t, seerdb_view *view, seerdb_batch *batch,
-                 uint64_t mark)
+/* Whether no key is there that is not plain: 1 or 0; -1: it was not to be found out.
+ * Nothing is swallowed: what fails here fails in xFilter, too. */
+static int look(struct svt_table *t, seerdb_view *view, seerdb_batch *batch,
+                uint64_t mark)
 {
     seerdb_iter *it = NULL;
     seerdb_err err = {0};
@@ -148,7 +149,7 @@ static bool look(struct svt_table *t, seerdb_view *view, seerdb_batch *batch,
         rc = find(t, it, &err);
     seerdb_iter_close(it);
     t->ks->never_plain = rc == SEERDB_OK;
-    return rc == SEERDB_NOTFOUND;
+    return rc == SEERDB_NOTFOUND ? 1 : rc == SEERDB_OK ? 0 : -1;
 }
 
 bool svt_plain_hint(struct svt_table *t, uint64_t rows)
@@ -166,8 +167,10 @@ bool svt_plain_hint(struct svt_table *t, uint64_t rows)
     uint64_t number = seerdb_view_number(view);
     /* Of a transaction's own writes that may be undone nothing is kept. */
     if (batch != NULL || !ks->plain_known || ks->plain_number != number) {
-        ks->plain = look(t, view, batch, mark);
-        ks->plain_known = batch == NULL;
+        seerdb_view_interrupt(view, &t->conn->interrupt.scan);
+        int found = look(t, view, batch, mark);
+        ks->plain = found == 1;
+        ks->plain_known = batch == NULL && found >= 0;
         ks->plain_number = number;
     }
     seerdb_view_close(view);

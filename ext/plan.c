@@ -52,7 +52,9 @@
  * The upper bound is made by adding one to the last byte in UTF-8.  In UTF-16 that is
  * no bound where the byte belongs to a character beyond ASCII, and even 'a' to 'b' has
  * strangers in between in the order of UTF-16le (U+0161): SQLite 3.40 answers wrongly
- * from its own indexes there.  Such bounds are left alone, or the LIKE is checked. */
+ * from its own indexes there.  Such bounds are left alone, or the LIKE is checked.  Of
+ * LIKE ... ESCAPE nothing is told but the two bounds: what looks like them is taken for
+ * them. */
 #include "plan.h"
 
 #define IN_VALUES   8 /* assumed length of a list */
@@ -182,7 +184,7 @@ static bool has_like(const struct svt_plan_request *r, int part)
     for (int i = 0; i < r->nconstraints; i++) {
         const struct svt_plan_constraint *c = &r->constraints[i];
         if ((c->op == SQLITE_INDEX_CONSTRAINT_LIKE ||
-             c->op == SQLITE_INDEX_CONSTRAINT_GLOB) &&
+             c->op == SQLITE_INDEX_CONSTRAINT_GLOB || c->like_made) &&
             part_of(r->schema, c->column) == part)
             return true;
     }

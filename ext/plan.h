@@ -89,6 +89,7 @@ struct svt_plan_constraint {
     bool literal;           /* sqlite3_vtab_rhs_value knows the value ... */
     int literal_type;       /* ... and its type */
     bool beyond_ascii;      /* a text of UTF-16 with other characters than ASCII's */
+    bool like_made;         /* one of two bounds that LIKE ... ESCAPE may have made */
 };
 
 struct svt_plan_order {

@@ -75,10 +75,11 @@ static int apply_row(const struct svt_place *at, const char *text,
         o != NULL && o->setting != 0 ? apply(o, equals + 1, options) : SQLITE_ERROR;
     if (rc != SQLITE_ERROR)
         return rc;
-    return svt_fail(message, SQLITE_CORRUPT_VTAB,
+    return svt_fail(message, SQLITE_ERROR,
                     "%s: its shadow table %s has a setting that this version of seerdb "
-                    "does not know: %s",
-                    at->who, at->table, text != NULL ? text : "not a text");
+                    "does not know: %s; use the version that set it, or delete that "
+                    "row of %s",
+                    at->who, at->table, text != NULL ? text : "not a text", at->table);
 }
 
 int svt_settings_read(const struct svt_place *at, struct svt_options *options,
@@ -90,14 +91,15 @@ int svt_settings_read(const struct svt_place *at, struct svt_options *options,
     while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
         rc =
             apply_row(at, (const char *)sqlite3_column_text(stmt, 0), options, message);
-    if (rc == SQLITE_DONE)
+    if (rc == SQLITE_DONE) {
         rc = SQLITE_OK;
-    else if (rc != SQLITE_OK && *message == NULL)
-        svt_fail(message, rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc,
-                 "%s: its shadow table %s cannot be read: %s", at->who, at->table,
-                 sqlite3_errmsg(at->db));
+    } else if (rc != SQLITE_OK && *message == NULL) {
+        rc = rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+        svt_fail(message, rc, "%s: its shadow table %s cannot be read: %s", at->who,
+                 at->table, sqlite3_errmsg(at->db));
+    }
     sqlite3_finalize(stmt);
-    return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+    return rc;
 }
 
 int svt_settings_exist(const struct svt_place *at, bool *any)
