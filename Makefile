@@ -56,7 +56,7 @@ BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
 BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_bench
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts embedded)
 
-.PHONY: check-failpoints all loadable static static-ext deps dev-deps demo test unit sql asan tsan tsan-sql locks layers sizes format \
+.PHONY: check-failpoints engine-mutants all loadable static static-ext deps dev-deps demo test unit sql asan tsan tsan-sql locks layers sizes format \
   check-format bench bench-micro fuzz soak battery mutants test-versions test-bindings bindings-deps install clean help
 all: loadable static static-ext ## build the extension and the libraries
 
@@ -367,6 +367,10 @@ soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: mi
 MUTANT_SEEDS ?= 100
 mutants: $(BUILD)/seerdb.so $(BUILD)/sql-tests/differential ## put bugs in: the differential test must find each (minutes)
 	sql-tests/mutants -b $(BUILD) -s $(MUTANT_SEEDS)
+
+MUTANT_CASES ?= 100000
+engine-mutants: $(BUILD)/engine/db/history_model_test $(BUILD)/seerdb.so ## the same for the engine and its test with all history (minutes)
+	sql-tests/mutants -e -b $(BUILD) -s $(MUTANT_CASES)
 
 install: all ## install the extension, the library and its header under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * history_model -- for history_model_test: a store as the list of all that was ever
+ * written to it, in order.  A read at any number goes through all of it from the first
+ * write on, key by key, as the contract in seerdb.h says and as no engine would. */
+#ifndef SDB_DB_HISTORY_MODEL_H
+#define SDB_DB_HISTORY_MODEL_H
+
+#include "base/coding.h"
+#include "base/rand.h"
+#include "seerdb.h"
+#include "table/key.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS_MOST = 16, EVENTS_MOST = 2048, VALUE_MOST = 3000 };
+
+enum event_kind { EV_PUT, EV_DELETE, EV_RANGE };
+
+struct event {
+    uint32_t commit; /* the model's own number of it: 1, 2, ... */
+    enum event_kind kind;
+    unsigned tree, lo, hi; /* keys in [lo, hi) */
+    uint32_t value;
+};
+
+/* What a reader of one tree sees.  A value is known by its number; 0: no such key. */
+struct content {
+    uint32_t value[KEYS_MOST];
+};
+
+struct history {
+    struct event events[EVENTS_MOST];
+    size_t n;         /* of all; those of the batch that is open come last */
+    size_t committed; /* of those that are committed */
+    uint32_t commits;
+};
+
+#define HISTORY_ALL SIZE_MAX
+
+/* The tree as of a commit, and then the first `pending` of the batch's writes. */
+static inline struct content history_read(const struct history *h, unsigned tree,
+                                          uint32_t commit, size_t pending)
+{
+    struct content c = {{0}};
+    for (size_t i = 0; i < h->n; i++) {
+        const struct event *e = &h->events[i];
+        bool seen = i < h->committed ? e->commit <= commit : i - h->committed < pending;
+        if (!seen || e->tree != tree)
+            continue;
+        for (unsigned k = e->lo; k < e->hi; k++)
+            c.value[k] = e->kind == EV_PUT ? e->value : 0;
+    }
+    return c;
+}
+
+static inline bool history_is_full(const struct history *h)
+{
+    return h->n == EVENTS_MOST;
+}
+
+static inline void history_add(struct history *h, struct event e)
+{
+    h->events[h->n++] = e;
+}
+
+static inline size_t history_pending(const struct history *h)
+{
+    return h->n - h->committed;
+}
+
+/* Forget the batch's writes after the first n. */
+static inline void history_undo(struct history *h, size_t n)
+{
+    h->n = h->committed + n;
+}
+
+/* Does the batch write the tree? */
+static inline bool history_writes(const struct history *h, unsigned tree)
+{
+    for (size_t i = h->committed; i < h->n; i++)
+        if (h->events[i].tree == tree)
+            return true;
+    return false;
+}
+
+static inline void history_commit(struct history *h)
+{
+    h->commits++;
+    for (; h->committed < h->n; h->committed++)
+        h->events[h->committed].commit = h->commits;
+}
+
+/* Commits after this one never happened. */
+static inline void history_cut(struct history *h, uint32_t commit)
+{
+    while (h->n > 0 && h->events[h->n - 1].commit > commit)
+        h->n--;
+    h->committed = h->n;
+    h->commits = commit;
+}
+
+/* ---- bytes --------------------------------------------------------------------- */
+
+struct key {
+    char bytes[40];
+    size_t size;
+};
+
+/* Key i of a style; they rise with i. */
+static inline struct key key_of(unsigned style, unsigned i)
+{
+    struct key k = {.size = 0};
+    switch (style) {
+    case 0: /* dense integers */
+        k.bytes[0] = 1;
+        sdb_store_be64(k.bytes + 1, i);
+        k.size = 9;
+        break;
+    case 1: /* each the beginning of the next; the first is empty */
+        memset(k.bytes, 'a', i);
+        k.size = i;
+        break;
+    case 2: /* more than eight equal bytes in front */
+        k.size =
+            (size_t)snprintf(k.bytes, sizeof k.bytes, "the-same-beginning-%02u", i);
+        break;
+    case 3: /* with zeros: each other one lies right behind its neighbour */
+        k.size = (size_t)snprintf(k.bytes, sizeof k.bytes, "k%02u", i / 2);
+        if (i % 2 == 1)
+            k.bytes[k.size++] = 0;
+        break;
+    default:
+        k.bytes[0] = (char)(i * 16);
+        k.bytes[1] = (char)(i * 37);
+        k.size = 1 + i % 2;
+        break;
+    }
+    return k;
+}
+
+static inline seerdb_slice key_slice(const struct key *k)
+{
+    return (seerdb_slice){k->bytes, k->size};
+}
+
+/* The bytes of value n, in `room` of VALUE_MOST. */
+static inline seerdb_slice value_of(uint32_t n, unsigned large_one_in, char *room)
+{
+    struct sdb_rand r = {n};
+    size_t size = (size_t)sdb_rand_below(&r, 40);
+    if (n % large_one_in == 0)
+        size = (size_t)sdb_rand_below(&r, VALUE_MOST);
+    for (size_t i = 0; i < size; i += 8)
+        sdb_store_u64(room + i, sdb_rand_next(&r)); /* VALUE_MOST is a multiple of 8 */
+    if (n % 3 == 0) /* so that compression has something to do */
+        memset(room, (int)(n & 0x7f), size);
+    return (seerdb_slice){room, size};
+}
+
+#endif
