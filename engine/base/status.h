@@ -15,6 +15,9 @@
 
 #define SDB_MUST_CHECK   __attribute__((warn_unused_result))
 #define SDB_PRINTF(f, a) __attribute__((format(printf, f, a)))
+/* Away from what is called often; a condition that nearly never holds. */
+#define SDB_COLD         __attribute__((cold, noinline))
+#define SDB_RARELY(cond) __builtin_expect((cond), 0)
 
 /* Store code and the formatted message in *err, unless err is NULL or already holds
  * a failure.  Returns code.  Requires: code < 0. */

@@ -405,8 +405,8 @@ static enum sdb_op op_of(enum sdb_kind kind)
                                                                : SDB_OP_DELETE;
 }
 
-static int write_timed(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
-                       seerdb_err *err)
+SDB_COLD static int write_timed(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
+                                seerdb_err *err)
 {
     uint64_t began = sdb_clock_mono_ns();
     int rc = write_record(b, t, r, err);
@@ -418,9 +418,8 @@ static int write_timed(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
 static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
                        seerdb_err *err)
 {
-    return __builtin_expect(++b->writes % SDB_WRITE_EVERY == 0, 0)
-               ? write_timed(b, t, r, err)
-               : write_record(b, t, r, err);
+    return SDB_RARELY(++b->writes % SDB_WRITE_EVERY == 0) ? write_timed(b, t, r, err)
+                                                          : write_record(b, t, r, err);
 }
 
 int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,

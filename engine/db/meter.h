@@ -64,7 +64,7 @@ enum sdb_tally_of {
 struct sdb_tally {
     _Atomic uint64_t n[SDB_TALLIES]; /* relaxed; one thread writes: sdb_count */
     struct sdb_table_counts lookups;
-    _Atomic bool deep;         /* the lookup under way checks models; relaxed */
+    _Atomic uint64_t began;    /* the lookup under way; 0: it is not timed.  Relaxed */
     _Atomic uint64_t since_us; /* when its view was opened; 0: it rests.  Relaxed */
     struct sdb_tally *next;    /* of the tree's; under LK_DB */
 };
@@ -86,7 +86,7 @@ static inline uint64_t sdb_counted(const _Atomic uint64_t *counter)
 static inline uint64_t sdb_tally_begin(struct sdb_tally *t, enum sdb_tally_of what)
 {
     uint64_t n = sdb_count(&t->n[what], 1);
-    return __builtin_expect(n % SDB_READ_EVERY == 0, 0) ? sdb_clock_mono_ns() : 0;
+    return SDB_RARELY(n % SDB_READ_EVERY == 0) ? sdb_clock_mono_ns() : 0;
 }
 
 /* What tallies of a tree come to.  All zeros is none. */

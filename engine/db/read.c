@@ -156,10 +156,7 @@ static int lookup(seerdb_view *view, seerdb_slice key, struct sdb_found *found,
                   seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
-    struct sdb_lookup l = {
-        .key = key,
-        .counts = &view->tally.lookups,
-        .deep = atomic_load_explicit(&view->tally.deep, memory_order_relaxed)};
+    struct sdb_lookup l = {.key = key, .counts = &view->tally.lookups};
     int got = SEERDB_NOTFOUND;
     for (size_t i = 0; i < s->nmemtables && got == SEERDB_NOTFOUND; i++)
         got = sdb_memtable_get(s->memtables[i], key, view->number, view->hidden, found);
@@ -177,20 +174,20 @@ static struct sdb_sight sight_of(const seerdb_view *view, const seerdb_batch *ba
                               batch,       part,         mark};
 }
 
-/* Count a point lookup; as sdb_tally_begin. */
-static inline uint64_t begin_get(seerdb_view *view)
+/* A point lookup is one of those that are timed. */
+SDB_COLD static void begin_get(seerdb_view *view, uint64_t n)
 {
-    uint64_t began = sdb_tally_begin(&view->tally, SDB_TALLY_GETS);
-    if (__builtin_expect(began != 0, 0) &&
-        sdb_counted(&view->tally.n[SDB_TALLY_GETS]) % SDB_MODEL_EVERY == 0)
-        atomic_store_explicit(&view->tally.deep, true, memory_order_relaxed);
-    return began;
+    bool deep = n % SDB_MODEL_EVERY == 0;
+    atomic_store_explicit(&view->tally.lookups.deep, deep, memory_order_relaxed);
+    atomic_store_explicit(&view->tally.began, sdb_clock_mono_ns(),
+                          memory_order_relaxed);
 }
 
-static void end_get(seerdb_view *view, uint64_t began)
+SDB_COLD static void end_get(seerdb_view *view, uint64_t began)
 {
     sdb_meter_add(&view->tree->meter, SDB_OP_GET, sdb_clock_mono_ns() - began);
-    atomic_store_explicit(&view->tally.deep, false, memory_order_relaxed);
+    atomic_store_explicit(&view->tally.lookups.deep, false, memory_order_relaxed);
+    atomic_store_explicit(&view->tally.began, 0, memory_order_relaxed);
 }
 
 int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
@@ -200,7 +197,9 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
     int rc = sdb_check_process(view->tree->db, err);
     if (rc != 0)
         return rc;
-    uint64_t began = begin_get(view);
+    uint64_t n = sdb_count(&view->tally.n[SDB_TALLY_GETS], 1);
+    if (SDB_RARELY(n % SDB_READ_EVERY == 0))
+        begin_get(view, n);
     const struct sdb_batch_part *part =
         batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
     const struct sdb_sight sight = sight_of(view, batch, part, mark);
@@ -218,8 +217,8 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         *out = (seerdb_value){found.value, found.pin, found.key};
     if (rc == 0 && view->sieve != NULL)
         rc = sift_found(view, out, err);
-    if (__builtin_expect(began != 0, 0))
-        end_get(view, began);
+    if (SDB_RARELY((n = sdb_counted(&view->tally.began)) != 0))
+        end_get(view, n);
     return rc;
 }
 
@@ -585,7 +584,7 @@ static int skip_tombstones(seerdb_iter *it, seerdb_err *err)
     return it->step == SDB_STEP_FORWARD ? m->ops->next(m, err) : m->ops->prev(m, err);
 }
 
-static void end_move(seerdb_iter *it)
+SDB_COLD static void end_move(seerdb_iter *it)
 {
     sdb_meter_add(&it->view->tree->meter, it->op, sdb_clock_mono_ns() - it->began);
     it->began = 0;
@@ -631,7 +630,7 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
 static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
 {
     rc = find_visible(it, step, rc, err);
-    if (__builtin_expect(it->began != 0, 0))
+    if (SDB_RARELY(it->began != 0))
         end_move(it);
     return rc;
 }

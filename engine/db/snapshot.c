@@ -53,8 +53,8 @@ static int fail_unknown(const seerdb_tree *t, seerdb_slice name, seerdb_err *err
         n++;
         if (shown < NAMES_SHOWN) {
             at += (size_t)snprintf(known + at, sizeof known - at, "%s'%.*s%s'",
-                                   shown++ > 0 ? ", " : "it has ",
-                                   NAME_SHOWN, (const char *)s->name.data,
+                                   shown++ > 0 ? ", " : "it has ", NAME_SHOWN,
+                                   (const char *)s->name.data,
                                    s->name.size > NAME_SHOWN ? "..." : "");
         }
     }
@@ -62,8 +62,8 @@ static int fail_unknown(const seerdb_tree *t, seerdb_slice name, seerdb_err *err
         snprintf(known + at, sizeof known - at, "%s%zu more",
                  shown > 0 ? " and " : "it has ", n - shown);
     return sdb_fail(err, SEERDB_MISUSE, "%s: the table %s has no snapshot '%.*s': %s",
-             t->db->dir, table_name(t), (int)(name.size < 100 ? name.size : 100),
-             (const char *)name.data, known);
+                    t->db->dir, table_name(t), (int)(name.size < 100 ? name.size : 100),
+                    (const char *)name.data, known);
 }
 
 int sdb_snapshot_find(const seerdb_tree *t, seerdb_slice name, size_t *at,

@@ -6,7 +6,8 @@
 
 #include <stdatomic.h>
 
-/* ---- in words --------------------------------------------------------------------- */
+/* ---- in words ---------------------------------------------------------------------
+ */
 
 static seerdb_tree *make_tree(seerdb *db, bool marked)
 {
@@ -35,7 +36,8 @@ static void be_owner(seerdb *db)
     test_ok(seerdb_set_decider(db, &owner, say_yes, &asked, &err), &err);
 }
 
-/* One commit of a marked tree, after the one with the marker; `keep`: or rolled back. */
+/* One commit of a marked tree, after the one with the marker; `keep`: or rolled back.
+ */
 static uint64_t commit_marked(seerdb_tree *t, uint64_t marker, const char *words,
                               bool keep)
 {
@@ -129,7 +131,8 @@ static seerdb_tree *reopen(struct bed *b, seerdb_tree *t)
     return open_tree(b->db, 1);
 }
 
-/* ---- cases ------------------------------------------------------------------------- */
+/* ---- cases -------------------------------------------------------------------------
+ */
 
 static void a_snapshot_stays_as_it_was(void **state)
 {
@@ -223,7 +226,8 @@ static void older_commits_are_read_by_number_while_they_are_kept(void **state)
     test_ok(seerdb_view_open_number(t, one, four, &v, &err), &err);
     expect_state(v, NULL, 0, "a=1");
     seerdb_view_close(v);
-    test_fails(seerdb_view_open_number(t, four + 1, four, &v, &err), SEERDB_MISUSE, &err);
+    test_fails(seerdb_view_open_number(t, four + 1, four, &v, &err), SEERDB_MISUSE,
+               &err);
     test_fails(seerdb_view_open_number(t, four, two, &v, &err), SEERDB_MISUSE, &err);
     test_fails(seerdb_view_open_number(t, two + 1, four, &v, &err), SEERDB_GONE, &err);
     assert_int_equal(take_at(t, "s", two), two);
@@ -245,7 +249,8 @@ static void older_commits_are_read_by_number_while_they_are_kept(void **state)
     bed_fini(&b);
 }
 
-/* ---- jobs under way ------------------------------------------------------------------ */
+/* ---- jobs under way
+ * ------------------------------------------------------------------ */
 
 struct gate {
     _Atomic bool closed, reached; /* release and acquire */
@@ -351,7 +356,8 @@ static void a_snapshot_of_the_present_disturbs_no_job(void **state)
     bed_fini(&b);
 }
 
-/* ---- space --------------------------------------------------------------------------- */
+/* ---- space
+ * --------------------------------------------------------------------------- */
 
 static void fill(seerdb_tree *t, unsigned n, unsigned round)
 {
@@ -421,7 +427,8 @@ static void what_is_truncated_while_a_snapshot_is_held_goes(void **state)
     bed_fini(&b);
 }
 
-/* ---- failures ------------------------------------------------------------------------ */
+/* ---- failures
+ * ------------------------------------------------------------------------ */
 
 static void a_snapshot_is_whole_or_not_there_after_a_crash(void **state)
 {
@@ -514,7 +521,8 @@ static void no_memory_leaves_no_half_of_a_snapshot(void **state)
             break;
         test_fails(rc, SEERDB_NOMEM, &err);
         failures++;
-        if (stat_of(b.db, NULL, "background_failure") != 0) { /* the manifest's matter */
+        if (stat_of(b.db, NULL, "background_failure") !=
+            0) { /* the manifest's matter */
             t = reopen(&b, t);
             if (*names_of(t).text != '\0')
                 drop(t, "s");

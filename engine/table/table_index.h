@@ -38,6 +38,7 @@ struct sdb_table_counts {
     _Atomic uint64_t runs_negative;   /* keys the model's runs ruled out */
     _Atomic uint64_t model_checked;   /* predictions compared with the truth */
     _Atomic uint64_t model_off;       /* blocks between the two, added up */
+    _Atomic bool deep;                /* of a reader: compare them in this lookup */
 };
 
 static inline void sdb_table_count(_Atomic uint64_t *counter)

@@ -214,8 +214,8 @@ static bool may_have(struct sdb_table *t, struct sdb_lookup *l, uint64_t code,
     return has;
 }
 
-static void check_model(const struct sdb_table *t, uint64_t code,
-                        struct sdb_table_counts *counts)
+SDB_COLD static void check_model(const struct sdb_table *t, uint64_t code,
+                                 struct sdb_table_counts *counts)
 {
     uint64_t off = 0;
     if (!sdb_table_index_error(&t->index, code, &off))
@@ -236,7 +236,7 @@ int sdb_table_get(struct sdb_table *t, struct sdb_lookup *key, uint64_t ceiling,
         key->counts != NULL ? key->counts : &t->index.counts;
     if (!may_have(t, key, code, counts))
         return SEERDB_NOTFOUND;
-    if (key->deep)
+    if (SDB_RARELY(atomic_load_explicit(&counts->deep, memory_order_relaxed)))
         check_model(t, code, counts);
     int rc = sdb_table_cursor_locate_code(&c, key->key, code, ceiling, &exact, err);
     if (rc == 0 && !exact) {

@@ -59,7 +59,6 @@ struct sdb_lookup {
     seerdb_slice key; /* borrowed */
     uint64_t hash;
     bool hashed;
-    bool deep; /* compare predictions with the truth */
     struct sdb_table_counts
         *counts; /* borrowed: the reader's; NULL: each table's own */
 };
