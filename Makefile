@@ -15,7 +15,7 @@ ENGINE := \
   db/chain db/pending db/meter db/state db/hold db/events db/debt db/payload db/job db/spill db/batch db/cover db/marked db/snapshot db/view db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/rewrite db/compact db/recover db/metrics db/inspect db/resume db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr args declare reader plan decider shadow settings wish handles access \
+EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr args declare reader expire plan decider shadow settings wish handles access \
   hold table foreground marker sweep txn erase plain ranges memo cursor update direct find commands funcs health integrity inspect module
 
 BUILD ?= build

@@ -745,6 +745,8 @@ void svt_schema_fini(struct svt_schema *s)
     sqlite3_free(s->key);
     sqlite3_free(s->parts);
     sqlite3_free(s->options.path);
+    sqlite3_free(s->options.ttl);
+    sqlite3_free(s->options.filter);
     *s = (struct svt_schema){0};
 }
 

@@ -45,7 +45,8 @@ struct svt_options {
     unsigned filter_bits; /* per key; default 10 */
     enum svt_insert insert;
     enum seerdb_compaction compaction;
-    bool strict;    /* values of the wrong type are errors, as in STRICT tables */
+    char *ttl, *filter; /* owned: expressions (expire.h); NULL: none */
+    bool strict;        /* values of the wrong type are errors, as in STRICT tables */
     bool mmap;      /* read tables through maps; of each connection that declares it */
     unsigned given; /* bit i: option i of options.h was declared */
     unsigned set;   /* bit i: it was changed by `set` (settings.h), which goes first */

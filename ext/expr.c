@@ -50,6 +50,7 @@ struct svt_expr {
     bool *used;         /* owned: ninputs */
     int ninputs;
     enum svt_encoding encoding;
+    enum svt_affinity affinity;
     const struct svt_value *in;         /* those of the evaluation under way */
     const struct svt_expr_input *names; /* borrowed while it is built */
     bool strict;                        /* the authorizer looks at the text alone */
@@ -275,9 +276,13 @@ static char *table_sql(const struct svt_expr_spec *spec)
                                 types[in->affinity], collations[in->collation], i);
     }
     /* A line of its own: the text may end with a comment. */
-    sqlite3_str_appendf(
-        sql, ",_r AS (CASE WHEN _input(-1) THEN (\n%s\n) END)) WITHOUT ROWID",
-        spec->text);
+    sqlite3_str_appendf(sql,
+                        spec->truth
+                            ? ",_r AS (CASE WHEN _input(-1) THEN (CASE WHEN (\n%s\n)"
+                              " THEN 1 ELSE 0 END) END)) WITHOUT ROWID"
+                            : ",_r AS (CASE WHEN _input(-1) THEN (\n%s\n) END))"
+                              " WITHOUT ROWID",
+                        spec->text);
     return sqlite3_str_finish(sql);
 }
 
@@ -366,6 +371,7 @@ int svt_expr_new(const struct svt_expr_spec *spec, struct svt_expr **out,
                            .used = sqlite3_malloc64(nused * sizeof *e->used),
                            .ninputs = spec->ninputs,
                            .encoding = spec->encoding,
+                           .affinity = spec->affinity,
                            .names = spec->inputs};
     if (e->text == NULL || e->used == NULL) {
         rc = svt_fail(message, SQLITE_NOMEM, "out of memory");
@@ -408,7 +414,7 @@ int svt_expr_eval(struct svt_expr *e, const struct svt_value *in, struct svt_val
     int rc = sqlite3_step(e->stmt);
     if (rc == SQLITE_ROW)
         rc = svt_value_reader_of(e->encoding)(sqlite3_column_value(e->stmt, 0),
-                                              SVT_AFFINITY_BLOB, out);
+                                              e->affinity, out);
     else if (rc == SQLITE_DONE)
         rc = SQLITE_CORRUPT; /* the row of the table is gone */
     if (rc != SQLITE_OK) {

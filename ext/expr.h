@@ -27,6 +27,8 @@ struct svt_expr_spec {
     const struct svt_expr_input *inputs;
     int ninputs;
     enum svt_encoding encoding; /* of text values, both ways */
+    enum svt_affinity affinity; /* applied to the result; 0: none */
+    bool truth; /* the result is 1 if it is true, as WHERE has it, or 0 */
 };
 
 struct svt_expr;
@@ -50,11 +52,10 @@ void svt_expr_free(struct svt_expr *e);
 /* Whether input i is named. */
 bool svt_expr_uses(const struct svt_expr *e, int i);
 
-/* in: ninputs values; those that are not named are not looked at.  out is as the
- * expression left it, no affinity applied; what it borrows is valid until e is used
- * again or freed, and in's bytes are needed as long.  A failure (SQLITE_ERROR,
- * SQLITE_TOOBIG, SQLITE_NOMEM, SQLITE_INTERRUPT: too many steps) has a message as above
- * and leaves e usable. */
+/* in: ninputs values; those that are not named are not looked at.  What out borrows is
+ * valid until e is used again or freed, and in's bytes are needed as long.  A failure
+ * (SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_NOMEM, SQLITE_INTERRUPT: too many steps) has a
+ * message as above and leaves e usable. */
 int svt_expr_eval(struct svt_expr *e, const struct svt_value *in, struct svt_value *out,
                   char **message);
 

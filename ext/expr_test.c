@@ -256,6 +256,37 @@ static void a_failed_evaluation_reports_and_the_next_one_works(void **state)
     svt_expr_free(e);
 }
 
+static void results_can_be_truths_or_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *number, *truth;
+    } cases[] = {
+        {"a", "i:42", "i:1"},          {"a - 42", "i:0", "i:0"},
+        {"NULL", "null", "i:0"},       {"'7'", "i:7", "i:1"},
+        {"' 2.5 '", "r:2.5", "i:1"},   {"'x'", "t:x", "i:0"},
+        {"t || 1", "t:Hello1", "i:0"}, {"r", "r:2.5", "i:1"},
+        {"x'31'", "b:1", "i:1"},       {"a > 1 AND t IS NULL", "i:0", "i:0"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int truth = 0; truth < 2; truth++) {
+            struct svt_expr_spec spec = spec_of(cases[i].text);
+            struct svt_value in[NINPUTS], out;
+            struct svt_expr *e = NULL;
+            char *message = NULL;
+            fill(in);
+            spec.affinity = SVT_AFFINITY_NUMERIC;
+            spec.truth = truth;
+            int rc = svt_expr_new(&spec, &e, &message);
+            if (rc == SQLITE_OK)
+                rc = svt_expr_eval(e, in, &out, &message);
+            assert_string_equal(shown(rc, &out, message),
+                                truth ? cases[i].truth : cases[i].number);
+            svt_expr_free(e);
+        }
+    }
+}
+
 /* Each is refused or ends soon, within bounded memory. */
 static void hostile_expressions_end_soon(void **state)
 {
@@ -430,6 +461,7 @@ int main(void)
         cmocka_unit_test(the_clock_is_refused_when_it_is_asked),
         cmocka_unit_test(the_clock_is_refused_at_once_where_no_input_leads_to_it),
         cmocka_unit_test(a_failed_evaluation_reports_and_the_next_one_works),
+        cmocka_unit_test(results_can_be_truths_or_numbers),
         cmocka_unit_test(hostile_expressions_end_soon),
         cmocka_unit_test(texts_keep_the_encoding_of_the_database),
         cmocka_unit_test(two_thousand_columns_are_not_too_many),

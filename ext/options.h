@@ -132,6 +132,21 @@ static inline bool svt_set_mmap(struct svt_options *o, char **value)
     return o->mmap || strcmp(*value, "0") == 0;
 }
 
+/* What the expression is worth svt_expire_check tells, once the columns are known. */
+static inline bool svt_set_ttl(struct svt_options *o, char **value)
+{
+    o->ttl = *value;
+    *value = NULL; /* taken */
+    return true;
+}
+
+static inline bool svt_set_filter(struct svt_options *o, char **value)
+{
+    o->filter = *value;
+    *value = NULL;
+    return true;
+}
+
 static inline bool svt_set_strict(struct svt_options *o, char **value)
 {
     o->strict = strcmp(*value, "1") == 0;
@@ -205,6 +220,16 @@ static inline char *svt_show_mmap(const struct svt_options *o)
     return sqlite3_mprintf("%d", o->mmap ? 1 : 0);
 }
 
+static inline char *svt_show_ttl(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%s", o->ttl != NULL ? o->ttl : "none");
+}
+
+static inline char *svt_show_filter(const struct svt_options *o)
+{
+    return sqlite3_mprintf("%s", o->filter != NULL ? o->filter : "none");
+}
+
 static inline char *svt_show_strict(const struct svt_options *o)
 {
     return sqlite3_mprintf("%d", o->strict ? 1 : 0);
@@ -252,8 +277,10 @@ static const struct svt_option svt_known_options[] = {
     {.name = "value_log"},
     {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive",
      svt_show_compaction, "leveled", 9, false, "sorted runs per level"},
-    {.name = "ttl"},
-    {.name = "filter"},
+    {"ttl", svt_set_ttl, "an expression over the columns", NULL, svt_show_ttl, "none",
+     0, false, "the unix time at which a row expires; NULL is never"},
+    {"filter", svt_set_filter, "an expression over the columns", NULL, svt_show_filter,
+     "none", 0, false, "rows for which it is true are hidden and dropped"},
     {"mmap", svt_set_mmap, "0 or 1", NULL, svt_show_mmap, "0", 10, false,
      "read sorted tables through memory maps"},
     {.name = "cold_path"},
@@ -264,6 +291,6 @@ static const struct svt_option svt_known_options[] = {
 
 static const char svt_option_names[] =
     "the options are path, memory_limit, sync, history, compression, index, "
-    "filter_bits, insert, strict, compaction and mmap";
+    "filter_bits, insert, strict, compaction, ttl, filter and mmap";
 
 #endif

@@ -401,6 +401,7 @@ void svt_table_free(struct svt_table *t)
         svt_interrupt_rest(&t->conn->interrupt);
     svt_keyspace_unref(t->ks);
     svt_schema_fini(&t->schema);
+    svt_expire_unref(t->expire);
     sqlite3_free(t->base.zErrMsg);
     sqlite3_free(t->schema_name);
     sqlite3_free(t->name);
@@ -490,11 +491,14 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
                         "%s, or drop the table",
                         t->who, want, store->dir, have, advice);
     }
+    int rc = svt_expire_new(&t->schema, t->who, &t->expire, &t->base.zErrMsg);
+    if (rc != SQLITE_OK)
+        return rc;
     if ((t->ks = keyspace_find(t->conn, store, &shadow->tree)) != NULL) {
         svt_keyspace_ref(t->ks);
         return SQLITE_OK;
     }
-    int rc = seerdb_tree_open(store->db, &shadow->tree, &tree, &err);
+    rc = seerdb_tree_open(store->db, &shadow->tree, &tree, &err);
     if (rc == SEERDB_NOTFOUND) {
         svt_uuid_text(&shadow->tree, want);
         return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
@@ -504,7 +508,9 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
         return svt_table_fail(t, rc, &err);
     if (t->schema.options.mmap)
         seerdb_tree_use_maps(tree);
-    if ((rc = keyspace_new(t->conn, store, tree, &t->ks)) != SQLITE_OK)
+    rc = svt_table_fail(t, svt_expire_give(t->expire, tree, &err), &err);
+    if (rc != SQLITE_OK ||
+        (rc = keyspace_new(t->conn, store, tree, &t->ks)) != SQLITE_OK)
         seerdb_tree_close(tree);
     return rc;
 }
@@ -740,7 +746,9 @@ static int create_tree(struct svt_table *t, struct svt_store *store,
         seerdb_tree_use_maps(tree);
     struct svt_shadow s = {
         .store = seerdb_id(store->db), .tree = seerdb_tree_id(tree), .owner = t->owner};
-    rc = svt_shadow_insert(&place, &s, &t->base.zErrMsg);
+    rc = svt_table_fail(t, svt_expire_give(t->expire, tree, &err), &err);
+    if (rc == SQLITE_OK)
+        rc = svt_shadow_insert(&place, &s, &t->base.zErrMsg);
     if (rc == SQLITE_OK)
         rc = keyspace_new(t->conn, store, tree, &t->ks);
     if (rc == SQLITE_OK)
@@ -755,7 +763,11 @@ int svt_table_create(struct svt_table *t)
     struct svt_store *store = NULL, *first = NULL;
     struct svt_decider *decider = NULL;
     seerdb_err err = {0};
-    int rc = forget_stale_memory(t);
+    int rc = svt_expire_check(&t->schema, t->who, &t->base.zErrMsg);
+    if (rc == SQLITE_OK)
+        rc = svt_expire_new(&t->schema, t->who, &t->expire, &t->base.zErrMsg);
+    if (rc == SQLITE_OK)
+        rc = forget_stale_memory(t);
     struct svt_place place = svt_table_place(t);
     if (rc == SQLITE_OK)
         rc = svt_shadow_create(&place, &t->base.zErrMsg);

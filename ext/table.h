@@ -12,6 +12,7 @@
 
 #include "args.h"
 #include "errmap.h"
+#include "expire.h"
 #include "handles.h"
 #include "hold.h"
 #include "interrupt.h"
@@ -105,6 +106,7 @@ struct svt_table {
     uint64_t settings_seen;      /* of the store's count of changes, by a writer */
     struct svt_keyspace *ks;     /* counted; NULL before the first use */
     seerdb_uuid owner;           /* known once ks is */
+    struct svt_expire *expire;   /* counted, from then on; NULL: rows do not expire */
     struct svt_write *write;     /* owned: update.c's workspace */
     struct svt_txn *joined;    /* borrowed: SQLite has the object in its transaction */
     struct svt_cursor *spares; /* owned: cursor.c's, waiting for the next statement */

@@ -387,7 +387,10 @@ static int make_row(struct svt_table *t, struct svt_write *w)
         return svt_fail(&t->base.zErrMsg, SQLITE_TOOBIG,
                         "%s: a row of %lld bytes is longer than %lld", t->who,
                         (long long)w->row.size, (long long)SEERDB_VALUE_MAX);
-    return SQLITE_OK;
+    return t->expire == NULL
+               ? SQLITE_OK
+               : svt_expire_test(t->expire, svt_bytes_slice(&w->key),
+                                 svt_bytes_slice(&w->row), &t->base.zErrMsg);
 }
 
 /* ---- conflicts ------------------------------------------------------------- */
@@ -424,6 +427,8 @@ static int check_unique(struct svt_table *t, struct svt_write *w)
     if (!w->update && w->conflict == SQLITE_ABORT &&
         t->schema.options.insert == SVT_INSERT_REPLACE)
         return SQLITE_OK;
+    if (t->ks->write_view != NULL)
+        seerdb_view_tick(t->ks->write_view); /* a row that has expired by now is gone */
     int rc = get(t, w, svt_bytes_slice(&w->key), &found);
     if (rc == SQLITE_NOTFOUND)
         return SQLITE_OK;

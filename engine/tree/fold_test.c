@@ -443,6 +443,89 @@ static void above_the_bottom_each_version_serves_a_reader(void **state)
     assert_int_equal(kept.v[2].number, 2);
 }
 
+/* ---- with a sieve
+ * -------------------------------------------------------------------- */
+
+/* Removes values that begin with an r, changes those with a c, fails with an f. */
+static int verdict(void *ctx, const seerdb_row *row, uint64_t now_us,
+                   seerdb_filter_out *out, seerdb_err *err)
+{
+    (void)ctx;
+    assert_int_equal(now_us, 77);
+    switch (*(const char *)row->value.data) {
+    case 'r':
+        return SEERDB_REMOVE;
+    case 'c':
+        seerdb_filter_emit(out, "changed", 7);
+        return SEERDB_CHANGE;
+    case 'f':
+        return sdb_fail(err, SEERDB_IOERR, "it fails");
+    default:
+        return SEERDB_KEEP;
+    }
+}
+
+static void the_sieve_works_on_the_newest_version_that_no_snapshot_sees(void **state)
+{
+    static const struct {
+        uint64_t snapshot, history_from;
+        bool bottom;
+        const char *in[6], *out[6];
+    } sieved[] = {
+        {0, 0, false, {"k@7 put r"}, {"k@7 del"}},
+        {0, 0, true, {"k@7 put r"}, {NULL}},
+        {0, 0, false, {"k@7 put r", "k@4 put a"}, {"k@7 del"}},
+        {0, 0, true, {"k@7 put r", "k@4 put a"}, {NULL}},
+        {0, 0, true, {"k@7 put c", "k@4 put a"}, {"k@7 put changed"}},
+        {0, 0, true, {"k@7 put f", "k@4 put a"}, {"k@7 put f"}},
+        {0, 0, true, {"k@7 del", "k@4 put r"}, {NULL}},
+        {0, 0, false, {"k@7 put a", "k@4 put r"}, {"k@7 put a"}},
+        /* a snapshot that sees the newest, and one that does not */
+        {7, 0, true, {"k@7 put r", "k@4 put a"}, {"k@7 put r"}},
+        {6, 0, true, {"k@7 put r", "k@4 put a"}, {"k@7 del", "k@4 put a"}},
+        {6, 0, false, {"k@7 put r", "k@4 put r"}, {"k@7 del", "k@4 put r"}},
+        {6, 0, true, {"k@7 put r", "k@4 del", "k@2 put a"}, {NULL}},
+        /* versions of the history */
+        {0, 1, true, {"k@7 put r", "k@4 put r"}, {"k@7 del", "k@4 put r"}},
+        {0, 9, true, {"k@7 put r", "k@4 put a"}, {NULL}},
+        {0, 7, true, {"k@7 put r", "k@4 put a", "k@2 put b"}, {"k@7 del", "k@4 put a"}},
+        {0, 7, true, {"k@7 put r", "k@4 del", "k@2 put b"}, {NULL}},
+    };
+    struct sdb_sieve *sieve = NULL;
+    seerdb_err err = {0};
+    (void)state;
+    seerdb_filter filter = {.verdict = verdict};
+    test_ok(sdb_sieve_new(&filter, &sieve, &err), &err);
+    for (size_t i = 0; i < sizeof sieved / sizeof sieved[0]; i++) {
+        struct history h;
+        struct kept kept = {.n = 0};
+        struct sdb_fold f = {.snapshots = &sieved[i].snapshot,
+                             .nsnapshots = sieved[i].snapshot > 0,
+                             .present = true,
+                             .bottom = sieved[i].bottom,
+                             .history_from = sieved[i].history_from,
+                             .sieve = sieve,
+                             .now_us = 77};
+        history_of(&h, sieved[i].in);
+        test_ok(sdb_fold_key(&f, &h.base, keep, &kept, &err), &err);
+        for (size_t n = 0; n < 6; n++) {
+            if ((sieved[i].out[n] != NULL) != (n < kept.n))
+                fail_msg("case %zu: %zu versions stay", i, kept.n);
+            if (sieved[i].out[n] == NULL)
+                break;
+            struct sdb_record want = parse(sieved[i].out[n]);
+            assert_int_equal(kept.v[n].number, want.number);
+            assert_int_equal(kept.v[n].kind, want.kind);
+            test_slice_equal(kept.v[n].value, want.value);
+            test_slice_equal(kept.v[n].key, want.key);
+        }
+        sdb_fold_fini(&f);
+    }
+    assert_int_equal(sieve->failed, 1);
+    assert_int_equal(sieve->changed, 1);
+    sdb_sieve_free(sieve);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +537,7 @@ int main(void)
         cmocka_unit_test(the_floor_rises_with_what_is_dropped_and_with_nothing_else),
         cmocka_unit_test(readers_above_the_floor_miss_nothing),
         cmocka_unit_test(above_the_bottom_each_version_serves_a_reader),
+        cmocka_unit_test(the_sieve_works_on_the_newest_version_that_no_snapshot_sees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
