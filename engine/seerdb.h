@@ -122,7 +122,7 @@ typedef struct seerdb_options {
                              readers  that began before; 0: 10 seconds */
     struct { /* bytes; 0: chosen from memory_limit.  For tests of small stores: of a
                 memtable, of a table, of what level 0 passes down at a time */
-        size_t memtable, table, batch;
+        size_t memtable, table, batch, value_file;
     } sizes;
     struct sdb_fs *fs; /* borrowed; the file layer (os/file.h); NULL: the local one */
     /* For tests: the time that filters are given, microseconds since 1970.  NULL: the
@@ -303,6 +303,8 @@ typedef struct seerdb_tree_options {
     unsigned filter_bits;    /* per key, 0 to 20: filters of its tables; 0: none */
     enum seerdb_index index; /* of its tables */
     enum seerdb_compaction compaction;
+    size_t value_log; /* values from this size on (bytes) go to the value log: they are
+                         written once, and not again when tables are merged; 0: none */
     bool marked;      /* commits count as far as an outside marker says: below */
     seerdb_slice app; /* opaque to the engine, at most 64 KiB */
 } seerdb_tree_options;
@@ -332,8 +334,9 @@ seerdb_uuid seerdb_tree_id(const seerdb_tree *tree);
 seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree);
 
 /* Write the tree's tables from now on with this compression, these filter bits, index
- * and compaction; the rest of the options is ignored, and so is what is out of range.
- * Until the store is closed: nothing of it is kept. */
+ * and compaction, and its values with this value_log, if it was made with one; the rest
+ * of the options is ignored, and so is what is out of range. Until the store is closed:
+ * nothing of it is kept. */
 void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options);
 
 /* An estimate of the number of live keys: records less tombstones, so that
@@ -439,6 +442,25 @@ void seerdb_batch_free(seerdb_batch *batch);
  */
 int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                      seerdb_slice value, seerdb_err *err);
+/* A segment of a value, in the value log of the tree.  What a read showed can be put
+ * again, in the place of its bytes, as long as the view lives that it was read from. */
+typedef struct seerdb_segment {
+    uint64_t offset, size;              /* in the whole value; bytes */
+    uint64_t file, slot, stored, check; /* the engine's own */
+} seerdb_segment;
+
+/* Put a value given in parts, one after the other: bytes to keep beside the key; bytes
+ * that go to the value log by themselves, if they are as large as the tree says
+ * (value_log); a segment that a read from this tree has shown, whose bytes are neither
+ * read nor written. */
+enum seerdb_part_how { SEERDB_PART_INLINE, SEERDB_PART_APART, SEERDB_PART_KEPT };
+typedef struct seerdb_part {
+    enum seerdb_part_how how;
+    seerdb_slice bytes;
+    seerdb_segment segment; /* of SEERDB_PART_KEPT */
+} seerdb_part;
+int seerdb_batch_put_parts(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
+                           const seerdb_part *parts, size_t n, seerdb_err *err);
 int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                         seerdb_err *err);
 
@@ -621,9 +643,24 @@ int seerdb_view_reopen_at(seerdb_view *view, uint64_t marker, unsigned wait_ms,
 /* Bytes found by a read, with one count on the memory they live in. */
 typedef struct seerdb_value {
     seerdb_slice bytes;
-    seerdb_pin *pin;  /* owned: give back with seerdb_pin_unref */
-    seerdb_slice key; /* the key asked for, in the memory that the pin keeps */
+    seerdb_pin *pin;       /* owned: give back with seerdb_pin_unref */
+    seerdb_slice key;      /* the key asked for, in the memory that the pin keeps */
+    seerdb_slice segments; /* of a lazy view: what of the value is in the value log, for
+                              seerdb_segments_next; size 0: nothing.  bytes are then
+                              those between the segments */
 } seerdb_value;
+
+/* Reads over a lazy view leave in the value log what is there: a value is shown as its
+ * inline bytes and its segments, for the caller to read those he needs.  Others read
+ * all of the value: a get when it finds it, an iterator when it moves to it.  Stays
+ * when the view rests. */
+void seerdb_view_set_lazy(seerdb_view *view, bool lazy);
+/* The next segment, by rising offset; false: there are no more.  Moves *segments on. */
+bool seerdb_segments_next(seerdb_slice *segments, seerdb_segment *out);
+/* Read its bytes into `to`, which has room for them.  The view is the one it was read
+ * from.  CORRUPT: they are not what was written. */
+int seerdb_segment_read(const seerdb_view *view, const seerdb_segment *segment,
+                        void *to, seerdb_err *err);
 
 /* Look a key up in the batch (may be NULL: none), then in the view.  Of the batch,
  * writes after `mark` are not seen (SEERDB_BATCH_ALL: all are).  NOTFOUND: no such

@@ -529,8 +529,16 @@ static int load_record(void *ctx, const struct sdb_record *r, seerdb_err *err) N
     int rc = ++l->steps % SDB_INTERRUPT_STEPS != 0 ? 0 : sdb_interrupted(err);
     if (rc == 0 && r->number > l->flushed)
         rc = check_link(l, r->number, "a record", err);
-    return rc == 0 && r->number > l->flushed ? sdb_memtable_insert(l->t->active, r, err)
-                                             : rc;
+    if (rc != 0 || r->number <= l->flushed)
+        return rc;
+    if (r->kind == SDB_KIND_SEGMENTS) { /* of a commit that does not count they may be
+                                           gone */
+        seerdb_err why = {0};
+        rc = sdb_values_keep_all(&l->t->db->values, l->t->active, r->value, &why);
+        if (rc != 0 && rc != SEERDB_CORRUPT)
+            return sdb_fail_as(err, &why);
+    }
+    return sdb_memtable_insert(l->t->active, r, err);
 }
 
 /* The records of all commits below that number are in the active memtable. */

@@ -2,6 +2,7 @@
 #include "db/batch.h"
 
 #include "db/payload.h"
+#include "db/separate.h"
 #include "db/spill.h"
 
 #include <assert.h>
@@ -386,6 +387,9 @@ static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
         sdb_memtable_nranges(part->memtable) >= RANGES_MOST &&
         (rc = spill_part(b, part, err)) != 0)
         return rc;
+    if (r->kind == SDB_KIND_SEGMENTS &&
+        (rc = sdb_values_keep_all(&b->db->values, part->memtable, r->value, err)) != 0)
+        return rc;
     r->number = b->ordinal + 1;
     if ((rc = sdb_memtable_insert(part->memtable, r, err)) == 0)
         b->ordinal++;
@@ -426,7 +430,97 @@ int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                      seerdb_slice value, seerdb_err *err)
 {
     struct sdb_record r = {.key = key, .kind = SDB_KIND_VALUE, .value = value};
+    const seerdb_part whole = {.bytes = value, .how = SEERDB_PART_APART};
+    if (sdb_separate_due(tree, value.size))
+        return seerdb_batch_put_parts(batch, tree, key, &whole, 1, err);
     return batch_write(batch, tree, &r, err);
+}
+
+/* What stands where the parts go apart. */
+struct laying {
+    seerdb_tree *tree;
+    struct sdb_buf *list;   /* segments */
+    struct sdb_buf inlined; /* owned */
+    uint64_t count, offset;
+    seerdb_pin **pins; /* owned, npins counts: of the files that were written to */
+    size_t npins;
+};
+
+static int lay_part(struct laying *l, const seerdb_part *p, seerdb_err *err)
+{
+    struct sdb_segment s = {0};
+    int rc = 0;
+    size_t size = p->how == SEERDB_PART_KEPT ? (size_t)p->segment.size : p->bytes.size;
+    if (size > SEERDB_VALUE_MAX - l->offset)
+        return sdb_fail(err, SEERDB_TOOBIG, "a value of more than %zu bytes",
+                        SEERDB_VALUE_MAX);
+    if (p->how == SEERDB_PART_KEPT) {
+        s = (struct sdb_segment){.size = p->segment.size,
+                                 .file = p->segment.file,
+                                 .slot = p->segment.slot,
+                                 .stored = p->segment.stored,
+                                 .check = p->segment.check};
+        if (s.size == 0 || s.file == 0)
+            return sdb_fail(err, SEERDB_MISUSE, "a segment that no read has shown");
+    } else if (p->how == SEERDB_PART_APART && sdb_separate_due(l->tree, size)) {
+        rc = sdb_separate_put(l->tree, p->bytes, &s, &l->pins[l->npins], err);
+        l->npins += rc == 0 ? 1 : 0;
+    } else {
+        sdb_buf_append_slice(&l->inlined, p->bytes);
+    }
+    if (rc == 0 && s.size > 0) {
+        s.offset = l->offset;
+        sdb_segments_add(l->list, &s);
+        l->count++;
+    }
+    l->offset += size;
+    return rc;
+}
+
+/* Lay out the parts as the value of a record: of one with segments, or a plain one. */
+static int lay_parts(struct laying *l, seerdb_batch *b, const seerdb_part *parts,
+                     size_t n, struct sdb_record *r, seerdb_err *err)
+{
+    struct sdb_buf list = {0};
+    int rc = 0;
+    l->list = &list;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = lay_part(l, &parts[i], err);
+    sdb_buf_clear(&b->apart);
+    r->kind = l->count > 0 ? SDB_KIND_SEGMENTS : SDB_KIND_VALUE;
+    if (l->count > 0) {
+        sdb_segments_begin(&b->apart, l->count);
+        sdb_buf_append_slice(&b->apart, sdb_buf_slice(&list));
+    }
+    sdb_buf_append_slice(&b->apart, sdb_buf_slice(&l->inlined));
+    b->apart.failed = b->apart.failed || list.failed || l->inlined.failed;
+    sdb_buf_fini(&list);
+    r->value = sdb_buf_slice(&b->apart);
+    return rc != 0 ? rc : sdb_buf_check(&b->apart, err);
+}
+
+int seerdb_batch_put_parts(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
+                           const seerdb_part *parts, size_t n, seerdb_err *err)
+{
+    struct laying l = {.tree = tree};
+    struct sdb_record r = {.key = key};
+    int rc = check_write(batch, tree, &r, err);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].how == SEERDB_PART_KEPT &&
+            (tree->desc.features & SDB_TREE_SEGMENTS) == 0)
+            return sdb_fail(err, SEERDB_MISUSE, "the tree %s has no value log",
+                            (const char *)tree->desc.name.data);
+    if ((l.pins = sdb_array_new(n, sizeof(seerdb_pin *))) == NULL)
+        return sdb_fail_nomem(err, n * sizeof(seerdb_pin *));
+    if ((rc = lay_parts(&l, batch, parts, n, &r, err)) == 0)
+        rc = batch_write(batch, tree, &r, err);
+    while (l.npins > 0)
+        seerdb_pin_unref(l.pins[--l.npins]);
+    sdb_mem_free(l.pins);
+    sdb_buf_fini(&l.inlined);
+    return rc;
 }
 
 int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
@@ -650,21 +744,59 @@ static int encode_ranges(seerdb_batch *b, const struct sdb_ranges *ranges,
     return rc;
 }
 
+/* The head of a part that has not spilled: with the files that its memtable holds. */
+static int begin_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
+{
+    size_t n;
+    const struct sdb_kept *kept = sdb_memtable_kept(part->memtable, &n);
+    uint64_t *files = sdb_array_new(n, sizeof *files);
+    if (files == NULL)
+        return sdb_fail_nomem(err, n * sizeof *files);
+    for (size_t i = 0; i < n; i++)
+        files[i] = kept[i].name;
+    b->slots[b->nslots++] = (struct sdb_batch_slot){
+        .tree = part->tree,
+        .prev = sdb_payload_part(&b->payload, part->tree->desc.id, files, n)};
+    sdb_mem_free(files);
+    return 0;
+}
+
+/* All that the part names in the value log is with the system, before anything says so.
+ */
+static int settle_values(const struct sdb_batch_part *part, seerdb_err *err)
+{
+    struct sdb_values *vs = &part->tree->db->values;
+    size_t n;
+    int rc = 0;
+    const struct sdb_kept *kept = sdb_memtable_kept(part->memtable, &n);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = sdb_values_settle(vs, kept[i].name, err);
+    for (size_t i = 0; part->runs != NULL && i < part->runs->nmembers && rc == 0; i++) {
+        const struct sdb_table_desc *d = &part->runs->members[i]->desc;
+        for (size_t k = 0; k < d->nvlogs && rc == 0; k++)
+            rc = sdb_values_settle(vs, d->vlogs[k].file, err);
+    }
+    return rc;
+}
+
 static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
     struct sdb_ranges *ranges = NULL;
     const struct sdb_spill all = {
         .memtable = part->memtable, .hidden = &b->scratch->hidden, .to = UINT64_MAX};
+    int rc = settle_values(part, err);
+    if (rc != 0)
+        return rc;
     if (has_tables(b, part))
         return encode_spilled(b, part, err);
-    int rc = sdb_spill_ranges(&all, &ranges, err);
+    rc = sdb_spill_ranges(&all, &ranges, err);
     if (rc == 0)
         rc = sdb_memtable_iter(part->memtable, UINT64_MAX, all.hidden, 0, &it, err);
     if (rc != 0)
         goto out;
-    b->slots[b->nslots++] = (struct sdb_batch_slot){
-        .tree = part->tree, .prev = sdb_payload_part(&b->payload, part->tree->desc.id)};
+    if ((rc = begin_part(b, part, err)) != 0)
+        goto out;
     if ((rc = encode_ranges(b, ranges, err)) != 0)
         goto out;
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))

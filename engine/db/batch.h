@@ -60,6 +60,7 @@ struct seerdb_batch {
     bool lost;    /* rolled back to what no mark had kept apart: good for nothing */
     enum sdb_batch_phase phase;
     struct sdb_buf payload;       /* the encoded commit */
+    struct sdb_buf apart;         /* scratch: a value with segments */
     struct sdb_batch_slot *slots; /* owned: the trees in the payload */
     size_t nslots, slots_capacity;
     uint64_t number;                   /* when prepared; 0: the batch was empty */

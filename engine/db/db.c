@@ -6,6 +6,7 @@
 #include "db/hold.h"
 #include "db/marked.h"
 #include "db/recover.h"
+#include "db/separate.h"
 #include "log/side.h"
 #include "os/clock.h"
 #include "os/failpoint.h"
@@ -20,11 +21,12 @@
 #define HISTORY_MS     10000u
 #define MEMORY_MIN     ((size_t)1 << 20)
 /* Pages of 2 MiB are no unit for less. */
-#define PAGES_FROM    ((size_t)32 << 20)
-#define MEMTABLE_MAX  ((size_t)64 << 20)
-#define LOG_FILE_MIN  ((uint64_t)256 << 10)
-#define LOG_FILE_MAX  ((uint64_t)8 << 20)
-#define LOG_FILE_MOST ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
+#define PAGES_FROM      ((size_t)32 << 20)
+#define MEMTABLE_MAX    ((size_t)64 << 20)
+#define LOG_FILE_MIN    ((uint64_t)256 << 10)
+#define LOG_FILE_MAX    ((uint64_t)8 << 20)
+#define VALUE_FILE_SIZE ((uint64_t)64 << 20)
+#define LOG_FILE_MOST   ((uint64_t)1 << 30) /* when asked for: offsets have 32 bits */
 
 /* ---- opening and closing ----------------------------------------------------- */
 
@@ -84,6 +86,9 @@ static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_s
     db->clock = o->clock;
     db->clock_ctx = o->clock_ctx;
     db->history_us = (uint64_t)(o->history_ms != 0 ? o->history_ms : HISTORY_MS) * 1000;
+    db->value_file_size =
+        o->sizes.value_file != 0 ? o->sizes.value_file : VALUE_FILE_SIZE;
+    db->value_share = db->memtable_size;
     db->log_cap = 3 * (uint64_t)db->memtable_size;
     if (db->log_cap < 4 * *log_file_size)
         db->log_cap = 4 * *log_file_size;
@@ -117,6 +122,7 @@ static void release(seerdb *db) NO_TSA
     }
     sdb_deciders_free(db);
     sdb_events_free(db);
+    sdb_values_fini(&db->values);
     sdb_cache_free(db->cache);
     sdb_pages_unref(db->pages); /* pins that callers still hold keep it */
     sdb_recovered_free(db->recovered);
@@ -165,6 +171,7 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     sdb_mutex_init(&db->write_lock);
     sdb_mutex_init(&db->install_lock);
     sdb_mutex_init(&db->lock);
+    sdb_values_init(&db->values);
     sdb_cond_init(&db->slot_free);
     sdb_cond_init(&db->work);
     sdb_cond_init(&db->progress);
@@ -182,6 +189,8 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     db->dir = sdb_mem_strdup(db->owns_fs ? "in-memory store" : dir);
     db->name = sdb_mem_strdup(dir != NULL ? dir : "in-memory store");
     set_limits(db, o, &log_file_size);
+    db->values.fs = db->fs;
+    db->values.dir = db->dir;
     db->cache = sdb_cache_new(db->memory_limit / 16 * 15);
     if (db->memory_limit >= PAGES_FROM)
         db->pages = sdb_pages_new(db->memtable_size);
@@ -206,6 +215,14 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     return rc;
 }
 
+/* Nobody else has the store any more. */
+static void end_value_files(seerdb *db) NO_TSA
+{
+    bool seal = !atomic_load_explicit(&db->broken, memory_order_acquire);
+    for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        sdb_separate_end(t, seal);
+}
+
 int seerdb_close(seerdb *db, seerdb_err *err)
 {
     if (db == NULL)
@@ -223,6 +240,7 @@ int seerdb_close(seerdb *db, seerdb_err *err)
     }
     sdb_compact_stop(db);
     sdb_job_stop(db);
+    end_value_files(db);
     int rc = sdb_wal_close(db->wal, err);
     release(db);
     return rc;
@@ -277,15 +295,18 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
         o->filter_bits > 20 || (unsigned)o->index > SEERDB_INDEX_BINARY ||
         (unsigned)o->compaction > SEERDB_TIERED)
         return sdb_fail(err, SEERDB_MISUSE, "tree options out of range");
-    *desc = (struct sdb_tree_desc){.uuid = o->id,
-                                   .owner = o->owner,
-                                   .key_format = o->key_format,
-                                   .value_format = o->value_format,
-                                   .compression = (uint32_t)o->compression,
-                                   .filter_bits = o->filter_bits,
-                                   .index = (uint32_t)o->index,
-                                   .compaction = (uint32_t)o->compaction,
-                                   .features = o->marked ? SDB_TREE_MARKED : 0};
+    *desc =
+        (struct sdb_tree_desc){.uuid = o->id,
+                               .owner = o->owner,
+                               .key_format = o->key_format,
+                               .value_format = o->value_format,
+                               .compression = (uint32_t)o->compression,
+                               .filter_bits = o->filter_bits,
+                               .index = (uint32_t)o->index,
+                               .compaction = (uint32_t)o->compaction,
+                               .value_log = o->value_log,
+                               .features = (o->marked ? SDB_TREE_MARKED : 0) |
+                                           (o->value_log > 0 ? SDB_TREE_SEGMENTS : 0)};
     if (sdb_uuid_is_zero(&desc->uuid) && (rc = sdb_uuid_new(&desc->uuid, err)) != 0)
         return rc;
     if (o->name != NULL)
@@ -427,6 +448,7 @@ seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree)
                                  .filter_bits = d->filter_bits,
                                  .index = (enum seerdb_index)d->index,
                                  .compaction = (enum seerdb_compaction)d->compaction,
+                                 .value_log = (size_t)d->value_log,
                                  .marked = tree->marked,
                                  .app = sdb_buf_slice(&d->app)};
 }
@@ -698,13 +720,24 @@ int seerdb_continue(seerdb *db, seerdb_err *err)
     return set_paused(db, false, err);
 }
 
+static bool same_vlogs(const struct sdb_table_desc *d,
+                       const struct sdb_table_properties *p)
+{
+    struct sdb_buf b = {0};
+    if (d->nvlogs > 0)
+        sdb_vlog_refs_put(d->vlogs, d->nvlogs, &b);
+    bool same = !b.failed && sdb_slice_equal(sdb_buf_slice(&b), p->vlogs);
+    sdb_buf_fini(&b);
+    return same;
+}
+
 /* Does the manifest say what the table itself says? */
 static bool is_described(const struct sdb_table_desc *d,
                          const struct sdb_table_properties *p)
 {
     bool spilled = d->commit != 0; /* its numbers are not in the file */
     return p->records == d->records && p->tombstones == d->tombstones &&
-           p->ranges == d->ranges && p->open_end == d->open_end &&
+           same_vlogs(d, p) && p->ranges == d->ranges && p->open_end == d->open_end &&
            p->max_number == (spilled ? 0 : d->max_number) &&
            p->min_number == (spilled ? 0 : d->min_number) &&
            sdb_slice_equal(p->smallest, sdb_buf_slice(&d->smallest)) &&

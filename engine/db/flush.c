@@ -10,6 +10,7 @@
 #include "db/debt.h"
 #include "db/events.h"
 #include "db/marked.h"
+#include "db/separate.h"
 #include "log/side.h"
 #include "os/clock.h"
 #include "os/failpoint.h"
@@ -366,7 +367,8 @@ static int build(struct flush *f, const char *path, struct written *w, seerdb_er
         (rc = sdb_table_open(file, &desc->id, desc->size, &table, err)) != 0)
         return rc;
     sdb_table_use_cache(table, db->cache, db->pages);
-    return sdb_member_new(desc, table, NULL, NULL, &w->member, err);
+    rc = sdb_member_new(desc, table, NULL, NULL, &w->member, err);
+    return rc != 0 ? rc : sdb_values_keep_for(&db->values, w->member, err);
 }
 
 /* Note the end of a flush that began then. */
@@ -530,6 +532,10 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
         (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,
                                    t->undecided->payload.size, err)) != 0)
         goto out;
+    if (t->undecided != NULL && (t->desc.features & SDB_TREE_SEGMENTS) != 0 &&
+        (rc = sdb_separate_keep(t, sdb_buf_slice(&t->undecided->payload), fresh,
+                                err)) != 0)
+        goto out;
     f->job = (struct sdb_job){.run = flush_run,
                               .free = flush_free,
                               .db = db,
@@ -565,6 +571,7 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
     t->active = fresh;
     t->active_file = 0;
     t->active_bytes = 0;
+    t->active_values = 0;
     return 0;
 out:
     sdb_memtable_unref(fresh);
@@ -657,7 +664,8 @@ int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)
             rc = sdb_freeze(largest, err);
         sdb_share_memory(db);
     }
-    if (rc == 0 && sdb_memtable_nranges(t->active) >= RANGES_MOST)
+    if (rc == 0 && (sdb_memtable_nranges(t->active) >= RANGES_MOST ||
+                    t->active_values >= db->value_share))
         rc = sdb_freeze(t, err);
     if (rc == 0 && file != db->log_file_seen) {
         db->log_file_seen = file;

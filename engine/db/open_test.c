@@ -336,7 +336,7 @@ static void features_unknown_here_are_refused_as_newer(void **state)
     for (int i = 0; i < 5; i++) {
         struct sdb_edit e = {0};
         struct sdb_tree_desc t = {
-            .id = 1, .uuid = uuid_of(1), .features = i == 1 ? 4 : 0};
+            .id = 1, .uuid = uuid_of(1), .features = i == 1 ? 1u << 20 : 0};
         sdb_edit_store(&e, &id, i == 0 ? UINT64_C(1) << 63 : 0);
         sdb_edit_ceilings(&e, 1, 2);
         sdb_edit_tree(&e, &t);

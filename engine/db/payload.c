@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/payload.h"
 
+#include "table/segments.h"
+
 void sdb_payload_begin(struct sdb_buf *b, uint64_t nparts)
 {
     sdb_put_u64(b, 0);
     sdb_put_varint(b, nparts);
 }
 
-size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree)
+static void put_files(struct sdb_buf *b, const uint64_t *files, size_t n)
 {
-    return sdb_payload_spilled_part(b, tree, NULL, 0);
+    sdb_put_varint(b, n);
+    for (size_t i = 0; i < n; i++)
+        sdb_put_varint(b, files[i]);
+}
+
+size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree, const uint64_t *vlogs,
+                        size_t n)
+{
+    sdb_put_varint(b, tree);
+    size_t at = b->size;
+    sdb_put_u64(b, 0);
+    put_files(b, NULL, 0);
+    put_files(b, vlogs, n);
+    return at;
 }
 
 size_t sdb_payload_spilled_part(struct sdb_buf *b, uint64_t tree, const uint64_t *files,
@@ -18,10 +33,8 @@ size_t sdb_payload_spilled_part(struct sdb_buf *b, uint64_t tree, const uint64_t
     sdb_put_varint(b, tree);
     size_t at = b->size;
     sdb_put_u64(b, 0);
-    sdb_put_varint(b, n);
-    for (size_t i = 0; i < n; i++)
-        sdb_put_varint(b, files[i]);
-    sdb_put_varint(b, 0); /* value-log files */
+    put_files(b, files, n);
+    put_files(b, NULL, 0); /* the tables name those of the value log */
     return at;
 }
 
@@ -84,13 +97,23 @@ int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t
         if (sdb_get_varint(&p->r) == 0)
             p->r.failed = true;
     vlogs = sdb_get_varint(&p->r);
+    p->vlogs = p->r;
+    p->vlogs_left = vlogs;
+    for (; vlogs > 0 && !p->r.failed; vlogs--)
+        if (sdb_get_varint(&p->r) == 0)
+            p->r.failed = true;
     if (p->r.failed || *prev >= p->number)
         return malformed(p, "the head of a part", err);
-    if (vlogs != 0)
-        return sdb_fail(err, SEERDB_NEWER,
-                        "%s: commit %" PRIu64 " names files of a newer seerdb",
-                        p->where, p->number);
     return 0;
+}
+
+bool sdb_payload_next_vlog(struct sdb_payload_reader *p, uint64_t *file)
+{
+    if (p->vlogs_left == 0)
+        return false;
+    p->vlogs_left--;
+    *file = sdb_get_varint(&p->vlogs); /* next_part has seen that it is there */
+    return true;
 }
 
 bool sdb_payload_next_file(struct sdb_payload_reader *p, uint64_t *file)
@@ -130,6 +153,11 @@ int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
     if (kind == SDB_KIND_RANGE)
         return take_range(p, r) ? 0 : malformed(p, "a range tombstone", err);
     p->any_record = true;
+    struct sdb_segments s;
+    if (kind == SDB_KIND_SEGMENTS)
+        return sdb_segments_open(&s, r->value, NULL) == 0
+                   ? 0
+                   : malformed(p, "a value with segments", err);
     if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE)
         return sdb_fail(err, SEERDB_NEWER,
                         "%s: commit %" PRIu64 " holds a record of kind %u, which this "

@@ -12,8 +12,10 @@
  * are written as zeros and set afterwards, when the commit takes its place in the log.
  */
 void sdb_payload_begin(struct sdb_buf *b, uint64_t nparts);
-/* Returns the offset for sdb_payload_set_prev. */
-size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree);
+/* Returns the offset for sdb_payload_set_prev.  `vlogs`: the files of the value log
+ * that its records name, and perhaps others. */
+size_t sdb_payload_part(struct sdb_buf *b, uint64_t tree, const uint64_t *vlogs,
+                        size_t n);
 /* The same for a part of which these tables hold more. */
 size_t sdb_payload_spilled_part(struct sdb_buf *b, uint64_t tree, const uint64_t *files,
                                 size_t n);
@@ -31,6 +33,8 @@ struct sdb_payload_reader {
     uint64_t number, parts_left;
     struct sdb_reader files; /* of the part: numbers of its pending tables */
     uint64_t files_left;
+    struct sdb_reader vlogs; /* of the part: numbers of files of the value log */
+    uint64_t vlogs_left;
     bool any_range, any_record; /* met in the part, */
     seerdb_slice range_end;     /* and where the last of those ends */
 };
@@ -42,6 +46,8 @@ int sdb_payload_next_part(struct sdb_payload_reader *p, uint64_t *tree, uint64_t
                           seerdb_err *err) SDB_MUST_CHECK;
 /* The next file number of the part's pending tables; false after the last. */
 bool sdb_payload_next_file(struct sdb_payload_reader *p, uint64_t *file);
+/* The next number of a file of the value log that the part names. */
+bool sdb_payload_next_vlog(struct sdb_payload_reader *p, uint64_t *file);
 /* The next record of the part, number filled in, bytes borrowed; NOTFOUND at its end.
  */
 int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,

@@ -2,6 +2,7 @@
 #include "db/read.h"
 
 #include "db/cover.h"
+#include "db/row.h"
 #include "table/merge_iter.h"
 #include "table/range_iter.h"
 #include "table/table_iter.h"
@@ -39,75 +40,13 @@ struct seerdb_iter {
     uint32_t free;
     enum sdb_step step; /* the last move's direction */
     bool in_block;
-    uint32_t granted;              /* free, when the last move was done */
-    enum sdb_op op;                /* what that was */
-    uint64_t began;                /* when the move under way did; 0: it is not timed */
-    const struct sdb_sieve *sieve; /* borrowed; NULL: rows have no filter */
-    uint64_t now_us;               /* the time it is asked for */
-    struct changed *changed; /* counted: the row as the filter changed it; NULL: it is
-                                as it was written */
+    uint32_t granted; /* free, when the last move was done */
+    enum sdb_op op;   /* what that was */
+    uint64_t began;   /* when the move under way did; 0: it is not timed */
+    bool made;        /* the row at hand is `at`, and not what from stands on */
+    seerdb_value at;  /* then; owns its pin */
     struct seerdb_filter_out out; /* owned: scratch */
 };
-
-/* A row that the filter changed. */
-struct changed {
-    seerdb_pin pin; /* first member */
-    seerdb_slice key, value;
-    uint8_t bytes[];
-};
-
-static void free_changed(seerdb_pin *pin)
-{
-    sdb_mem_free(pin);
-}
-
-static int new_changed(seerdb_slice key, seerdb_slice value, struct changed **out,
-                       seerdb_err *err)
-{
-    size_t size = sizeof(struct changed) + key.size + value.size;
-    struct changed *c = sdb_mem_alloc(size);
-    if (c == NULL)
-        return sdb_fail_nomem(err, size);
-    sdb_pin_init(&c->pin, free_changed);
-    if (key.size > 0)
-        memcpy(c->bytes, key.data, key.size);
-    if (value.size > 0)
-        memcpy(c->bytes + key.size, value.data, value.size);
-    c->key = (seerdb_slice){c->bytes, key.size};
-    c->value = (seerdb_slice){c->bytes + key.size, value.size};
-    *out = c;
-    return 0;
-}
-
-/* Ask the filter about a row.  0: it is there, and *changed is what it was changed to,
- * the caller's count, or NULL; NOTFOUND. */
-static int ask_sieve(const struct sdb_sieve *sieve, uint64_t now_us,
-                     const seerdb_row *row, struct seerdb_filter_out *out,
-                     struct changed **changed, seerdb_err *err)
-{
-    int rc = sdb_sieve_ask(sieve, row, now_us, out, err);
-    *changed = NULL;
-    if (rc == SEERDB_CHANGE)
-        return new_changed(row->key, sdb_buf_slice(&out->bytes), changed, err);
-    return rc == SEERDB_REMOVE ? SEERDB_NOTFOUND : rc;
-}
-
-/* A lookup found v: replace it by what the filter makes of it. */
-static int sift_found(const seerdb_view *view, seerdb_value *v, seerdb_err *err)
-{
-    struct seerdb_filter_out out = {0};
-    struct changed *c = NULL;
-    int rc = ask_sieve(view->sieve, view->now_us, &(seerdb_row){v->key, v->bytes}, &out,
-                       &c, err);
-    if (rc != 0 || c != NULL)
-        seerdb_pin_unref(v->pin);
-    if (rc != 0)
-        *v = (seerdb_value){0};
-    else if (c != NULL)
-        *v = (seerdb_value){c->value, &c->pin, c->key};
-    sdb_buf_fini(&out.bytes);
-    return rc;
-}
 
 /* Spilled commits that no version lists yet may be newer than the memtables, or some of
  * them.  found is what those have, if `rc` is 0: replace it by what is newer. */
@@ -190,6 +129,22 @@ SDB_COLD static void end_get(seerdb_view *view, uint64_t began)
     atomic_store_explicit(&view->tally.began, 0, memory_order_relaxed);
 }
 
+/* A lookup found a record that is not shown as it was written.  Takes the count in
+ * found over. */
+static int make_found(const seerdb_view *view, const struct sdb_found *found,
+                      seerdb_value *out, seerdb_err *err)
+{
+    struct seerdb_filter_out scratch = {0};
+    const struct sdb_record r = {found->key, found->number, found->kind, found->value};
+    int rc = sdb_row_make(view, &r, &scratch, out, err);
+    if (rc != 0 || out->pin != NULL)
+        seerdb_pin_unref(found->pin);
+    else
+        out->pin = found->pin;
+    sdb_buf_fini(&scratch.bytes);
+    return rc;
+}
+
 int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
                seerdb_value *out, seerdb_err *err)
 {
@@ -213,13 +168,21 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         rc = lookup(view, key, &found, err);
     if (rc == 0 && (rc = sdb_fold_visible(found.kind, err)) != 0)
         seerdb_pin_unref(found.pin);
-    if (rc == 0)
-        *out = (seerdb_value){found.value, found.pin, found.key};
-    if (rc == 0 && view->sieve != NULL)
-        rc = sift_found(view, out, err);
+    if (rc == 0 && SDB_RARELY(sdb_row_is_made(view, found.kind)))
+        rc = make_found(view, &found, out, err);
+    else if (rc == 0)
+        *out = (seerdb_value){.bytes = found.value, .pin = found.pin, .key = found.key};
     if (SDB_RARELY((n = sdb_counted(&view->tally.began)) != 0))
         end_get(view, n);
     return rc;
+}
+
+/* The row at hand is no longer that. */
+static void drop_made(seerdb_iter *it)
+{
+    if (it->made && it->at.pin != NULL)
+        seerdb_pin_unref(it->at.pin);
+    it->made = false;
 }
 
 /* Room for one more source of a kind. */
@@ -423,8 +386,6 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
         mark = batch->ordinal; /* what is written from now on does not exist for it */
     it->db = view->tree->db;
     it->view = seerdb_view_ref(view);
-    it->sieve = view->sieve;
-    it->now_us = view->now_us;
     if (batch != NULL && batch->scratch != NULL)
         it->scratch = seerdb_pin_ref(&batch->scratch->pin);
     rc = add_sources(it, view, batch, part, mark, &n, err);
@@ -453,20 +414,12 @@ static void note_rows(seerdb_iter *it)
     it->granted = 0;
 }
 
-/* The row at hand is no longer that. */
-static void forget_changed(seerdb_iter *it)
-{
-    if (it->changed != NULL)
-        seerdb_pin_unref(&it->changed->pin);
-    it->changed = NULL;
-}
-
 void seerdb_iter_rest(seerdb_iter *it)
 {
     if (it->view == NULL)
         return;
     note_rows(it);
-    forget_changed(it);
+    drop_made(it);
     if (it->from != NULL && it->from == it->merge)
         it->merge->ops->rest(it->merge);
     rest_all(&it->filters); /* before what they stand on */
@@ -590,12 +543,13 @@ SDB_COLD static void end_move(seerdb_iter *it)
     it->began = 0;
 }
 
-/* `from` stands on a value: 0 it is there, NOTFOUND the filter removes it. */
-static int sift_row(seerdb_iter *it, seerdb_err *err)
+/* `from` stands on a record that is not shown as it was written. */
+static int make_row(seerdb_iter *it, seerdb_err *err)
 {
-    const struct sdb_iter *m = it->from;
-    return ask_sieve(it->sieve, it->now_us, &(seerdb_row){m->at.key, m->at.value},
-                     &it->out, &it->changed, err);
+    drop_made(it);
+    int rc = sdb_row_make(it->view, &it->from->at, &it->out, &it->at, err);
+    it->made = rc == 0;
+    return rc;
 }
 
 /* `from` moved in the given direction and answered rc: go on to the first key that is
@@ -604,20 +558,21 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
 {
     struct sdb_iter *m = it->from;
     note_rows(it);
+    drop_made(it);
     it->positioned = it->in_block = false;
     it->free = 0;
     it->step = step;
-    forget_changed(it);
     for (; rc == 0; rc = skip_tombstones(it, err)) {
         if (step == SDB_STEP_FORWARD ? above(it, m->at.key) : below(it, m->at.key))
             return SEERDB_NOTFOUND;
         rc = sdb_fold_visible(m->at.kind, err);
-        if (rc == 0 && it->sieve != NULL)
-            rc = sift_row(it, err);
+        if (rc == 0 && SDB_RARELY(sdb_row_is_made(it->view, m->at.kind)))
+            rc = make_row(it, err);
         if (rc == 0) {
             it->positioned = true;
-            /* With a filter each row is asked about. */
-            it->granted = it->free = it->sieve == NULL ? count_free(it) : 0;
+            /* Each row is asked about that may not be shown as it is. */
+            it->granted = it->free =
+                it->made || it->view->sieve != NULL ? 0 : count_free(it);
             sdb_count(&it->view->tally.n[SDB_TALLY_ROWS], 1);
             return 0;
         }
@@ -741,11 +696,14 @@ seerdb_slice seerdb_iter_key(const seerdb_iter *it)
 void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out)
 {
     const struct sdb_iter *m = it->from;
-    out->pin = m->pin;
-    if (it->changed != NULL) {
-        *out = (seerdb_value){it->changed->value, &it->changed->pin, it->changed->key};
+    if (it->made) {
+        *out = it->at;
+        if (out->pin == NULL)
+            out->pin = m->pin;
         return;
     }
+    out->pin = m->pin;
+    out->segments = (seerdb_slice){NULL, 0};
     if (!it->in_block) {
         out->key = m->at.key;
         out->bytes = m->at.value;
@@ -767,5 +725,5 @@ seerdb_slice seerdb_iter_value(const seerdb_iter *it)
 
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
 {
-    return it->changed != NULL ? &it->changed->pin : it->from->pin;
+    return it->made && it->at.pin != NULL ? it->at.pin : it->from->pin;
 }

@@ -36,6 +36,8 @@ struct replay {
     seerdb *db;
     struct held *held;  /* owned; in order of the log */
     uint64_t next_tree; /* ids below it existed once */
+    uint64_t synced;    /* what lies before it was on stable storage; UINT64_MAX: there
+                           is no value log */
 };
 
 /* A file name of the store, taken apart. */
@@ -48,8 +50,8 @@ struct name {
  * the numbers of log files. */
 static struct name parse_name(const char *name)
 {
-    static const char *const ours[] = {".man", ".log", ".free",
-                                       ".tbl", ".vlg", ".side"};
+    static const char *const ours[] = {".man", ".log",  ".free",   ".tbl",
+                                       ".vlg", ".side", ".vlg.tmp"};
     struct name n = {0, ""};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (sdb_numbered_parse(name, ours[i], &n.number) && n.number <= INT32_MAX)
@@ -65,6 +67,7 @@ struct listing {
     bool data;    /* a log or a table */
     char first_foreign[64];
     uint64_t highest;      /* file number */
+    struct sdb_buf values; /* u64 each: files of the value log */
     struct sdb_buf doomed; /* names of files to remove, NUL-terminated one by one */
     const struct sdb_catalog *catalog; /* NULL: only look */
     uint64_t manifest;
@@ -89,7 +92,7 @@ static bool side_is_listed(const struct sdb_catalog *c, uint64_t number)
 
 static bool is_doomed(const struct listing *l, const char *name, const struct name *n)
 {
-    if (strcmp(name, "CURRENT.tmp") == 0)
+    if (strcmp(name, "CURRENT.tmp") == 0 || strcmp(n->suffix, ".vlg.tmp") == 0)
         return true;
     if (strcmp(n->suffix, ".tbl") == 0)
         return !table_is_listed(l->catalog, n->number);
@@ -111,6 +114,8 @@ static void look_at(void *ctx, const char *name)
         l->foreign = true;
         snprintf(l->first_foreign, sizeof l->first_foreign, "%s", name);
     }
+    if (strcmp(n.suffix, ".vlg") == 0)
+        sdb_buf_append(&l->values, &n.number, sizeof n.number);
     if (l->catalog != NULL && is_doomed(l, name, &n))
         sdb_buf_append(&l->doomed, name, strlen(name) + 1);
 }
@@ -224,6 +229,14 @@ static int open_trees(seerdb *db, const struct sdb_catalog *c, seerdb_err *err)
     return 0;
 }
 
+/* What the second half needs of the first. */
+struct sdb_recovered {
+    struct listing files;
+    struct sdb_wal_options wal;
+    struct sdb_wal_recovery seen;
+    uint64_t lost; /* the commit that ended the log, for want of its values; 0: none */
+};
+
 /* ---- the log ---------------------------------------------------------------- */
 
 /* Do two commits write a tree in common? */
@@ -320,6 +333,29 @@ static int apply_held(struct replay *r, struct held **at, seerdb_err *err)
     return rc;
 }
 
+/* Are the values there that the commit names?  NOTFOUND: a power cut took some of them.
+ */
+static int check_values(const struct replay *r, seerdb_slice payload, seerdb_err *err)
+{
+    struct sdb_payload_reader p;
+    struct sdb_record record;
+    uint64_t id, prev;
+    int rc = sdb_payload_open(&p, payload, r->db->dir, err);
+    while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
+        sdb_lock_db(&r->db->lock);
+        const seerdb_tree *t = sdb_tree_by_id(r->db, id);
+        sdb_unlock_db(&r->db->lock);
+        bool skip = t == NULL || p.vlogs_left == 0 ||
+                    p.number <= atomic_load_explicit(&t->flushed, memory_order_relaxed);
+        while ((rc = sdb_payload_next_record(&p, &record, err)) == 0)
+            if (!skip && record.kind == SDB_KIND_SEGMENTS &&
+                (rc = sdb_values_survived(&r->db->values, record.value, err)) != 0)
+                return rc;
+        rc = rc == SEERDB_NOTFOUND ? 0 : rc;
+    }
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
 static int replay_prepare(struct replay *r, const struct sdb_frame *f,
                           uint64_t position, const char *where, seerdb_err *err)
     REQUIRES(LK_WRITE)
@@ -329,6 +365,11 @@ static int replay_prepare(struct replay *r, const struct sdb_frame *f,
     bool marked;
     if (rc != 0 || (rc = check_trees(r, f->payload, where, &marked, err)) != 0)
         return rc;
+    if (position >= r->synced && (rc = check_values(r, f->payload, err)) != 0) {
+        if (rc == SEERDB_NOTFOUND)
+            r->db->recovered->lost = p.number;
+        return rc;
+    }
     if (marked)
         return apply(r, f->payload, SDB_APPLY_LOGGED, where, sdb_wal_file_of(position),
                      err);
@@ -394,13 +435,29 @@ static int replay_frame(void *ctx, const struct sdb_frame *f, uint64_t position,
     }
 }
 
+static int pass_frame(void *ctx, const struct sdb_frame *f, uint64_t position,
+                      seerdb_err *err)
+{
+    (void)ctx;
+    (void)f;
+    (void)position;
+    return sdb_interrupted(err);
+}
+
 static int replay_log(seerdb *db, const struct sdb_wal_options *o,
                       const struct sdb_catalog *c, struct sdb_wal_recovery *seen,
                       seerdb_err *err) NO_TSA
 {
-    struct replay r = {.db = db, .next_tree = c->next_tree};
+    struct replay r = {.db = db, .next_tree = c->next_tree, .synced = UINT64_MAX};
+    int rc = 0;
+    if (db->recovered->files.values.size > 0) {
+        rc = sdb_wal_recover(o, c->log_floor, pass_frame, NULL, seen, err);
+        r.synced = seen->synced;
+        sdb_wal_recovery_fini(seen);
+    }
     sdb_lock_write(&db->write_lock);
-    int rc = sdb_wal_recover(o, c->log_floor, replay_frame, &r, seen, err);
+    if (rc == 0)
+        rc = sdb_wal_recover(o, c->log_floor, replay_frame, &r, seen, err);
     while (rc == 0 && r.held != NULL)
         rc = apply_held(&r, &r.held, err);
     sdb_unlock_write(&db->write_lock);
@@ -414,20 +471,28 @@ static int replay_log(seerdb *db, const struct sdb_wal_options *o,
 
 /* ---- reading ------------------------------------------------------------------ */
 
-/* What the second half needs of the first. */
-struct sdb_recovered {
-    struct listing files;
-    struct sdb_wal_options wal;
-    struct sdb_wal_recovery seen;
-};
-
 void sdb_recovered_free(struct sdb_recovered *r)
 {
     if (r == NULL)
         return;
     sdb_wal_recovery_fini(&r->seen);
     sdb_buf_fini(&r->files.doomed);
+    sdb_buf_fini(&r->files.values);
     sdb_mem_free(r);
+}
+
+/* Nothing of the log is said to be safe before the values are that it names.  What the
+ * system has given up on, nobody can write again. */
+static int sync_values(void *ctx, seerdb_err *err) NO_TSA
+{
+    seerdb *db = ctx;
+    int rc = sdb_values_sync(&db->values, err);
+    if (rc != 0) {
+        sdb_lock_db(&db->lock);
+        db->beyond_resume = true;
+        sdb_unlock_db(&db->lock);
+    }
+    return rc;
 }
 
 /* The store is not shared yet. */
@@ -447,13 +512,16 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
                                       .store = c->store,
                                       .file_size = log_file_size,
                                       .next_file = &db->next_file,
-                                      .keep = LOG_FILES_KEPT};
-    db->id = c->store;
+                                      .keep = LOG_FILES_KEPT,
+                                      .before_sync = sync_values,
+                                      .ctx = db};
+    db->id = db->values.store = c->store;
     l->db = db;
     l->catalog = c;
     l->manifest = sdb_manifest_file(db->manifest);
     if ((rc = sdb_fs_list(db->fs, db->dir, look_at, l, err)) != 0 ||
         (rc = sdb_buf_check(&l->doomed, err)) != 0 ||
+        (rc = sdb_buf_check(&l->values, err)) != 0 ||
         (rc = SDB_FAIL_AT(recover_tables, err)) != 0 ||
         (rc = open_trees(db, c, err)) != 0 ||
         (rc = SDB_FAIL_AT(recover_side, err)) != 0 ||
@@ -474,6 +542,45 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     return 0;
 }
 
+/* The files of the value log that nobody holds: no table names them, nor does the log.
+ * What a damaged tree has, nobody can tell. */
+static void remove_value_files(seerdb *db, const struct listing *l) NO_TSA
+{
+    for (const seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        if (t->damage != NULL)
+            atomic_store_explicit(&db->values.stay, true, memory_order_relaxed);
+    if (atomic_load_explicit(&db->values.stay, memory_order_relaxed))
+        return;
+    for (size_t at = 0; at < l->values.size; at += sizeof(uint64_t)) {
+        uint64_t number;
+        memcpy(&number, l->values.data + at, sizeof number);
+        char *path = sdb_values_is_held(&db->values, number)
+                         ? NULL
+                         : sdb_vlog_path(db->dir, number, ".vlg");
+        if (path != NULL)
+            (void)sdb_fs_remove(db->fs, path, NULL);
+        sdb_mem_free(path);
+    }
+}
+
+/* The log ended before a commit whose values were lost.  Files that only it and what
+ * follows it name can go when the log really ends there: a frame behind the end, of no
+ * other use, sees to that.  Else they stay, for the next open to find what this one
+ * did.
+ */
+static void end_log(seerdb *db, uint64_t lost, struct sdb_wal *wal) REQUIRES(LK_WRITE)
+    EXCLUDES(LK_DB)
+{
+    uint64_t position, end;
+    uint8_t number[SDB_VARINT_MAX];
+    seerdb_slice payload = {number, sdb_store_varint(number, lost)};
+    if (sdb_reserve(db, NULL) != 0 ||
+        sdb_wal_append(wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED, payload, &position,
+                       &end, NULL) != 0 ||
+        sdb_wal_sync(wal, end, NULL) != 0)
+        atomic_store_explicit(&db->values.stay, true, memory_order_relaxed);
+}
+
 /* ---- writing ------------------------------------------------------------------ */
 
 int sdb_recover_begin(seerdb *db, size_t *logs, seerdb_err *err)
@@ -488,10 +595,14 @@ int sdb_recover_begin(seerdb *db, size_t *logs, seerdb_err *err)
     if (rc != 0 || (rc = SDB_FAIL_AT(recover_orphans, err)) != 0 ||
         (rc = remove_orphans(db, &r->files, err)) != 0 ||
         (rc = sdb_land_sweep(db, err)) != 0 ||
+        (rc = sdb_values_sync(&db->values, err)) != 0 ||
         (rc = SDB_FAIL_AT(recover_wal, err)) != 0 ||
         (rc = sdb_wal_open(&r->wal, &r->seen, &wal, err)) != 0)
         return rc;
     *logs = r->seen.nfiles;
+    if (r->lost != 0)
+        end_log(db, r->lost, wal);
+    remove_value_files(db, &r->files);
     db->recovered = NULL;
     sdb_recovered_free(r);
     sdb_history_note(db);
@@ -514,7 +625,8 @@ static void freeze_full(seerdb *db, bool all)
     seerdb_tree *t = db->trees; /* the list only grows */
     sdb_unlock_db(&db->lock);
     while (t != NULL && rc == 0) {
-        if (all || sdb_memtable_bytes(t->active) >= db->memtable_size)
+        if (all || sdb_memtable_bytes(t->active) >= db->memtable_size ||
+            t->active_values >= db->value_share)
             rc = sdb_freeze(t, NULL);
         sdb_lock_db(&db->lock);
         t = t->next;

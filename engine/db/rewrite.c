@@ -344,6 +344,7 @@ static int add_output(struct work *w, const struct sdb_table_desc *desc,
     if ((rc = sdb_member_new(desc, table, NULL, NULL, &outputs[r->n], err)) == 0) {
         r->n++;
         r->bytes += desc->size;
+        rc = sdb_values_keep_for(&w->db->values, outputs[r->n - 1], err);
     }
     return rc;
 }
@@ -412,7 +413,7 @@ static int emit(void *ctx, const struct sdb_record *r)
         return rc;
     sdb_table_writer_add(w->writer, r);
     unsigned superseded = w->versions++ > 0;
-    size_t size = r->key.size + r->value.size;
+    size_t size = r->key.size + r->value.size + sdb_segments_stored(r);
     w->superseded += superseded;
     if (w->fold.held_by != 0)
         sdb_held_count_add(&w->held, w->fold.held_by, size,

@@ -334,6 +334,8 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
     atomic_init(&t->tuned.filter_bits, desc->filter_bits);
     atomic_init(&t->tuned.index, desc->index);
     atomic_init(&t->tuned.compaction, desc->compaction);
+    atomic_init(&t->tuned.value_log, desc->value_log);
+    sdb_mutex_init(&t->values_lock);
     atomic_init(&t->last_commit, desc->flushed);
     atomic_init(&t->flushed, desc->flushed);
     atomic_init(&t->fold_floor, desc->fold_floor);
@@ -367,6 +369,9 @@ void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i].value <= all[i].most)
             atomic_store_explicit(all[i].field, all[i].value, memory_order_relaxed);
+    if ((tree->desc.features & SDB_TREE_SEGMENTS) != 0)
+        atomic_store_explicit(&tree->tuned.value_log, options->value_log,
+                              memory_order_relaxed);
 }
 
 struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
@@ -391,6 +396,8 @@ void sdb_tree_sift(const seerdb_tree *t, struct sdb_fold *f)
         return;
     f->sieve = s;
     f->now_us = sdb_now_us(t->db);
+    f->resolve = sdb_values_resolve;
+    f->resolve_ctx = &t->db->values;
 }
 
 int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summary *s,
@@ -406,6 +413,13 @@ int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summ
     desc->value_bytes = s->value_bytes;
     desc->min_number = s->min_number;
     desc->max_number = s->max_number;
+    sdb_mem_free(desc->vlogs);
+    desc->nvlogs = 0;
+    desc->vlogs = s->nvlogs == 0 ? NULL : sdb_array_new(s->nvlogs, sizeof *desc->vlogs);
+    if (desc->vlogs == NULL && s->nvlogs > 0)
+        return sdb_fail_nomem(err, s->nvlogs * sizeof *desc->vlogs);
+    for (; desc->nvlogs < s->nvlogs; desc->nvlogs++)
+        desc->vlogs[desc->nvlogs] = s->vlogs[desc->nvlogs];
     sdb_buf_append_slice(&desc->smallest, s->smallest);
     sdb_buf_append_slice(&desc->largest, s->largest);
     int rc = sdb_buf_check(&desc->smallest, err);
@@ -426,6 +440,9 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
     sdb_snapshots_unref(t->snapshots);
     sdb_read_state_unref(t->state);
     sdb_memtable_unref(t->active);
+    sdb_vlog_unref(t->writing);
+    seerdb_pin_unref(t->writing_pin);
+    sdb_mutex_fini(&t->values_lock);
     sdb_chain_fini(&t->chain);
     sdb_mem_free(t->damage);
     sdb_sieve_free(atomic_load_explicit(&t->sieve, memory_order_relaxed));
@@ -529,6 +546,17 @@ static bool forget_pending(seerdb *db, const struct sdb_member *dead)
     return rc == 0;
 }
 
+/* Remove the files of the value log that nobody holds.  The log may still have a commit
+ * that names one and was taken back: a power cut must not leave it without that. */
+static void empty_values(seerdb *db, bool keep)
+{
+    if (!sdb_values_any_dead(&db->values))
+        return;
+    bool remove = !keep && !atomic_load_explicit(&db->broken, memory_order_acquire) &&
+                  sdb_wal_sync(db->wal, sdb_wal_end(db->wal), NULL) == 0;
+    sdb_values_bury(&db->values, remove);
+}
+
 void sdb_empty_graveyard(seerdb *db)
 {
     if (sdb_check_process(db, NULL) != 0)
@@ -556,11 +584,13 @@ void sdb_empty_graveyard(seerdb *db)
         sdb_mem_free(path);
         member = next;
     }
+    empty_values(db, keep);
 }
 
 void sdb_look_at_graveyard(seerdb *db)
 {
-    if (atomic_load_explicit(&db->graveyard, memory_order_relaxed) == NULL ||
+    if ((atomic_load_explicit(&db->graveyard, memory_order_relaxed) == NULL &&
+         !sdb_values_any_dead(&db->values)) ||
         sdb_check_process(db, NULL) != 0)
         return;
     sdb_lock_db(&db->lock);
@@ -621,7 +651,16 @@ int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
         return rc;
     }
     sdb_table_use_cache(table, db->cache, db->pages);
-    return sdb_member_new(desc, table, dead, dead != NULL ? db : NULL, out, err);
+    struct sdb_member *m = NULL;
+    if ((rc = sdb_member_new(desc, table, NULL, NULL, &m, err)) == 0 &&
+        (rc = sdb_values_keep_for(&db->values, m, err)) == 0) {
+        m->dead = dead;
+        m->ctx = dead != NULL ? db : NULL;
+        *out = m;
+        m = NULL;
+    }
+    sdb_member_unref(m);
+    return rc;
 }
 
 char *sdb_table_path(const seerdb *db, uint64_t number)

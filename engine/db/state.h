@@ -16,6 +16,7 @@
 #include "db/chain.h"
 #include "db/meter.h"
 #include "db/pending.h"
+#include "db/values.h"
 #include "log/manifest.h"
 #include "log/wal.h"
 #include "os/countfs.h"
@@ -87,6 +88,7 @@ struct seerdb_tree {
     size_t map_memory GUARDED_BY(LK_DB); /* that these may take from the heap */
     struct { /* relaxed: what desc says, or seerdb_tree_tune */
         _Atomic uint32_t compression, filter_bits, index, compaction;
+        _Atomic uint64_t value_log;
     } tuned;
     _Atomic uint32_t runs0; /* runs of level 0; relaxed: for backpressure */
     struct sdb_meter meter;
@@ -97,12 +99,19 @@ struct seerdb_tree {
     struct sdb_snapshots *snapshots GUARDED_BY(LK_DB); /* counted; see db/snapshot.c */
 
     struct sdb_memtable *
-        active GUARDED_BY(LK_WRITE);           /* counted; state lists it first */
-    uint64_t active_file GUARDED_BY(LK_WRITE); /* the first log file that it needs; 0:
-                                                  it is empty; or SDB_LOG_FILE_ASIDE */
-    size_t active_bytes GUARDED_BY(LK_WRITE);  /* as last looked at */
+        active GUARDED_BY(LK_WRITE);             /* counted; state lists it first */
+    uint64_t active_file GUARDED_BY(LK_WRITE);   /* the first log file that it needs; 0:
+                                                    it is empty; or SDB_LOG_FILE_ASIDE */
+    size_t active_bytes GUARDED_BY(LK_WRITE);    /* as last looked at */
+    uint64_t active_values GUARDED_BY(LK_WRITE); /* bytes of the value log that it names
+                                                  */
     seerdb_batch *
         undecided GUARDED_BY(LK_WRITE); /* the prepared commit holding the slot */
+
+    struct sdb_mutex values_lock;                   /* LK_VALUES */
+    struct sdb_vlog *writing GUARDED_BY(LK_VALUES); /* counted; NULL: none */
+    seerdb_pin *writing_pin GUARDED_BY(LK_VALUES);  /* holds it */
+    uint64_t writing_file GUARDED_BY(LK_VALUES);    /* its number */
 
     bool marked; /* immutable: seerdb.h, "marked trees"; the rest is of these only */
     bool settled GUARDED_BY(
@@ -181,10 +190,12 @@ struct seerdb {
     bool owns_fs;             /* the one under it */
     seerdb_uuid id;
     size_t memory_limit, memtable_size;
-    size_t table_size;  /* wanted, of tables that compaction writes */
-    size_t batch_size;  /* what level 0 is expected to pass down at a time */
-    size_t batch_share; /* memory of a batch: one that is larger spills */
-    uint64_t log_cap;   /* bytes of log that force flushes */
+    size_t table_size;        /* wanted, of tables that compaction writes */
+    size_t batch_size;        /* what level 0 is expected to pass down at a time */
+    size_t batch_share;       /* memory of a batch: one that is larger spills */
+    uint64_t log_cap;         /* bytes of log that force flushes */
+    uint64_t value_file_size; /* from which on a file of the value log is full */
+    uint64_t value_share; /* bytes there that a memtable may name before it is full */
     uint64_t fork_generation;
     struct sdb_file *lock_file; /* owned */
     struct sdb_cache *cache;    /* owned; has what memtables leave of the budget */
@@ -258,6 +269,7 @@ struct seerdb {
     _Atomic bool broken;   /* bg_err is set; release there, acquire before reading it */
     _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
 
+    struct sdb_values values;               /* files of the value log */
     _Atomic(struct sdb_member *) graveyard; /* dead tables, linked by next_dead */
     _Atomic size_t batch_bytes;             /* memory of all batches; relaxed */
     struct sdb_counters counters;

@@ -197,12 +197,23 @@ static inline seerdb_uuid uuid_of(unsigned n)
     return u;
 }
 
+/* SEERDB_VALUE_LOG: the tests run with trees that put values of this size and more into
+ * a value log. */
+static inline size_t test_value_log(void)
+{
+    const char *size = getenv("SEERDB_VALUE_LOG");
+    return size == NULL ? 0 : (size_t)strtoul(size, NULL, 10);
+}
+
 static inline seerdb_tree *create_tree(seerdb *db, unsigned n)
 {
     seerdb_err err = {0};
     seerdb_tree *t = NULL;
-    test_ok(seerdb_tree_create(
-                db, &(seerdb_tree_options){.id = uuid_of(n), .name = "t"}, &t, &err),
+    test_ok(seerdb_tree_create(db,
+                               &(seerdb_tree_options){.id = uuid_of(n),
+                                                      .name = "t",
+                                                      .value_log = test_value_log()},
+                               &t, &err),
             &err);
     return t;
 }

@@ -361,6 +361,38 @@ void seerdb_view_interrupt(seerdb_view *view, const seerdb_interrupt *by)
     view->interrupt = by;
 }
 
+void seerdb_view_set_lazy(seerdb_view *view, bool lazy)
+{
+    view->lazy = lazy;
+}
+
+bool seerdb_segments_next(seerdb_slice *segments, seerdb_segment *out)
+{
+    struct sdb_reader r = sdb_reader_init(*segments);
+    if (segments->size == 0)
+        return false;
+    *out = (seerdb_segment){.offset = sdb_get_varint(&r),
+                            .size = sdb_get_varint(&r),
+                            .file = sdb_get_varint(&r),
+                            .slot = sdb_get_varint(&r),
+                            .stored = sdb_get_varint(&r),
+                            .check = sdb_get_u64(&r)};
+    *segments = (seerdb_slice){r.p, sdb_reader_left(&r)};
+    return !r.failed;
+}
+
+int seerdb_segment_read(const seerdb_view *view, const seerdb_segment *segment,
+                        void *to, seerdb_err *err)
+{
+    const struct sdb_segment s = {.size = segment->size,
+                                  .file = segment->file,
+                                  .slot = segment->slot,
+                                  .stored = segment->stored,
+                                  .check = segment->check};
+    int rc = sdb_check_process(view->tree->db, err);
+    return rc != 0 ? rc : sdb_values_read(&view->tree->db->values, &s, to, err);
+}
+
 uint64_t seerdb_view_number(const seerdb_view *view)
 {
     return view->number;

@@ -20,6 +20,7 @@ struct seerdb_view {
                                         does.  Borrowed from state or from `own` */
     struct sdb_hidden own;           /* of a reader whose marker is its own matter */
     const seerdb_interrupt *interrupt; /* borrowed: for iterators; NULL: nobody */
+    bool lazy;                         /* segments are left where they are */
     const struct sdb_sieve *sieve; /* borrowed from tree; NULL: rows have no filter */
     uint64_t now_us;               /* the time it is asked for */
     _Alignas(64) struct sdb_tally tally; /* apart from what others may write */

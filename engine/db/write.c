@@ -14,6 +14,7 @@
 #include "db/marked.h"
 #include "db/payload.h"
 #include "db/pressure.h"
+#include "db/separate.h"
 #include "os/failpoint.h"
 
 /* Is the slot of every tree of the batch free? */
@@ -37,9 +38,12 @@ static void set_slots(const seerdb_batch *b, seerdb_batch *holder) REQUIRES(LK_W
 static int reserve_memory(const seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WRITE)
 {
     int rc = 0;
-    for (size_t i = 0; i < b->nslots && rc == 0; i++)
-        rc = sdb_memtable_reserve(b->slots[i].tree->active, (size_t)b->nrecords,
-                                  b->payload.size, err);
+    for (size_t i = 0; i < b->nslots && rc == 0; i++) {
+        seerdb_tree *t = b->slots[i].tree;
+        rc = sdb_memtable_reserve(t->active, (size_t)b->nrecords, b->payload.size, err);
+        if (rc == 0 && (t->desc.features & SDB_TREE_SEGMENTS) != 0)
+            rc = sdb_separate_keep(t, sdb_buf_slice(&b->payload), t->active, err);
+    }
     return rc;
 }
 
@@ -220,10 +224,13 @@ struct written {
     uint64_t kinds[SDB_KIND_MAX + 1], bytes;
 };
 
-static void note_write(struct written *n, const struct sdb_record *r)
+/* Returns what the record names in the value log, in bytes. */
+static uint64_t note_write(struct written *n, const struct sdb_record *r)
 {
+    uint64_t stored = sdb_segments_stored(r);
     n->kinds[r->kind]++;
-    n->bytes += r->key.size + r->value.size;
+    n->bytes += r->key.size + r->value.size + stored;
+    return stored;
 }
 
 static void count_writes(seerdb_tree *t, const struct written *n) REQUIRES(LK_WRITE)
@@ -251,12 +258,22 @@ static void count_spilled(seerdb_tree *t, const struct sdb_version *runs)
     count_writes(t, &n);
 }
 
+/* Recovery comes upon commits that do not count: tables of later ones have been
+ * written, and then their values were removed. */
+static int keep_values(seerdb_tree *t, uint64_t file, seerdb_err *err)
+    REQUIRES(LK_WRITE)
+{
+    seerdb_err why = {0};
+    int rc = sdb_values_keep(&t->db->values, t->active, file, &why);
+    return rc == 0 || rc == SEERDB_CORRUPT ? 0 : sdb_fail_as(err, &why);
+}
+
 int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
               const char *where, uint64_t file, seerdb_err *err)
 {
     struct sdb_payload_reader p;
     struct sdb_record r;
-    uint64_t id, prev;
+    uint64_t id, prev, vlog;
     uint32_t steps = 0;
     /* What recovery replays was committed before. */
     bool counts = mode == SDB_APPLY_PUBLISH && !seerdb_is_read_only(db);
@@ -274,6 +291,9 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
             p.files_left == 0)
             t->active_file = file;
         struct written n = {0};
+        while (!skip && sdb_payload_next_vlog(&p, &vlog))
+            if ((rc = keep_values(t, vlog, err)) != 0)
+                return rc;
         while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
             /* Only recovery comes here with LOGGED, and can stop in the middle. */
             if (mode == SDB_APPLY_LOGGED && ++steps % SDB_INTERRUPT_STEPS == 0 &&
@@ -283,7 +303,7 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
                 continue;
             if ((rc = sdb_memtable_insert(t->active, &r, err)) != 0)
                 return rc;
-            note_write(&n, &r);
+            t->active_values += note_write(&n, &r);
         }
         if (rc != SEERDB_NOTFOUND)
             return rc;
@@ -438,6 +458,7 @@ void seerdb_batch_free(seerdb_batch *batch)
         return;
     (void)seerdb_rollback(batch, NULL); /* a failure has broken the store already */
     sdb_batch_drop_spare(batch);
+    sdb_buf_fini(&batch->apart);
     sdb_buf_fini(&batch->payload);
     sdb_mem_free(batch->slots);
     sdb_mem_free(batch->marks);

@@ -80,6 +80,8 @@ void sdb_edit_tree(struct sdb_edit *e, const struct sdb_tree_desc *t)
     sdb_put_varint(b, t->filter_bits);
     sdb_put_varint(b, t->index);
     sdb_put_varint(b, t->compaction);
+    if ((t->features & SDB_TREE_SEGMENTS) != 0)
+        sdb_put_varint(b, t->value_log);
     end_field(e, start);
 }
 
@@ -443,6 +445,8 @@ static int apply_tree(struct apply *a)
     t.filter_bits = get_varint32(&a->r);
     t.index = get_varint32(&a->r);
     t.compaction = get_varint32(&a->r);
+    if ((t.features & SDB_TREE_SEGMENTS) != 0)
+        t.value_log = sdb_get_varint(&a->r);
     if (!sdb_reader_done(&a->r))
         return malformed(a, "tree");
     if (t.id < c->next_tree || t.id == 0 || t.id == UINT64_MAX)

@@ -8,19 +8,16 @@
 #ifndef SDB_LOG_CATALOG_H
 #define SDB_LOG_CATALOG_H
 
-#include "base/buf.h"
 #include "log/snapshots.h"
+#include "table/segments.h"
 
 /* Incompatible-feature bits: a store or tree that has one unknown here is refused. */
 #define SDB_FEATURES_KNOWN UINT64_C(0)
 /* Of a tree: its commits count as far as an outside marker says. */
-#define SDB_TREE_MARKED         UINT64_C(1)
-#define SDB_TREE_FEATURES_KNOWN SDB_TREE_MARKED
-
-/* References of one table to one value-log file; none are written yet. */
-struct sdb_vlog_ref {
-    uint64_t file, bytes, values;
-};
+#define SDB_TREE_MARKED UINT64_C(1)
+/* Its records may have segments in the value log. */
+#define SDB_TREE_SEGMENTS       UINT64_C(4)
+#define SDB_TREE_FEATURES_KNOWN (SDB_TREE_MARKED | SDB_TREE_SEGMENTS)
 
 struct sdb_table_desc {
     uint64_t file; /* number: "<number>.tbl" */
@@ -57,7 +54,8 @@ struct sdb_tree_desc {
     uint32_t key_format, value_format;
     uint32_t compression, compaction;
     uint32_t filter_bits, index; /* of tables written from now on */
-    struct sdb_buf name, app;    /* owned */
+    uint64_t value_log; /* values from this size on go to the value log; 0: none */
+    struct sdb_buf name, app; /* owned */
     bool drop_intended;
     uint64_t flushed; /* commits up to this number are in tables */
     uint64_t

@@ -675,7 +675,7 @@ static void what_a_newer_version_wrote_is_newer(void **state)
             finish(&c, &e);
             continue;
         }
-        t.features = 4;
+        t.features = 1u << 20;
         if (i == 0)
             sdb_buf_append(&e.bytes, "\x63\x00", 2);
         else if (i == 1)

@@ -8,6 +8,7 @@
 #include "base/coding.h"
 #include "os/clock.h"
 #include "os/failpoint.h"
+#include "table/segments.h"
 
 #define SUFFIX     ".side"
 #define FRAME_FULL ((size_t)64 << 10) /* bytes of payload that end a frame */
@@ -237,8 +238,11 @@ static int read_records(struct reading *g, seerdb_slice payload)
             return corrupt(g, "a malformed record");
         if (kind == SDB_KIND_RANGE && !is_range(&record))
             return corrupt(g, "a malformed range tombstone");
+        struct sdb_segments s;
+        if (kind == SDB_KIND_SEGMENTS && sdb_segments_open(&s, record.value, NULL) != 0)
+            return corrupt(g, "a malformed value with segments");
         if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE &&
-            kind != SDB_KIND_RANGE)
+            kind != SDB_KIND_RANGE && kind != SDB_KIND_SEGMENTS)
             return sdb_fail(g->err, SEERDB_NEWER,
                             "%s: offset %" PRIu64 ": a record of kind %u, which this "
                             "version cannot read",

@@ -220,6 +220,8 @@ static void sync_current(struct sdb_wal *w) REQUIRES(LK_LOG)
     struct sdb_file *f = w->syncable;
     sdb_unlock_log(&w->lock);
     int rc = SDB_FAIL_AT(log_sync, &why);
+    if (rc == 0 && w->o.before_sync != NULL)
+        rc = w->o.before_sync(w->o.ctx, &why);
     if (rc == 0)
         rc = sdb_file_sync(f, &why);
     SDB_PASS(log_synced);
@@ -663,7 +665,8 @@ int sdb_wal_resume(struct sdb_wal *w, const struct sdb_wal_keeper *keeper,
     if (!failed)
         return 0;
     if ((rc = SDB_FAIL_AT(log_resume, err)) != 0 ||
-        (rc = remove_unfinished(w, err)) != 0)
+        (rc = remove_unfinished(w, err)) != 0 ||
+        (w->o.before_sync != NULL && (rc = w->o.before_sync(w->o.ctx, err)) != 0))
         return rc;
     if (w->file != NULL && (rc = go_on_elsewhere(w, from, end, keeper, err)) != 0)
         return rc;

@@ -195,9 +195,10 @@ static int read_frames(struct recovery *r, uint64_t *end, bool *closed, seerdb_e
                             r->path, off, f.type);
         if (f.synced > r->out->synced)
             r->out->synced = f.synced;
-        *closed = f.type == SDB_WAL_CLOSE;
+        *closed = false;
         if ((rc = r->each(r->ctx, &f, sdb_wal_position(r->number, off), err)) != 0)
-            return rc;
+            return rc == SEERDB_NOTFOUND ? 0 : rc;
+        *closed = f.type == SDB_WAL_CLOSE;
     }
 }
 

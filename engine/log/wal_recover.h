@@ -40,6 +40,10 @@ struct sdb_wal_options {
     uint64_t file_size;          /* bytes of an ordinary file */
     _Atomic uint64_t *next_file; /* the store's counter of file numbers */
     unsigned keep;               /* freed files kept for recycling while it is open */
+    /* Before anything of the log is said to be on stable storage: make what its records
+     * name so.  Its failure is the log's.  NULL: they name nothing. */
+    int (*before_sync)(void *ctx, seerdb_err *err);
+    void *ctx;
 };
 
 /* What recovery saw. */
@@ -59,7 +63,8 @@ void sdb_wal_recovery_fini(struct sdb_wal_recovery *r);
  * (payload borrowed, position of its start).  A torn tail (damage beyond the highest
  * position known synced) ends the log silently.  Damage before that position, or a
  * missing file in the chain, is CORRUPT naming file and offset.  A failure of `each` is
- * passed up.  On failure *out is empty.  Reads only; changes nothing on disk. */
+ * passed up; by NOTFOUND it says that the frame is no better than a torn one.  On
+ * failure *out is empty.  Reads only; changes nothing on disk. */
 int sdb_wal_recover(const struct sdb_wal_options *o, uint64_t floor,
                     int (*each)(void *ctx, const struct sdb_frame *f, uint64_t position,
                                 seerdb_err *err),

@@ -33,13 +33,15 @@ struct CAPABILITY("mutex") sdb_lock_class {
 };
 
 /* Never defined: they exist for the analysis only.  In order of acquisition. */
-extern struct sdb_lock_class LK_WRITE; /* the log, commit numbers */
-extern struct sdb_lock_class LK_LOG ACQUIRED_AFTER(LK_WRITE);   /* who syncs the log */
+extern struct sdb_lock_class LK_VALUES; /* who appends to a value log */
+extern struct sdb_lock_class LK_WRITE ACQUIRED_AFTER(LK_VALUES); /* the log, numbers */
+extern struct sdb_lock_class LK_LOG ACQUIRED_AFTER(LK_WRITE);    /* who syncs the log */
 extern struct sdb_lock_class LK_INSTALL ACQUIRED_AFTER(LK_LOG); /* manifest, versions */
 extern struct sdb_lock_class
-    LK_DB ACQUIRED_AFTER(LK_INSTALL); /* shared state; no I/O */
-extern struct sdb_lock_class LK_VLOG ACQUIRED_AFTER(LK_DB);
-extern struct sdb_lock_class LK_CACHE ACQUIRED_AFTER(LK_VLOG);
+    LK_DB ACQUIRED_AFTER(LK_INSTALL);                       /* shared state; no I/O */
+extern struct sdb_lock_class LK_VLOG ACQUIRED_AFTER(LK_DB); /* who has which file */
+extern struct sdb_lock_class LK_SLOTS ACQUIRED_AFTER(LK_VLOG); /* what is in a file */
+extern struct sdb_lock_class LK_CACHE ACQUIRED_AFTER(LK_SLOTS);
 extern struct sdb_lock_class LK_PAGES ACQUIRED_AFTER(LK_CACHE); /* memory of blocks */
 extern struct sdb_lock_class LK_FS ACQUIRED_AFTER(LK_PAGES);  /* inside a file layer */
 extern struct sdb_lock_class LK_RANGES ACQUIRED_AFTER(LK_FS); /* of one memtable */
@@ -75,11 +77,13 @@ bool sdb_mutex_held(const struct sdb_mutex *m);
 
 void sdb_lock_assert_held(const struct sdb_mutex *m); /* asserts; debug builds only */
 
+SDB_LOCK_FUNCTIONS(values, LK_VALUES)
 SDB_LOCK_FUNCTIONS(write, LK_WRITE)
 SDB_LOCK_FUNCTIONS(log, LK_LOG)
 SDB_LOCK_FUNCTIONS(install, LK_INSTALL)
 SDB_LOCK_FUNCTIONS(db, LK_DB)
 SDB_LOCK_FUNCTIONS(vlog, LK_VLOG)
+SDB_LOCK_FUNCTIONS(slots, LK_SLOTS)
 SDB_LOCK_FUNCTIONS(cache, LK_CACHE)
 SDB_LOCK_FUNCTIONS(pages, LK_PAGES)
 SDB_LOCK_FUNCTIONS(fs, LK_FS)

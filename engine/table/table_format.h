@@ -51,7 +51,7 @@ enum sdb_table_property {
     SDB_PROP_MAX_NUMBER = 7,
     SDB_PROP_SMALLEST = 8,
     SDB_PROP_LARGEST = 9,
-    SDB_PROP_VLOG_REFS = 10, /* reserved */
+    SDB_PROP_VLOG_REFS = 10, /* absent: there are none */
     SDB_PROP_FEATURES = 11,
     SDB_PROP_RANGES = 12,  /* absent, as the next: there are none */
     SDB_PROP_OPEN_END = 13 /* 1: the largest key is an end, and not in the table */

@@ -185,6 +185,8 @@ static void parse_property(struct sdb_table_properties *p, uint64_t tag,
         p->largest = sdb_get_bytes(body, sdb_reader_left(body));
     else if (tag == SDB_PROP_FEATURES)
         *features = sdb_get_u64(body);
+    else if (tag == SDB_PROP_VLOG_REFS)
+        p->vlogs = sdb_get_bytes(body, sdb_reader_left(body));
     else if (tag == SDB_PROP_RANGES)
         p->ranges = sdb_get_varint(body);
     else if (tag == SDB_PROP_OPEN_END)

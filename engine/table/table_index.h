@@ -25,6 +25,7 @@ struct sdb_table_properties {
     bool open_end; /* largest is the end of a range, and no key of the table */
     enum sdb_scheme scheme;
     seerdb_slice smallest, largest; /* borrowed */
+    seerdb_slice vlogs; /* borrowed: references to the value log, as written */
 };
 
 /* What searches came upon: of one table, or of one reader.  Relaxed and without

@@ -45,6 +45,7 @@ struct sdb_table_writer {
     uint64_t last_number;
     uint64_t records, tombstones, blocks, key_bytes, value_bytes, min_number,
         max_number;
+    struct sdb_vlog_refs vlogs;
     bool finished;
     seerdb_err err; /* the first failure */
 };
@@ -365,6 +366,14 @@ static int put_properties(struct sdb_table_writer *w)
     sdb_put_slice(b, bounds.smallest);
     sdb_put_varint(b, SDB_PROP_LARGEST);
     sdb_put_slice(b, bounds.largest);
+    if (w->vlogs.n > 0) {
+        struct sdb_buf refs = {0};
+        sdb_vlog_refs_put(w->vlogs.all, w->vlogs.n, &refs);
+        sdb_put_varint(b, SDB_PROP_VLOG_REFS);
+        sdb_put_slice(b, sdb_buf_slice(&refs));
+        b->failed = b->failed || refs.failed;
+        sdb_buf_fini(&refs);
+    }
     sdb_put_varint(b, SDB_PROP_FEATURES);
     sdb_put_varint(b, 8);
     sdb_put_u64(b, 0);
@@ -496,6 +505,9 @@ void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r
     sdb_block_add(&w->block, &w->coder, r, older);
     note_record(w, r, older);
     count_record(w, r);
+    if (r->kind == SDB_KIND_SEGMENTS &&
+        sdb_vlog_refs_count(&w->vlogs, r->value, &w->err) != 0)
+        return;
     if (sdb_buf_check(&w->last_key, &w->err) != 0 ||
         sdb_buf_check(&w->block.heap, &w->err) != 0)
         return;
@@ -585,6 +597,8 @@ int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary
         .smallest = bounds.smallest,
         .largest = bounds.largest,
         .open_end = bounds.open_end,
+        .vlogs = w->vlogs.all,
+        .nvlogs = w->vlogs.n,
     };
     return 0;
 }
@@ -608,6 +622,7 @@ void sdb_table_writer_free(struct sdb_table_writer *w)
     sdb_ranges_unref(w->ranges);
     sdb_buf_fini(&w->smallest);
     sdb_buf_fini(&w->last_key);
+    sdb_vlog_refs_fini(&w->vlogs);
     sdb_codec_free(w->codec);
     sdb_mem_free(w);
 }

@@ -17,6 +17,7 @@
 #include "os/file.h"
 #include "table/learned.h"
 #include "table/ranges.h"
+#include "table/segments.h"
 
 struct sdb_table_writer;
 
@@ -33,7 +34,8 @@ struct sdb_table_writer_options {
     void *ctx;
 };
 
-/* What a finished table is; slices borrow from the writer until it is freed. */
+/* What a finished table is; slices and vlogs borrow from the writer until it is freed.
+ */
 struct sdb_table_summary {
     seerdb_uuid id; /* random; seeds the checksums */
     uint64_t file_size, records, tombstones, blocks;
@@ -42,6 +44,8 @@ struct sdb_table_summary {
     uint64_t min_number, max_number; /* of records and ranges */
     seerdb_slice smallest, largest;  /* all keys and ranges lie between */
     bool open_end; /* largest is the end of a range, and no key of the table */
+    const struct sdb_vlog_ref *vlogs; /* what its records name of the value log */
+    size_t nvlogs;
 };
 
 /* Borrows f, empty and open for writing. */

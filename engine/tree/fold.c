@@ -21,7 +21,8 @@
 
 static int check_kind(enum sdb_kind kind, seerdb_err *err)
 {
-    if (kind == SDB_KIND_VALUE || kind == SDB_KIND_TOMBSTONE)
+    if (kind == SDB_KIND_VALUE || kind == SDB_KIND_TOMBSTONE ||
+        kind == SDB_KIND_SEGMENTS)
         return 0;
     return sdb_fail(err, SEERDB_CORRUPT,
                     "a record of kind %d, expected a value (%d) or a tombstone (%d)",
@@ -147,15 +148,32 @@ static int emit_tombstone(struct sifted *s, seerdb_slice key)
     return s->emit(s->ctx, &r);
 }
 
+/* What the filter says of a record.  One whose value cannot be read stays: who reads it
+ * is told. */
+static int ask(struct sdb_fold *f, const struct sdb_record *r)
+{
+    seerdb_value whole = {.bytes = r->value};
+    if (r->kind == SDB_KIND_SEGMENTS) {
+        int rc = f->resolve(f->resolve_ctx, r, &whole, NULL);
+        if (rc != 0)
+            return rc;
+    }
+    int rc = sdb_sieve_ask(f->sieve, &(seerdb_row){r->key, whole.bytes}, f->now_us,
+                           &f->changed, NULL);
+    seerdb_pin_unref(whole.pin);
+    return rc;
+}
+
 static int sift_newest(struct sifted *s, const struct sdb_record *r)
 {
     struct sdb_fold *f = s->f;
     struct sdb_record changed = *r;
-    if (r->kind != SDB_KIND_VALUE ||
+    bool has_value = r->kind == SDB_KIND_VALUE ||
+                     (r->kind == SDB_KIND_SEGMENTS && f->resolve != NULL);
+    if (!has_value ||
         (f->nsnapshots > 0 && f->snapshots[f->nsnapshots - 1] >= r->number))
         return s->emit(s->ctx, r);
-    switch (sdb_sieve_ask(f->sieve, &(seerdb_row){r->key, r->value}, f->now_us,
-                          &f->changed, NULL)) {
+    switch (ask(f, r)) {
     case SEERDB_KEEP:
         return s->emit(s->ctx, r);
     case SEERDB_REMOVE:
@@ -165,6 +183,7 @@ static int sift_newest(struct sifted *s, const struct sdb_record *r)
         return s->held ? 0 : emit_tombstone(s, r->key);
     case SEERDB_CHANGE:
         atomic_fetch_add_explicit(&f->sieve->changed, 1, memory_order_relaxed);
+        changed.kind = SDB_KIND_VALUE;
         changed.value = sdb_buf_slice(&f->changed.bytes);
         return s->emit(s->ctx, &changed);
     default: /* who reads the row is told */

@@ -9,8 +9,8 @@
  * that stays; of tombstones in a row, the oldest hides it.  A read is a fold with one
  * snapshot, its own number, at the bottom.  With a sieve, what that removes of the
  * newest versions counts as a tombstone.  Pure; no I/O, no memory of its own.
- * SDB_KIND_MERGE, _RANGE and _SEGMENTS are refused as CORRUPT until this engine can
- * write them. */
+ * SDB_KIND_MERGE and _RANGE are refused as CORRUPT; SDB_KIND_SEGMENTS is a value whose
+ * bytes nobody looks at here but through `resolve`. */
 #ifndef SDB_TREE_FOLD_H
 #define SDB_TREE_FOLD_H
 
@@ -37,6 +37,11 @@ struct sdb_fold {
                          not need it; 0: it does, or only the history does */
     uint64_t floor;   /* out: a reader at a number below it may miss a version that was
                          dropped; it is the number of a version that followed one */
+    /* Reads the whole value of a record with segments, *out's pin being the caller's;
+     * for the sieve.  NULL: such rows pass it. */
+    int (*resolve)(void *ctx, const struct sdb_record *r, seerdb_value *out,
+                   seerdb_err *err);
+    void *resolve_ctx;
     struct sdb_sieve *sieve;          /* borrowed; NULL: rows have no filter */
     uint64_t now_us;                  /* the time it is asked for */
     struct seerdb_filter_out changed; /* owned: scratch */

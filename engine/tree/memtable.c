@@ -54,6 +54,8 @@ struct sdb_memtable {
     const struct sdb_entry *set_from GUARDED_BY(LK_RANGES); /* NULL: there is no set */
 
     /* The writer's own. */
+    struct sdb_kept *kept; /* owned */
+    size_t nkept, kept_capacity;
     struct sdb_root first_root;
     struct sdb_arena entries; /* apart, so that neither eats the reserve... */
     struct sdb_arena nodes;   /* ...of the other */
@@ -325,9 +327,46 @@ static size_t splits_max(size_t inserts, size_t nodes)
 
 /* ---- public --------------------------------------------------------------- */
 
+static void let_go(struct sdb_memtable *m)
+{
+    while (m->nkept > 0)
+        seerdb_pin_unref(m->kept[--m->nkept].pin);
+}
+
+int sdb_memtable_keep(struct sdb_memtable *m, uint64_t name, seerdb_pin *pin,
+                      seerdb_err *err)
+{
+    if (m->nkept == m->kept_capacity) {
+        size_t n = m->kept_capacity * 2 + 4;
+        struct sdb_kept *kept = sdb_array_grow(m->kept, n, sizeof *kept);
+        if (kept == NULL)
+            return sdb_fail_nomem(err, n * sizeof *kept);
+        m->kept = kept;
+        m->kept_capacity = n;
+    }
+    m->kept[m->nkept++] = (struct sdb_kept){name, pin};
+    return 0;
+}
+
+bool sdb_memtable_keeps(const struct sdb_memtable *m, uint64_t name)
+{
+    for (size_t i = m->nkept; i > 0; i--) /* the last one is asked for most */
+        if (m->kept[i - 1].name == name)
+            return true;
+    return false;
+}
+
+const struct sdb_kept *sdb_memtable_kept(const struct sdb_memtable *m, size_t *n)
+{
+    *n = m->nkept;
+    return m->kept;
+}
+
 static void free_memtable(seerdb_pin *pin) NO_TSA
 {
     struct sdb_memtable *m = (struct sdb_memtable *)pin;
+    let_go(m);
+    sdb_mem_free(m->kept);
     sdb_ranges_unref(m->set);
     sdb_mutex_fini(&m->lock);
     sdb_arena_fini(&m->nodes);
@@ -361,6 +400,7 @@ bool sdb_memtable_is_shared(struct sdb_memtable *m)
 void sdb_memtable_clear(struct sdb_memtable *m) NO_TSA /* shared with nobody */
 {
     assert(!sdb_memtable_is_shared(m));
+    let_go(m);
     sdb_ranges_unref(m->set);
     m->set = NULL;
     m->set_from = NULL;

@@ -54,6 +54,19 @@ int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
 int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
                         seerdb_err *err) SDB_MUST_CHECK;
 
+/* Keep what records of m point to, under a name: m takes the count over, and gives it
+ * back when it is freed or cleared.  NOMEM: it stays the caller's.  Writer. */
+int sdb_memtable_keep(struct sdb_memtable *m, uint64_t name, seerdb_pin *pin,
+                      seerdb_err *err) SDB_MUST_CHECK;
+/* Does m keep something of that name?  Writer. */
+bool sdb_memtable_keeps(const struct sdb_memtable *m, uint64_t name);
+/* The names, n of them.  Borrowed; writer. */
+struct sdb_kept {
+    uint64_t name;
+    seerdb_pin *pin; /* counted */
+};
+const struct sdb_kept *sdb_memtable_kept(const struct sdb_memtable *m, size_t *n);
+
 /* The newest version with a number <= ceiling that `hidden` (may be NULL) does not
  * hide, whatever its kind.  NOTFOUND.  out->pin is a new count. */
 int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,

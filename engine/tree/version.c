@@ -38,8 +38,19 @@ void sdb_member_free(struct sdb_member *member)
         return;
     sdb_table_unref(member->table);
     sdb_table_desc_fini(&member->desc);
+    for (size_t i = 0; i < member->nkept; i++)
+        seerdb_pin_unref(member->kept[i]);
+    sdb_mem_free(member->kept);
     sdb_member_unref(member->origin);
     sdb_mem_free(member);
+}
+
+void sdb_member_keep(struct sdb_member *member, seerdb_pin **pins, size_t n)
+{
+    assert(member->nkept == 0);
+    sdb_mem_free(member->kept);
+    member->kept = pins;
+    member->nkept = n;
 }
 
 int sdb_member_move(struct sdb_member *member, uint32_t level, uint64_t run,

@@ -32,6 +32,8 @@ struct sdb_member {
                      by a holder of a count */
     struct sdb_member *next_dead; /* for whoever collects them */
     struct sdb_member *origin; /* counted: the same file, before it was moved; NULL */
+    seerdb_pin **kept;         /* owned, nkept counts: what its records point to */
+    size_t nkept;
 };
 
 /* The member with whose death the file goes: set dead there. */
@@ -61,6 +63,9 @@ struct sdb_version {
 int sdb_member_new(const struct sdb_table_desc *desc, struct sdb_table *table,
                    void (*dead)(void *, struct sdb_member *), void *ctx,
                    struct sdb_member **out, seerdb_err *err) SDB_MUST_CHECK;
+/* Keep what records of the table point to: takes the array and its counts over.
+ * Requires: nobody else has the member yet, and it keeps nothing. */
+void sdb_member_keep(struct sdb_member *member, seerdb_pin **pins, size_t n);
 /* The same file in another place; one count. */
 int sdb_member_move(struct sdb_member *member, uint32_t level, uint64_t run,
                     struct sdb_member **out, seerdb_err *err) SDB_MUST_CHECK;

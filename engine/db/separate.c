@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/separate.h"
+
+#include "db/payload.h"
+
+static int write_out(void *ctx, seerdb_err *err)
+{
+    return sdb_separate_write_out(ctx, err);
+}
+
+/* Begin a file. */
+static int begin(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_VALUES)
+{
+    seerdb *db = t->db;
+    struct sdb_vlog *v = NULL;
+    sdb_lock_write(&db->write_lock);
+    int rc = sdb_reserve(db, err);
+    sdb_unlock_write(&db->write_lock);
+    if (rc != 0)
+        return rc;
+    struct sdb_vlog_options o = {
+        .fs = db->fs,
+        .dir = db->dir,
+        .suffix = ".vlg",
+        .store = db->id,
+        .number = atomic_fetch_add_explicit(&db->next_file, 1, memory_order_relaxed),
+        .tree = t->desc.id};
+    if ((rc = sdb_vlog_create(&o, &v, err)) != 0)
+        return rc;
+    struct sdb_vlog *mine = sdb_vlog_ref(v);
+    rc = sdb_values_add(&db->values, o.number, v, write_out, t, &t->writing_pin, err);
+    if (rc == 0) {
+        t->writing = mine;
+        t->writing_file = o.number;
+        return 0;
+    }
+    sdb_vlog_unref(mine);
+    char *path = sdb_vlog_path(db->dir, o.number, ".vlg");
+    if (path != NULL)
+        (void)sdb_fs_remove(db->fs, path, NULL);
+    sdb_mem_free(path);
+    return rc;
+}
+
+/* Let go of the file.  One that is not sealed is searched by whoever opens it. */
+static void end(seerdb_tree *t, bool seal) REQUIRES(LK_VALUES)
+{
+    if (t->writing == NULL)
+        return;
+    if (!seal || sdb_vlog_seal(t->writing, NULL) != 0)
+        (void)!sdb_vlog_write_out(t->writing, NULL); /* commits have seen to theirs */
+    sdb_values_written(&t->db->values, t->writing_file);
+    sdb_vlog_unref(t->writing);
+    seerdb_pin_unref(t->writing_pin);
+    t->writing = NULL;
+    t->writing_pin = NULL;
+    t->writing_file = 0;
+}
+
+/* Append to the file that there is, or to a new one.  A file that fails is given up:
+ * the failure is the caller's, and the next value finds another. */
+static int append(seerdb_tree *t, seerdb_slice value, struct sdb_segment *out,
+                  seerdb_pin **pin, seerdb_err *err) REQUIRES(LK_VALUES)
+{
+    uint32_t packed = atomic_load_explicit(&t->tuned.compression, memory_order_relaxed);
+    int rc = t->writing == NULL ? begin(t, err) : 0;
+    if (rc != 0)
+        return rc;
+    out->offset = 0;
+    out->file = t->writing_file;
+    rc = sdb_vlog_append(t->writing, value, (int)packed, out, err);
+    if (rc == 0)
+        *pin = seerdb_pin_ref(t->writing_pin);
+    if (rc != 0 && rc != SEERDB_NOMEM)
+        end(t, false);
+    else if (rc == 0 && sdb_vlog_size(t->writing) >= t->db->value_file_size)
+        end(t, true);
+    return rc;
+}
+
+int sdb_separate_put(seerdb_tree *t, seerdb_slice value, struct sdb_segment *out,
+                     seerdb_pin **pin, seerdb_err *err)
+{
+    sdb_lock_values(&t->values_lock);
+    int rc = append(t, value, out, pin, err);
+    sdb_unlock_values(&t->values_lock);
+    return rc;
+}
+
+int sdb_separate_write_out(seerdb_tree *t, seerdb_err *err)
+{
+    sdb_lock_values(&t->values_lock);
+    int rc = t->writing != NULL ? sdb_vlog_write_out(t->writing, err) : 0;
+    sdb_unlock_values(&t->values_lock);
+    return rc;
+}
+
+void sdb_separate_end(seerdb_tree *t, bool seal)
+{
+    sdb_lock_values(&t->values_lock);
+    end(t, seal);
+    sdb_unlock_values(&t->values_lock);
+}
+
+int sdb_separate_keep(seerdb_tree *t, seerdb_slice payload, struct sdb_memtable *m,
+                      seerdb_err *err)
+{
+    struct sdb_payload_reader p;
+    uint64_t id, prev, file;
+    int rc = sdb_payload_open(&p, payload, t->db->dir, err);
+    while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
+        while (rc == 0 && id == t->desc.id && sdb_payload_next_vlog(&p, &file))
+            rc = sdb_values_keep(&t->db->values, m, file, err);
+        if (rc == 0 && id == t->desc.id)
+            return 0;
+        if (rc == 0)
+            rc = sdb_payload_skip_part(&p, err);
+    }
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}

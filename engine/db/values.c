@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/values.h"
+
+#include <assert.h>
+
+#define OPEN_MOST 128u
+
+struct sdb_value_file {
+    struct sdb_value_file *next; /* in its bucket, or among the dead */
+    uint64_t number;
+    uint32_t tables, others; /* holds */
+    uint64_t taken;
+    struct sdb_vlog *vlog;                        /* counted; NULL: it is not open */
+    int (*write_out)(void *ctx, seerdb_err *err); /* NULL: nobody writes it */
+    void *ctx;
+};
+
+struct hold {
+    seerdb_pin pin; /* first member */
+    struct sdb_values *vs;
+    struct sdb_value_file *file;
+    enum sdb_value_holder who;
+};
+
+void sdb_values_init(struct sdb_values *vs)
+{
+    sdb_mutex_init(&vs->lock);
+}
+
+void sdb_values_fini(struct sdb_values *vs) NO_TSA
+{
+    for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
+        assert(vs->buckets[i] == NULL);
+    sdb_values_bury(vs, false);
+    sdb_mutex_fini(&vs->lock);
+}
+
+static struct sdb_value_file **find(struct sdb_values *vs, uint64_t number)
+    REQUIRES(LK_VLOG)
+{
+    struct sdb_value_file **at = &vs->buckets[number % SDB_VALUES_BUCKETS];
+    while (*at != NULL && (*at)->number != number)
+        at = &(*at)->next;
+    return at;
+}
+
+/* ---- holding ----------------------------------------------------------------------
+ */
+
+static void hold_free(seerdb_pin *pin)
+{
+    struct hold *h = (struct hold *)pin;
+    struct sdb_values *vs = h->vs;
+    struct sdb_value_file *f = h->file;
+    sdb_lock_vlog(&vs->lock);
+    uint32_t *n = h->who == SDB_HOLD_TABLE ? &f->tables : &f->others;
+    assert(*n > 0);
+    --*n;
+    if (f->tables + f->others == 0) {
+        struct sdb_value_file **at = find(vs, f->number);
+        assert(*at == f);
+        *at = f->next;
+        f->next = vs->dead;
+        vs->dead = f;
+        atomic_store_explicit(&vs->any_dead, true, memory_order_relaxed);
+    }
+    sdb_unlock_vlog(&vs->lock);
+    sdb_mem_free(h);
+}
+
+static void take(struct sdb_value_file *f, enum sdb_value_holder who)
+{
+    if (who == SDB_HOLD_TABLE) {
+        f->tables++;
+    } else {
+        f->others++;
+        f->taken++;
+    }
+}
+
+/* The file is not known yet: is it there?  NOTFOUND: it is not. */
+static int look_for(struct sdb_values *vs, uint64_t number, seerdb_err *err)
+{
+    char *path = sdb_vlog_path(vs->dir, number, ".vlg");
+    if (path == NULL)
+        return sdb_fail_nomem(err, 0);
+    int rc = sdb_fs_stat(vs->fs, path, NULL, NULL, err);
+    if (rc == SEERDB_NOTFOUND)
+        rc = sdb_fail(err, SEERDB_CORRUPT, "%s is missing, but records name it", path);
+    sdb_mem_free(path);
+    return rc;
+}
+
+int sdb_values_hold(struct sdb_values *vs, uint64_t number, enum sdb_value_holder who,
+                    seerdb_pin **out, seerdb_err *err)
+{
+    struct hold *h = sdb_mem_zalloc(sizeof *h);
+    struct sdb_value_file *fresh = NULL;
+    int rc = h == NULL ? sdb_fail_nomem(err, sizeof *h) : 0;
+    if (rc == 0 && !sdb_values_is_held(vs, number)) {
+        fresh = sdb_mem_zalloc(sizeof *fresh);
+        rc = fresh == NULL ? sdb_fail_nomem(err, sizeof *fresh)
+                           : look_for(vs, number, err);
+    }
+    if (rc != 0) {
+        sdb_mem_free(fresh);
+        sdb_mem_free(h);
+        return rc;
+    }
+    sdb_pin_init(&h->pin, hold_free);
+    h->vs = vs;
+    h->who = who;
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file **at = find(vs, number);
+    if (*at == NULL && fresh != NULL) {
+        fresh->number = number;
+        *at = fresh;
+        fresh = NULL;
+    }
+    h->file = *at;
+    if (h->file != NULL)
+        take(h->file, who);
+    sdb_unlock_vlog(&vs->lock);
+    sdb_mem_free(fresh);
+    if (h->file == NULL) { /* whoever held it let go of it meanwhile */
+        sdb_mem_free(h);
+        return sdb_fail(err, SEERDB_MISUSE,
+                        "%s: nobody holds file %" PRIu64 " of the value log", vs->dir,
+                        number);
+    }
+    *out = &h->pin;
+    return 0;
+}
+
+int sdb_values_keep(struct sdb_values *vs, struct sdb_memtable *m, uint64_t number,
+                    seerdb_err *err)
+{
+    seerdb_pin *pin = NULL;
+    if (sdb_memtable_keeps(m, number))
+        return 0;
+    int rc = sdb_values_hold(vs, number, SDB_HOLD_OTHER, &pin, err);
+    if (rc == 0 && (rc = sdb_memtable_keep(m, number, pin, err)) != 0)
+        seerdb_pin_unref(pin);
+    return rc;
+}
+
+int sdb_values_keep_all(struct sdb_values *vs, struct sdb_memtable *m,
+                        seerdb_slice value, seerdb_err *err)
+{
+    struct sdb_segments all;
+    struct sdb_segment s;
+    int rc = sdb_segments_open(&all, value, err);
+    while (rc == 0 && sdb_segments_next(&all, &s))
+        rc = sdb_values_keep(vs, m, s.file, err);
+    return rc;
+}
+
+int sdb_values_keep_for(struct sdb_values *vs, struct sdb_member *member,
+                        seerdb_err *err)
+{
+    size_t n = member->desc.nvlogs, held = 0;
+    int rc = 0;
+    if (n == 0)
+        return 0;
+    seerdb_pin **pins = sdb_array_new(n, sizeof(seerdb_pin *));
+    if (pins == NULL)
+        return sdb_fail_nomem(err, n * sizeof(seerdb_pin *));
+    while (held < n && rc == 0) {
+        rc = sdb_values_hold(vs, member->desc.vlogs[held].file, SDB_HOLD_TABLE,
+                             &pins[held], err);
+        held += rc == 0 ? 1 : 0;
+    }
+    sdb_member_keep(member, pins, held); /* also what was held before a failure */
+    return rc;
+}
+
+int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
+                   int (*write_out)(void *ctx, seerdb_err *err), void *ctx,
+                   seerdb_pin **out, seerdb_err *err)
+{
+    struct hold *h = sdb_mem_zalloc(sizeof *h);
+    struct sdb_value_file *f = sdb_mem_zalloc(sizeof *f);
+    if (h == NULL || f == NULL) {
+        sdb_mem_free(h);
+        sdb_mem_free(f);
+        sdb_vlog_unref(v);
+        return sdb_fail_nomem(err, sizeof *f);
+    }
+    *f = (struct sdb_value_file){
+        .number = number, .vlog = v, .write_out = write_out, .ctx = ctx};
+    take(f, SDB_HOLD_OTHER);
+    sdb_pin_init(&h->pin, hold_free);
+    h->vs = vs;
+    h->file = f;
+    h->who = SDB_HOLD_OTHER;
+    atomic_store_explicit(&vs->used, true, memory_order_relaxed);
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file **at = find(vs, number);
+    assert(*at == NULL); /* numbers are used once */
+    *at = f;
+    vs->nopen++;
+    sdb_unlock_vlog(&vs->lock);
+    *out = &h->pin;
+    return 0;
+}
+
+void sdb_values_written(struct sdb_values *vs, uint64_t number)
+{
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = *find(vs, number);
+    if (f != NULL)
+        f->write_out = NULL;
+    sdb_unlock_vlog(&vs->lock);
+}
+
+bool sdb_values_look(struct sdb_values *vs, uint64_t number, struct sdb_value_use *out)
+{
+    sdb_lock_vlog(&vs->lock);
+    const struct sdb_value_file *f = *find(vs, number);
+    if (f != NULL)
+        *out = (struct sdb_value_use){.tables = f->tables,
+                                      .others = f->others,
+                                      .taken = f->taken,
+                                      .writing = f->write_out != NULL};
+    sdb_unlock_vlog(&vs->lock);
+    return f != NULL;
+}
+
+bool sdb_values_is_held(struct sdb_values *vs, uint64_t number)
+{
+    struct sdb_value_use use;
+    return sdb_values_look(vs, number, &use);
+}
+
+void sdb_values_bury(struct sdb_values *vs, bool remove)
+{
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = vs->dead;
+    vs->dead = NULL;
+    atomic_store_explicit(&vs->any_dead, false, memory_order_relaxed);
+    sdb_unlock_vlog(&vs->lock);
+    remove = remove && !atomic_load_explicit(&vs->stay, memory_order_relaxed);
+    while (f != NULL) {
+        struct sdb_value_file *next = f->next;
+        /* Recovery holds, and lets go, and holds again. */
+        bool gone = remove && !sdb_values_is_held(vs, f->number);
+        char *path = gone ? sdb_vlog_path(vs->dir, f->number, ".vlg") : NULL;
+        if (path != NULL) /* a failure leaves an orphan, which the next open removes */
+            (void)sdb_fs_remove(vs->fs, path, NULL);
+        sdb_mem_free(path);
+        if (f->vlog != NULL) {
+            sdb_lock_vlog(&vs->lock);
+            vs->nopen--;
+            sdb_unlock_vlog(&vs->lock);
+        }
+        sdb_vlog_unref(f->vlog);
+        sdb_mem_free(f);
+        f = next;
+    }
+}
+
+/* ---- reading ----------------------------------------------------------------------
+ */
+
+/* One that may be closed: nobody is reading it, and all of it is synced. */
+static struct sdb_vlog *close_one(struct sdb_values *vs, uint64_t but) REQUIRES(LK_VLOG)
+{
+    for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
+        for (struct sdb_value_file *f = vs->buckets[i]; f != NULL; f = f->next)
+            if (f->vlog != NULL && f->number != but && f->write_out == NULL &&
+                !sdb_vlog_is_shared(f->vlog) && !sdb_vlog_is_dirty(f->vlog) &&
+                sdb_vlog_check_written(f->vlog, NULL) == 0) {
+                struct sdb_vlog *v = f->vlog;
+                f->vlog = NULL;
+                vs->nopen--;
+                return v;
+            }
+    return NULL;
+}
+
+/* The file as it is open; *out NULL: it is not.  False: nobody holds it. */
+static bool get_open(struct sdb_values *vs, uint64_t number, struct sdb_vlog **out)
+{
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = *find(vs, number);
+    *out = f != NULL && f->vlog != NULL ? sdb_vlog_ref(f->vlog) : NULL;
+    sdb_unlock_vlog(&vs->lock);
+    return f != NULL;
+}
+
+int sdb_values_open(struct sdb_values *vs, uint64_t number, struct sdb_vlog **out,
+                    seerdb_err *err)
+{
+    struct sdb_vlog *v = NULL, *surplus = NULL;
+    if (!get_open(vs, number, out))
+        return sdb_fail(err, SEERDB_CORRUPT,
+                        "%s: a value is said to be in %06" PRIu64
+                        ".vlg, which nothing else names",
+                        vs->dir, number);
+    if (*out != NULL)
+        return 0;
+    struct sdb_vlog_options o = {.fs = vs->fs,
+                                 .dir = vs->dir,
+                                 .suffix = ".vlg",
+                                 .store = vs->store,
+                                 .number = number};
+    int rc = sdb_vlog_open(&o, &v, err);
+    if (rc != 0)
+        return rc;
+    if (!sdb_vlog_is_sealed(v))
+        atomic_store_explicit(&vs->used, true, memory_order_relaxed);
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = *find(vs, number);
+    if (f != NULL && f->vlog == NULL) {
+        f->vlog = sdb_vlog_ref(v);
+        if (++vs->nopen > OPEN_MOST)
+            surplus = close_one(vs, number);
+    } else if (f != NULL) { /* somebody was quicker, and may know of more */
+        surplus = v;
+        v = sdb_vlog_ref(f->vlog);
+    }
+    sdb_unlock_vlog(&vs->lock);
+    sdb_vlog_unref(surplus);
+    *out = v;
+    return 0;
+}
+
+void sdb_values_replace(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v)
+{
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = *find(vs, number);
+    struct sdb_vlog *old = v;
+    if (f != NULL) {
+        old = f->vlog;
+        vs->nopen += old == NULL ? 1 : 0;
+        f->vlog = v;
+    }
+    sdb_unlock_vlog(&vs->lock);
+    sdb_vlog_unref(old);
+}
+
+/* Have the values written out that are wanted but lie in the writer's memory. */
+static int have_written(struct sdb_values *vs, uint64_t number, seerdb_err *err)
+{
+    sdb_lock_vlog(&vs->lock);
+    const struct sdb_value_file *f = *find(vs, number);
+    int (*write_out)(void *, seerdb_err *) = f != NULL ? f->write_out : NULL;
+    void *ctx = f != NULL ? f->ctx : NULL;
+    sdb_unlock_vlog(&vs->lock);
+    return write_out != NULL ? write_out(ctx, err) : 0;
+}
+
+int sdb_values_read(struct sdb_values *vs, const struct sdb_segment *s, void *to,
+                    seerdb_err *err)
+{
+    struct sdb_vlog *v = NULL;
+    int rc = sdb_values_open(vs, s->file, &v, err);
+    if (rc == 0 && sdb_vlog_is_held_back(v, s->slot))
+        rc = have_written(vs, s->file, err);
+    if (rc == 0)
+        rc = sdb_vlog_read(v, s, to, err);
+    sdb_vlog_unref(v);
+    return rc;
+}
+
+struct whole {
+    seerdb_pin pin; /* first member */
+    uint8_t bytes[];
+};
+
+static void whole_free(seerdb_pin *pin)
+{
+    sdb_mem_free(pin);
+}
+
+int sdb_values_whole(struct sdb_values *vs, seerdb_slice key, seerdb_slice value,
+                     seerdb_value *out, seerdb_err *err)
+{
+    struct sdb_segments all;
+    struct sdb_segment s;
+    int rc = sdb_segments_open(&all, value, err);
+    if (rc != 0)
+        return rc;
+    size_t size = sizeof(struct whole) + (size_t)all.whole + key.size;
+    struct whole *w = sdb_mem_alloc(size);
+    if (w == NULL)
+        return sdb_fail_nomem(err, size);
+    sdb_pin_init(&w->pin, whole_free);
+    const uint8_t *from = all.inlined.data;
+    size_t at = 0, used = 0;
+    while (rc == 0 && sdb_segments_next(&all, &s)) {
+        size_t gap = (size_t)s.offset - at;
+        if (gap > 0)
+            memcpy(w->bytes + at, from + used, gap);
+        used += gap;
+        rc = sdb_values_read(vs, &s, w->bytes + s.offset, err);
+        at = (size_t)(s.offset + s.size);
+    }
+    if (rc == 0 && used < all.inlined.size)
+        memcpy(w->bytes + at, from + used, all.inlined.size - used);
+    if (rc != 0) {
+        sdb_mem_free(w);
+        return rc;
+    }
+    uint8_t *copy = w->bytes + all.whole;
+    if (key.size > 0)
+        memcpy(copy, key.data, key.size);
+    *out = (seerdb_value){.bytes = {w->bytes, (size_t)all.whole},
+                          .pin = &w->pin,
+                          .key = {copy, key.size}};
+    return 0;
+}
+
+int sdb_values_resolve(void *ctx, const struct sdb_record *r, seerdb_value *out,
+                       seerdb_err *err)
+{
+    return sdb_values_whole(ctx, r->key, r->value, out, err);
+}
+
+int sdb_values_settle(struct sdb_values *vs, uint64_t number, seerdb_err *err)
+{
+    struct sdb_vlog *v = NULL;
+    int rc = have_written(vs, number, err);
+    if (rc == 0 && get_open(vs, number, &v) && v != NULL)
+        rc = sdb_vlog_check_written(v, err); /* what is not open was written once */
+    sdb_vlog_unref(v);
+    return rc;
+}
+
+static int survived(struct sdb_values *vs, const struct sdb_segment *s, void *to,
+                    seerdb_err *err)
+{
+    struct sdb_vlog *v = NULL;
+    seerdb_pin *pin = NULL;
+    seerdb_err why = {0};
+    int rc = sdb_values_hold(vs, s->file, SDB_HOLD_OTHER, &pin, &why);
+    if (rc == SEERDB_CORRUPT)
+        return 0;
+    if (rc == 0 && (rc = sdb_values_open(vs, s->file, &v, &why)) == 0 &&
+        (sdb_vlog_has(v, s->slot) || !sdb_vlog_is_sealed(v)))
+        rc = sdb_vlog_read(v, s, to, &why);
+    sdb_vlog_unref(v);
+    seerdb_pin_unref(pin);
+    if (rc == 0)
+        return 0;
+    return rc == SEERDB_CORRUPT ? SEERDB_NOTFOUND : sdb_fail_as(err, &why);
+}
+
+int sdb_values_survived(struct sdb_values *vs, seerdb_slice value, seerdb_err *err)
+{
+    struct sdb_segments all;
+    struct sdb_segment s;
+    int rc = sdb_segments_open(&all, value, err);
+    while (rc == 0 && sdb_segments_next(&all, &s)) {
+        void *to = sdb_mem_alloc((size_t)s.size);
+        rc = to == NULL ? sdb_fail_nomem(err, (size_t)s.size)
+                        : survived(vs, &s, to, err);
+        sdb_mem_free(to);
+    }
+    return rc;
+}
+
+/* ---- syncing ----------------------------------------------------------------------
+ */
+
+/* One with something to sync and a number above `above`, with a count; NULL: none. */
+static struct sdb_vlog *next_dirty(struct sdb_values *vs, uint64_t *above)
+{
+    struct sdb_value_file *best = NULL;
+    sdb_lock_vlog(&vs->lock);
+    for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
+        for (struct sdb_value_file *f = vs->buckets[i]; f != NULL; f = f->next)
+            if (f->vlog != NULL && f->number > *above &&
+                (best == NULL || f->number < best->number) &&
+                sdb_vlog_is_dirty(f->vlog))
+                best = f;
+    struct sdb_vlog *v = best != NULL ? sdb_vlog_ref(best->vlog) : NULL;
+    if (best != NULL)
+        *above = best->number;
+    sdb_unlock_vlog(&vs->lock);
+    return v;
+}
+
+int sdb_values_sync(struct sdb_values *vs, seerdb_err *err)
+{
+    struct sdb_vlog *v;
+    uint64_t above = 0;
+    int rc = 0;
+    if (!atomic_load_explicit(&vs->used, memory_order_relaxed))
+        return 0;
+    while (rc == 0 && (v = next_dirty(vs, &above)) != NULL) {
+        rc = sdb_vlog_sync(v, err);
+        sdb_vlog_unref(v);
+    }
+    return rc;
+}

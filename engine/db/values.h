@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * values -- the files of a store's value log: who needs which, and reading from them.
+ *
+ * A file is there as long as somebody *holds* it: a table whose records name it, a
+ * memtable or batch, who appends to it.  Holds are pins (base/pin.h).  What nobody
+ * holds any more is dead, and removed by sdb_values_bury, outside of every lock.
+ *
+ * A file is opened by the first who reads from it, and closed again when many are open.
+ * Any thread.  FORMAT.md, "Value log". */
+#ifndef SDB_DB_VALUES_H
+#define SDB_DB_VALUES_H
+
+#include "base/pin.h"
+#include "log/vlog.h"
+#include "tree/memtable.h"
+#include "tree/version.h"
+
+#define SDB_VALUES_BUCKETS 64u
+
+struct sdb_value_file;
+
+struct sdb_values {
+    struct sdb_fs *fs; /* borrowed, as the next */
+    const char *dir;
+    seerdb_uuid store;
+    struct sdb_mutex lock; /* LK_VLOG */
+    struct sdb_value_file *buckets[SDB_VALUES_BUCKETS] GUARDED_BY(LK_VLOG);
+    struct sdb_value_file *dead GUARDED_BY(LK_VLOG);
+    uint32_t nopen GUARDED_BY(LK_VLOG);
+    _Atomic bool any_dead; /* relaxed: a hint */
+    _Atomic bool stay;     /* no file is removed; relaxed: set by recovery */
+    _Atomic bool used;     /* a file was written, or opened unsealed.  relaxed: set
+                              before a log record names the file */
+};
+
+void sdb_values_init(struct sdb_values *vs);
+/* Requires: nobody holds a file any more.  No file is removed. */
+void sdb_values_fini(struct sdb_values *vs) EXCLUDES(LK_DB);
+
+enum sdb_value_holder { SDB_HOLD_TABLE, SDB_HOLD_OTHER };
+
+/* Hold a file.  CORRUPT when it does not exist. */
+int sdb_values_hold(struct sdb_values *vs, uint64_t number, enum sdb_value_holder who,
+                    seerdb_pin **out, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Have the memtable hold it, if it does not yet.  CORRUPT: there is no such file.
+ * Requires: the memtable's writer. */
+int sdb_values_keep(struct sdb_values *vs, struct sdb_memtable *m, uint64_t number,
+                    seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* The same for all that a record's value names. */
+int sdb_values_keep_all(struct sdb_values *vs, struct sdb_memtable *m,
+                        seerdb_slice value, seerdb_err *err) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
+
+/* Have the table hold what its description names.  Requires: nobody else has it yet. */
+int sdb_values_keep_for(struct sdb_values *vs, struct sdb_member *member,
+                        seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* A new file; takes the count on v over, also on failure. `write_out` is called,
+ * without locks, when somebody wants to read what is not written out yet; until unset
+ * (sdb_values_written). *out holds it. */
+int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
+                   int (*write_out)(void *ctx, seerdb_err *err), void *ctx,
+                   seerdb_pin **out, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+void sdb_values_written(struct sdb_values *vs, uint64_t number) EXCLUDES(LK_VLOG);
+
+/* Read a segment into `to`, which has room for s->size bytes.  Requires: somebody holds
+ * the file. */
+int sdb_values_read(struct sdb_values *vs, const struct sdb_segment *s, void *to,
+                    seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* The whole value of a record, and its key, in memory of their own: out->pin is the
+ * caller's count on it. */
+int sdb_values_whole(struct sdb_values *vs, seerdb_slice key, seerdb_slice value,
+                     seerdb_value *out, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* The same for a fold (tree/fold.h); ctx is the values. */
+int sdb_values_resolve(void *ctx, const struct sdb_record *r, seerdb_value *out,
+                       seerdb_err *err) SDB_MUST_CHECK;
+
+/* Make sure that all that was appended to the file so far is written out. */
+int sdb_values_settle(struct sdb_values *vs, uint64_t number, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* After a crash: is what the value of a record names there?  NOTFOUND: a part of it was
+ * never on stable storage.  Files that are gone, and slots that gc has dropped, say
+ * nothing of the kind: nobody needed them any more. */
+int sdb_values_survived(struct sdb_values *vs, seerdb_slice value, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* What was written out to any file before is on stable storage when it returns 0. */
+int sdb_values_sync(struct sdb_values *vs, seerdb_err *err) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
+
+bool sdb_values_is_held(struct sdb_values *vs, uint64_t number) EXCLUDES(LK_VLOG);
+/* Is anything dead? */
+static inline bool sdb_values_any_dead(struct sdb_values *vs)
+{
+    return atomic_load_explicit(&vs->any_dead, memory_order_relaxed);
+}
+/* Forget the dead files; `remove` them too. */
+void sdb_values_bury(struct sdb_values *vs, bool remove) EXCLUDES(LK_DB);
+
+/* How a file is held; false: by nobody. */
+struct sdb_value_use {
+    uint32_t tables, others;
+    uint64_t taken; /* how often others have taken it, ever */
+    bool writing;
+};
+bool sdb_values_look(struct sdb_values *vs, uint64_t number, struct sdb_value_use *out);
+/* The open file, with a count. */
+int sdb_values_open(struct sdb_values *vs, uint64_t number, struct sdb_vlog **out,
+                    seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* Readers find `v`, whose count is taken over, in the place of what they read so far.
+ */
+void sdb_values_replace(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v)
+    EXCLUDES(LK_DB);
+
+#endif
