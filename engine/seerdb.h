@@ -51,6 +51,8 @@ enum seerdb_result {
     SEERDB_INTERRUPTED = -12, /* by whom the caller allowed to, or by a close */
     SEERDB_MISMATCH = -13, /* the outside marker and the store do not belong together */
     SEERDB_GONE = -14,     /* the state asked for was folded away: start again */
+    SEERDB_CONFLICT =
+        -15, /* others have written what a transaction rests on: run it again */
 };
 
 #define SEERDB_KEY_MAX    ((size_t)65536)         /* bytes */
@@ -105,6 +107,7 @@ typedef struct seerdb_tree seerdb_tree;
 typedef struct seerdb_batch seerdb_batch;
 typedef struct seerdb_view seerdb_view;
 typedef struct seerdb_iter seerdb_iter;
+typedef struct seerdb_txn seerdb_txn;
 
 enum seerdb_sync {
     SEERDB_SYNC_OFF,    /* survives a crash of the process, not of the machine */
@@ -519,7 +522,11 @@ bool seerdb_batch_is_empty(const seerdb_batch *batch, const seerdb_tree *tree);
  *
  * rollback: forget the batch's writes, prepared or not; empty and reusable whatever the
  * result.  A failure of these two says that the log could not note the outcome: the
- * store refuses writes from then on. */
+ * store refuses writes from then on.
+ *
+ * What was taken back stays so after a power cut, too: of unmarked trees these two sync
+ * the log, unless the batch was prepared at SEERDB_SYNC_OFF, which promises nothing of
+ * that kind, to commits or to their end.  (Of marked trees the marker decides.) */
 int seerdb_prepare(seerdb_batch *batch, enum seerdb_sync sync, uint64_t *number,
                    seerdb_err *err);
 void seerdb_commit(seerdb_batch *batch);
@@ -706,6 +713,66 @@ seerdb_slice seerdb_iter_key(const seerdb_iter *it);
 void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out);
 seerdb_slice seerdb_iter_value(const seerdb_iter *it);
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep it */
+
+/* ---- optimistic transactions --------------------------------------------------
+ *
+ * A transaction reads its trees as they were at one moment, and its own writes; it
+ * holds no lock.  When it commits, what it rests on must be as it was: else the answer
+ * is SEERDB_CONFLICT, nothing was changed, and the caller runs it again from the start.
+ * What it rests on:
+ *
+ *   SEERDB_SNAPSHOT      the keys that it writes, and those in ranges that it deletes:
+ *                        of two transactions that write one key the first committer
+ * wins SEERDB_SERIALIZABLE  also what it reads by seerdb_txn_get and in the bounds of
+ * its iterators, rows that were not there included: those that commit have run as if
+ * one after the other and in both          what it was told to watch
+ *
+ * A key is as it was if no commit has put it since, and it is there if it was there.  A
+ * range is, if it shows the same keys and values.  (A row that a filter has dropped
+ * since, is not.)  The keys that it rests on are kept in memory until its end.
+ *
+ * One thread at a time; any number of transactions, from any number of threads. */
+enum seerdb_isolation { SEERDB_SNAPSHOT, SEERDB_SERIALIZABLE };
+
+/* A transaction over these unmarked trees of the store; it knows no others (MISUSE). It
+ * takes counts on their handles. */
+int seerdb_txn_begin(seerdb *db, enum seerdb_isolation isolation,
+                     seerdb_tree *const *trees, size_t n, seerdb_txn **out,
+                     seerdb_err *err);
+
+/* As seerdb_get and seerdb_iter_open.  An iterator shows the rows with lower <= key <
+ * upper (data NULL: no bound), and of the transaction's writes those before it was
+ * opened; it may outlive the transaction. */
+int seerdb_txn_get(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
+                   seerdb_value *out, seerdb_err *err);
+int seerdb_txn_iter_open(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice lower,
+                         seerdb_slice upper, seerdb_iter **out, seerdb_err *err);
+
+/* Let the commit rest on the rows with lower <= key < upper, too (data NULL: no bound).
+ */
+int seerdb_txn_watch(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice lower,
+                     seerdb_slice upper, seerdb_err *err);
+
+/* As those of a batch. */
+int seerdb_txn_put(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
+                   seerdb_slice value, seerdb_err *err);
+int seerdb_txn_delete(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
+                      seerdb_err *err);
+int seerdb_txn_delete_range(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice lower,
+                            seerdb_slice upper, seerdb_err *err);
+
+/* Savepoints, as the marks of a batch.  The commit still rests on what was read after a
+ * mark that was returned to, not on what was written. */
+uint64_t seerdb_txn_mark(seerdb_txn *txn);
+void seerdb_txn_release(seerdb_txn *txn, uint64_t mark);
+void seerdb_txn_rollback_to(seerdb_txn *txn, uint64_t mark);
+
+/* The outcome: CONFLICT, or as seerdb_write.  After 0 and after CONFLICT the
+ * transaction takes nothing but seerdb_txn_free (MISUSE); after other failures nothing
+ * was committed and this may be tried again. */
+int seerdb_txn_commit(seerdb_txn *txn, enum seerdb_sync sync, seerdb_err *err);
+void seerdb_txn_free(
+    seerdb_txn *txn); /* rolls back what is not committed; NULL is fine */
 
 /* ---- snapshots --------------------------------------------------------------
  *

@@ -45,6 +45,16 @@ struct sdb_batch_slot {
     struct sdb_landing *landing; /* owned, of a prepared batch that spilled */
 };
 
+/* Whom a commit must pass before it takes its place in the log: db/txn.c. */
+struct sdb_gate {
+    int (*look)(void *ctx, seerdb_err *err); /* without locks */
+    /* With LK_WRITE, when no slot of the batch is taken: is another one waited for; and
+     * is all that `look` looked at still so? */
+    bool (*waits)(void *ctx);
+    int (*pass)(void *ctx, seerdb_err *err);
+    void *ctx;
+};
+
 enum sdb_batch_phase { SDB_BATCH_OPEN, SDB_BATCH_PREPARED };
 
 struct seerdb_batch {
@@ -63,12 +73,13 @@ struct seerdb_batch {
     struct sdb_buf apart;         /* scratch: a value with segments */
     struct sdb_batch_slot *slots; /* owned: the trees in the payload */
     size_t nslots, slots_capacity;
-    uint64_t number;                   /* when prepared; 0: the batch was empty */
-    uint64_t position;                 /* of the frame in the log */
-    bool must_sync;                    /* it follows a commit that was rolled back */
-    bool synced;                       /* prepared at SEERDB_SYNC_FULL */
-    uint64_t nrecords;                 /* in the payload */
+    uint64_t number;   /* when prepared; 0: the batch was empty */
+    uint64_t position; /* of the frame in the log */
+    bool must_sync;    /* it follows a commit that was rolled back */
+    bool asks_sync;    /* prepared at another level than SEERDB_SYNC_OFF */
+    uint64_t nrecords; /* in the payload */
     const seerdb_interrupt *interrupt; /* borrowed; NULL: nobody */
+    const struct sdb_gate *gate;       /* borrowed; NULL: none */
     unsigned writes, commits;          /* since it was made, and before: one in so many
                                           is timed */
     uint64_t commit_ns;                /* that its prepare took; 0: it is not timed */

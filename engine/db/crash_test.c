@@ -577,9 +577,44 @@ static void a_story_can_stop_at_every_operation(void **state)
     print_message("%" PRIu64 " operations\n", n);
 }
 
+/* Another's sync has taken the prepare to the disk; or the system may have. */
+static void what_was_taken_back_does_not_come_back(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct bed bed;
+        seerdb_err err = {0};
+        bed_new(&bed);
+        seerdb_tree *t = create_tree(bed.db, 1), *u = create_tree(bed.db, 2);
+        seerdb_batch *b = new_batch(bed.db);
+        write_words(t, "a=0");
+        add(b, t, "a=1 b=1");
+        test_ok(seerdb_prepare(b, SEERDB_SYNC_NORMAL, NULL, &err), &err);
+        if (seed % 2 == 0)
+            write_words(u, "c=1"); /* synced */
+        test_ok(seed % 3 == 0 ? seerdb_unprepare(b, &err) : seerdb_rollback(b, &err),
+                &err);
+        seerdb_batch_free(b);
+        seerdb_tree_close(t);
+        seerdb_tree_close(u);
+        fault(&bed, (struct sdb_fault){
+                        .ops = SDB_FAULT_ALL, .times = UINT64_MAX, .error = 5});
+        (void)seerdb_close(bed.db, NULL);
+        bed.db = NULL;
+        sdb_memfs_cut(bed.mem, seed < 2 ? SDB_CUT_DROP : SDB_CUT_RANDOM, seed);
+        fault(&bed, (struct sdb_fault){0});
+        bed_open_ok(&bed);
+        t = open_tree(bed.db, 1);
+        expect(t, "a=0");
+        seerdb_tree_close(t);
+        bed_fini(&bed);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_taken_back_does_not_come_back),
         cmocka_unit_test(a_story_can_stop_at_every_sync),
         cmocka_unit_test(a_story_can_stop_at_every_operation),
         cmocka_unit_test(

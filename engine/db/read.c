@@ -177,6 +177,20 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
     return rc;
 }
 
+int sdb_read_number(seerdb_view *view, seerdb_slice key, uint64_t *number,
+                    seerdb_err *err)
+{
+    struct sdb_found found = {0};
+    const struct sdb_sight sight = sight_of(view, NULL, NULL, 0);
+    int rc = sdb_cover_any(&sight) ? sdb_cover_get(&sight, key, &found, err)
+                                   : lookup(view, key, &found, err);
+    if (rc != 0)
+        return rc;
+    *number = found.number;
+    seerdb_pin_unref(found.pin);
+    return found.kind == SDB_KIND_TOMBSTONE ? SEERDB_NOTFOUND : 0;
+}
+
 /* The row at hand is no longer that. */
 static void drop_made(seerdb_iter *it)
 {

@@ -8,4 +8,9 @@
 
 #include "db/view.h"
 
+/* The number of the commit that the row of the key comes from.  NOTFOUND: there is
+ * none.  No filter is asked. */
+int sdb_read_number(seerdb_view *view, seerdb_slice key, uint64_t *number,
+                    seerdb_err *err) SDB_MUST_CHECK;
+
 #endif

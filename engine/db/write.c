@@ -17,13 +17,13 @@
 #include "db/separate.h"
 #include "os/failpoint.h"
 
-/* Is the slot of every tree of the batch free? */
+/* Is the slot of every tree free that the batch writes, or rests on? */
 static bool slots_free(const seerdb_batch *b) REQUIRES(LK_WRITE)
 {
     for (size_t i = 0; i < b->nslots; i++)
         if (b->slots[i].tree->undecided != NULL)
             return false;
-    return true;
+    return b->gate == NULL || !b->gate->waits(b->gate->ctx);
 }
 
 static void set_slots(const seerdb_batch *b, seerdb_batch *holder) REQUIRES(LK_WRITE)
@@ -149,7 +149,8 @@ static int prepare_batch(seerdb_batch *b, enum seerdb_sync sync, bool wait,
         b->phase = SDB_BATCH_PREPARED;
         return 0;
     }
-    if ((rc = sdb_land_list(b, err)) != 0 || (rc = sdb_pressure_wait(b, err)) != 0)
+    if ((rc = sdb_land_list(b, err)) != 0 || (rc = sdb_pressure_wait(b, err)) != 0 ||
+        (b->gate != NULL && (rc = b->gate->look(b->gate->ctx, err)) != 0))
         return rc;
     sdb_lock_write(&db->write_lock);
     if (wait)
@@ -157,14 +158,17 @@ static int prepare_batch(seerdb_batch *b, enum seerdb_sync sync, bool wait,
     if (rc == 0 && !slots_free(b))
         rc = sdb_fail(err, SEERDB_BUSY,
                       "%s: another commit to the same table is undecided", db->dir);
-    else if (rc == 0)
+    else if (rc == 0 && b->gate != NULL)
+        rc = b->gate->pass(b->gate->ctx, err);
+    if (rc == 0)
         rc = log_commit(b, &end, err);
     sdb_unlock_write(&db->write_lock);
     if (rc != 0)
         return rc;
     SDB_PASS(prepared);
-    b->synced = sync == SEERDB_SYNC_FULL || b->must_sync;
-    if (b->synced && (rc = sdb_wal_sync(db->wal, end, &why)) != 0) {
+    b->asks_sync = sync != SEERDB_SYNC_OFF || b->must_sync;
+    if ((sync == SEERDB_SYNC_FULL || b->must_sync) &&
+        (rc = sdb_wal_sync(db->wal, end, &why)) != 0) {
         /* Whether the record survives a crash is unknown; nothing may follow it. */
         (void)sdb_break(db, &why);
         sdb_lock_write(&db->write_lock);
@@ -434,9 +438,10 @@ int seerdb_unprepare(seerdb_batch *batch, seerdb_err *err)
         set_slots(batch, NULL);
         sdb_unlock_write(&db->write_lock);
         SDB_PASS(unprepared);
-        /* Of what has spilled the tables may go next: a cut must not leave the log with
-         * the commit and without its abort. */
-        if (rc == 0 && (batch->synced || has_spilled(batch)) && !marked &&
+        /* A cut must not leave the log with the commit and without its abort, although
+         * nobody has synced the commit: others' syncs may have, or the system.  Of what
+         * has spilled the tables may go next, whatever was asked for. */
+        if (rc == 0 && (batch->asks_sync || has_spilled(batch)) && !marked &&
             (rc = sdb_wal_sync(db->wal, end, &why)) != 0)
             (void)sdb_break(db, &why);
     }
