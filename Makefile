@@ -16,7 +16,7 @@ ENGINE := \
   db/aside db/pressure db/write db/txn db/rewrite db/compact db/recover db/metrics db/inspect db/resume db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr args declare reader expire plan decider shadow settings wish handles access \
-  hold table foreground marker sweep txn erase plain ranges memo cursor update direct find commands funcs health integrity inspect module
+  hold table foreground marker sweep txn erase plain ranges memo past cursor update direct find commands funcs health integrity inspect module
 
 BUILD ?= build
 CC ?= cc

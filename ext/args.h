@@ -55,6 +55,7 @@ struct svt_options {
 struct svt_schema {
     struct svt_column *columns; /* owned */
     int ncolumns;               /* those the user declared */
+    int snapshot;               /* svt_schema_snapshot */
     enum svt_shape shape;
     int *key;                   /* owned: column of each key part */
     struct svt_key_part *parts; /* owned: how each key part is encoded */
@@ -75,8 +76,12 @@ void svt_schema_fini(struct svt_schema *s);
  * svt_args_parse made it.  SQLITE_OK or a failure of SQLite's. */
 int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encoding);
 
-/* The text for sqlite3_declare_vtab; sqlite3_malloc'ed, NULL: no memory.  For composite
- * keys the hidden column `_key` comes last, at index ncolumns. */
+/* The hidden columns come after the user's: `_key` of composite keys, at index
+ * ncolumns, then `_snapshot`, whose index this is; -1: a column of the user's has that
+ * name, or SQLite has no room for it. */
+int svt_schema_snapshot(const struct svt_schema *s);
+
+/* The text for sqlite3_declare_vtab; sqlite3_malloc'ed, NULL: no memory. */
 char *svt_args_declaration(const struct svt_schema *s);
 
 #endif

@@ -5,6 +5,7 @@
 #include "erase.h"
 #include "find.h"
 #include "marker.h"
+#include "past.h"
 #include "txn.h"
 
 #include <string.h>
@@ -288,6 +289,44 @@ static int set(struct svt_table *t, sqlite3_value **argv, char **sentence,
     return rc;
 }
 
+/* ---- snapshots -------------------------------------------------------------- */
+
+static int snapshot(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                    seerdb_err *err)
+{
+    const char *name = (const char *)sqlite3_value_text(argv[0]);
+    uint64_t number = 0;
+    (void)err;
+    if (name == NULL || strlen(name) != (size_t)sqlite3_value_bytes(argv[0]))
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: give 'snapshot' a name, a text without a zero byte",
+                        t->who);
+    int rc = svt_past_keep(t, name, &number);
+    if (rc == SQLITE_OK)
+        *sentence = sqlite3_mprintf(
+            "snapshot '%s' of %s: its rows as of commit %llu are kept until it is "
+            "dropped",
+            name, t->who, (unsigned long long)number);
+    return rc;
+}
+
+static int drop_snapshot(struct svt_table *t, sqlite3_value **argv, char **sentence,
+                         seerdb_err *err)
+{
+    const char *name = (const char *)sqlite3_value_text(argv[0]);
+    if (name == NULL)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: give 'drop_snapshot' the name of a snapshot", t->who);
+    int rc = seerdb_snapshot_drop(t->ks->tree, name, err);
+    if (rc == SEERDB_MISUSE)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR, "%s: %s", t->who, err->msg);
+    if (rc == SEERDB_OK)
+        *sentence = sqlite3_mprintf("dropped snapshot '%s' of %s: what only it kept "
+                                    "goes with the next compactions",
+                                    name, t->who);
+    return rc;
+}
+
 /* ---- after failures -------------------------------------------------------- */
 
 static int resume(struct svt_table *t, sqlite3_value **argv, char **sentence,
@@ -426,13 +465,15 @@ static const struct {
     {"delete_range", delete_range, 2, "a lower and an upper bound; NULL is none"},
     {"truncate", truncate_table, 0, NULL},
     {"set", set, 2, "an option and a value"},
+    {"snapshot", snapshot, 1, "a name"},
+    {"drop_snapshot", drop_snapshot, 1, "the name of a snapshot"},
     {"resume", resume, 0, NULL},
     {"drop_tree", drop_tree, 1, "the tree's UUID"},
     {"accept", accept, 0, NULL}};
 
 #define COMMAND_LIST                                                                   \
     "flush, compact, pause, continue, verify, spill, delete_range, truncate, set, "    \
-    "resume, drop_tree, accept"
+    "snapshot, drop_snapshot, resume, drop_tree, accept"
 
 static void answer(sqlite3_context *ctx, int rc, char *text)
 {

@@ -15,6 +15,7 @@
 #include "hold.h"
 #include "marker.h"
 #include "memo.h"
+#include "past.h"
 #include "ranges.h"
 #include "txn.h"
 
@@ -57,7 +58,9 @@ struct svt_cursor {
     bool eof;
     bool fresh; /* `row` is not yet the one that `iter` stands on */
 
-    struct svt_view *view; /* shared: one user is this cursor; NULL: not in use */
+    struct svt_view *view; /* shared: one user is this cursor; or that of `past`; NULL:
+                              not in use */
+    struct svt_past past;
     bool point;            /* the row was found by a lookup */
     seerdb_pin *pin; /* of such a row; counted, unless a hold has taken the count */
     bool pin_taken;
@@ -108,13 +111,35 @@ static void leave_view(struct svt_cursor *c)
     c->iter_view = NULL;
     c->by_heart = false;
     keep_learnt(&c->learnt);
-    svt_marker_leave(c->table, c->view);
+    if (c->view == &c->past.view) {
+        svt_past_leave(&c->past);
+        c->table->npast--;
+    } else {
+        svt_marker_leave(c->table, c->view);
+    }
     c->view = NULL;
+}
+
+static int enter_past(struct svt_cursor *c, sqlite3_value *asked)
+{
+    struct svt_table *t = c->table;
+    if (c->view == &c->past.view && svt_past_is_of(&c->past, asked))
+        return SQLITE_OK;
+    leave_view(c);
+    int rc = svt_past_enter(&c->past, t, asked);
+    if (rc != SQLITE_OK)
+        return rc;
+    c->view = &c->past.view;
+    t->npast++;
+    t->first_past = t->first_past || t->first == c;
+    return SQLITE_OK;
 }
 
 static int enter_view(struct svt_cursor *c)
 {
     struct svt_view *view = NULL;
+    if (c->view == &c->past.view)
+        leave_view(c);
     int rc = svt_marker_enter(c->table, c->view, &view);
     if (rc == SQLITE_OK && view != c->view) {
         leave_view(c);
@@ -417,11 +442,13 @@ int svt_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
     if (c != NULL) {
         t->spares = c->next_spare;
         t->nspares--;
-        *out = &c->base;
-        return SQLITE_OK;
-    }
-    if ((rc = cursor_new(t, &c)) != SQLITE_OK)
+    } else if ((rc = cursor_new(t, &c)) != SQLITE_OK) {
         return rc;
+    }
+    if (t->ncursors++ == 0) {
+        t->first = c;
+        t->first_past = false;
+    }
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -432,6 +459,8 @@ int svt_cursor_close(sqlite3_vtab_cursor *cursor)
     struct svt_table *t = c->table;
     release_row(c);
     release_holds(c);
+    t->last_past = c->view == &c->past.view;
+    t->ncursors--;
     leave_view(c);
     if (t->nspares == SPARES_MAX) {
         cursor_free(c);
@@ -486,15 +515,23 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
     c->eof = true;
     c->by_heart = false;
     c->at = 0;
+    sqlite3_value *as_of = NULL;
+    if ((idx_num & SVT_PLAN_AS_OF) != 0) {
+        idx_num &= ~SVT_PLAN_AS_OF;
+        as_of = argv[--argc];
+        if (sqlite3_value_type(as_of) == SQLITE_NULL) /* equal to nothing */
+            return SQLITE_OK;
+    }
     int rc = make_ranges(c, idx_num, argc, argv);
     if (rc == SQLITE_OK && breaks_promise(c, idx_num))
         rc = SQLITE_SCHEMA;
     if (rc == SQLITE_OK)
-        rc = enter_view(c);
+        rc = as_of == NULL ? enter_view(c) : enter_past(c, as_of);
     if (rc != SQLITE_OK || (c->ranges.n == 0 && c->ranges.doubt == SVT_SURE))
         return rc;
     seerdb_batch *batch = NULL;
-    rc = svt_txn_batch(c->table, &batch, &epoch);
+    if (as_of == NULL)
+        rc = svt_txn_batch(c->table, &batch, &epoch);
     if (rc != SQLITE_OK)
         return rc;
     if (c->ranges.doubt != SVT_SURE &&
@@ -502,7 +539,7 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
         return rc;
     if (c->ranges.n == 1 && c->ranges.list[0].point)
         return start_point(c, batch);
-    if (svt_plan_is_scan(idx_num))
+    if (svt_plan_is_scan(idx_num) && as_of == NULL)
         return start_scan(c, batch, epoch, idx_num, argc > 0 ? argv[0] : NULL);
     return start_walk(c, batch, epoch);
 }
@@ -613,6 +650,11 @@ int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
     int type = svt_reader_quick(&c->row, i, &bytes);
     if (type != 0 && bytes.size > 0 && bytes.size < NOCHANGE_SIZE) {
         svt_hold_bytes(hold_row(c), ctx, type, bytes);
+        return SQLITE_OK;
+    }
+    if (i == c->table->schema.snapshot) {
+        if (c->view == &c->past.view)
+            sqlite3_result_value(ctx, c->past.asked);
         return SQLITE_OK;
     }
     if (!svt_reader_column(&c->row, i, &v))

@@ -3,6 +3,17 @@
  * The CREATE TABLE that SQLite is told: svt_args_declaration of args.h. */
 #include "args.h"
 
+#define MAX_COLUMNS 2000 /* SQLite's */
+
+int svt_schema_snapshot(const struct svt_schema *s)
+{
+    int at = s->ncolumns + (s->shape == SVT_SHAPE_COMPOSITE);
+    for (int i = 0; i < s->ncolumns; i++)
+        if (sqlite3_stricmp(s->columns[i].name, "_snapshot") == 0)
+            return -1;
+    return at < MAX_COLUMNS ? at : -1;
+}
+
 /* An INTEGER PRIMARY KEY's collation counts nowhere in SQLite: of an ordinary table the
  * column is the rowid, which has none.  A virtual table's would in compound SELECTs. */
 static void declare_column(sqlite3_str *sql, const struct svt_column *c, bool rowid)
@@ -30,13 +41,16 @@ char *svt_args_declaration(const struct svt_schema *s)
         if (rowid)
             sqlite3_str_appendall(sql, " PRIMARY KEY");
     }
+    if (s->shape == SVT_SHAPE_COMPOSITE)
+        sqlite3_str_appendall(sql, ", \"_key\" BLOB HIDDEN PRIMARY KEY NOT NULL");
+    /* BLOB: values are compared with it as they are. */
+    if (svt_schema_snapshot(s) >= 0)
+        sqlite3_str_appendall(sql, ", \"_snapshot\" BLOB HIDDEN");
     if (s->shape == SVT_SHAPE_SINGLE)
         sqlite3_str_appendf(sql, ", PRIMARY KEY(\"%w\")) WITHOUT ROWID",
                             s->columns[s->key[0]].name);
-    else if (s->shape == SVT_SHAPE_COMPOSITE)
-        sqlite3_str_appendall(
-            sql, ", \"_key\" BLOB HIDDEN PRIMARY KEY NOT NULL) WITHOUT ROWID");
     else
-        sqlite3_str_appendall(sql, ")");
+        sqlite3_str_appendall(sql, s->shape == SVT_SHAPE_COMPOSITE ? ") WITHOUT ROWID"
+                                                                   : ")");
     return sqlite3_str_finish(sql);
 }

@@ -222,6 +222,26 @@ static int list_events(struct inspect_cursor *c, struct svt_table *t, seerdb_err
     return seerdb_events(t->ks->store->db, t->ks->tree, see_event, c, err);
 }
 
+static bool see_snapshot(void *ctx, const seerdb_snapshot *s)
+{
+    struct inspect_cursor *c = ctx;
+    struct inspect_row *row = add_row(c, false);
+    if (row == NULL)
+        return false;
+    add_text(c, row, s->name);
+    add_integer(row, s->number);
+    add_real(row, (double)s->time_us / 1e6);
+    add_integer(row, s->pinned_records);
+    add_integer(row, s->pinned_bytes);
+    return !c->failed;
+}
+
+static int list_snapshots(struct inspect_cursor *c, struct svt_table *t,
+                          seerdb_err *err)
+{
+    return seerdb_snapshots(t->ks->tree, see_snapshot, c, err);
+}
+
 /* The options in force, as far as the store has the say. */
 static struct svt_options options_in_force(const struct svt_table *t,
                                            const struct svt_options *own)
@@ -345,6 +365,10 @@ static const struct inspect_module modules[] = {
      "tombstones INT, key_bytes INT, value_bytes INT, min_commit INT, max_commit INT, "
      "ranges INT, target TEXT HIDDEN)",
      12, false, false, list_files},
+    {"seerdb_snapshots",
+     "CREATE TABLE x(tbl TEXT, name TEXT, number INT, created REAL, pinned_records INT, "
+     "pinned_bytes INT, target TEXT HIDDEN)",
+     6, false, false, list_snapshots},
     {"seerdb_events",
      "CREATE TABLE x(tbl TEXT, time REAL, event TEXT, duration_ms REAL, bytes_in INT, "
      "bytes_out INT, detail TEXT, target TEXT HIDDEN)",

@@ -265,7 +265,7 @@ static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
  * those of columns that there are. */
 static bool is_update(const struct svt_table *t, const sqlite3_index_info *info)
 {
-    int ncolumns = t->schema.ncolumns + 1; /* with a hidden one */
+    int ncolumns = t->schema.ncolumns + 2; /* with hidden ones */
     return ncolumns < 64 && info->colUsed >> 63 != 0;
 }
 
@@ -309,7 +309,7 @@ static int refine(struct svt_table *t, const struct svt_plan_request *r,
         return SQLITE_OK;
     for (int i = 0; i < r->nconstraints; i++) {
         int at = plan->argv_index[i] - 1;
-        if (at < 0)
+        if (at < 0 || i + 1 == r->as_of)
             continue;
         if (at >= SVT_PLAN_LITERAL_MAX || !r->constraints[i].literal ||
             r->constraints[i].in ||
@@ -319,7 +319,7 @@ static int refine(struct svt_table *t, const struct svt_plan_request *r,
     }
     if (argc == 0)
         return SQLITE_OK;
-    rc = svt_ranges_make(&rs, plan->idx_num, argc, argv);
+    rc = svt_ranges_make(&rs, plan->idx_num & ~SVT_PLAN_AS_OF, argc, argv);
     for (int i = 0; i < rs.n && rc == SQLITE_OK; i++) {
         const struct svt_range *range = &rs.list[i];
         seerdb_slice hi = svt_bytes_slice(&range->hi);
@@ -335,6 +335,33 @@ static int refine(struct svt_table *t, const struct svt_plan_request *r,
     return rc;
 }
 
+/* The constraint that says as of when to read, its number and one, goes to *as_of; 0:
+ * there is none.  Values that are not known yet make no plan.  What else one may ask of
+ * the column SQLite finds out from its value; comparisons would find nothing. */
+static int find_as_of(struct svt_table *t, const sqlite3_index_info *info, int *as_of)
+{
+    bool unusable = false;
+    *as_of = 0;
+    for (int i = 0; i < info->nConstraint && t->schema.snapshot >= 0; i++) {
+        int op = info->aConstraint[i].op;
+        if (op == SQLITE_INDEX_CONSTRAINT_LIMIT ||
+            op == SQLITE_INDEX_CONSTRAINT_OFFSET ||
+            info->aConstraint[i].iColumn != t->schema.snapshot ||
+            op == SQLITE_INDEX_CONSTRAINT_ISNULL ||
+            op == SQLITE_INDEX_CONSTRAINT_ISNOTNULL)
+            continue;
+        if (op != SQLITE_INDEX_CONSTRAINT_EQ)
+            return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                            "%s: _snapshot says as of when to read: compare it by = or "
+                            "IN with names of snapshots or commit numbers",
+                            t->who);
+        unusable = unusable || !info->aConstraint[i].usable;
+        if (*as_of == 0 && info->aConstraint[i].usable)
+            *as_of = i + 1;
+    }
+    return unusable && *as_of == 0 ? SQLITE_CONSTRAINT : SQLITE_OK;
+}
+
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
     struct svt_table *t = (struct svt_table *)base;
@@ -343,8 +370,10 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     struct svt_plan_constraint *constraints =
         sqlite3_malloc64((nc + 1) * sizeof(*constraints));
     struct svt_plan_order *order = sqlite3_malloc64((no + 1) * sizeof(*order));
-    int rc = SQLITE_NOMEM;
+    int rc = SQLITE_NOMEM, as_of = 0;
     if (constraints == NULL || order == NULL)
+        goto out;
+    if ((rc = find_as_of(t, info, &as_of)) != SQLITE_OK)
         goto out;
     for (int i = 0; i < info->nConstraint; i++)
         read_constraint(&t->schema, info, i, &constraints[i]);
@@ -362,7 +391,8 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
         .order = order,
         .norder = info->nOrderBy,
         .rows = rows,
-        .plain = nc > 0 && svt_plain_hint(t, rows),
+        .plain = nc > 0 && as_of == 0 && svt_plain_hint(t, rows),
+        .as_of = as_of,
         .in_at_once = true,
         .grouped = sqlite3_libversion_number() >= SQLITE_TELLS_GROUPS &&
                    sqlite3_vtab_distinct(info) == 1,

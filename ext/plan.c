@@ -215,7 +215,8 @@ static int choose_compared(const struct svt_plan_request *r)
     for (int i = 0; i < r->nconstraints; i++) {
         const struct svt_plan_constraint *c = &r->constraints[i];
         if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->in ||
-            !c->collation_builtin || c->column < 0 || c->column >= r->schema->ncolumns)
+            !c->collation_builtin || c->column < 0 ||
+            c->column >= r->schema->ncolumns || c->column >= SVT_PLAN_COLUMN_MAX)
             continue;
         if (best < 0 || (!c->literal && r->constraints[best].literal))
             best = i;
@@ -303,7 +304,9 @@ static const char *column_name(const struct svt_schema *s, int column)
 {
     if (column < 0)
         return s->shape == SVT_SHAPE_IPK ? s->columns[s->key[0]].name : "rowid";
-    return column < s->ncolumns ? s->columns[column].name : "_key";
+    return column < s->ncolumns                               ? s->columns[column].name
+           : column == s->ncolumns && s->shape == SVT_SHAPE_COMPOSITE ? "_key"
+                                                                      : "_snapshot";
 }
 
 /* *sure: no equality before it may give more keys than were asked for.  Those keys come
@@ -378,7 +381,7 @@ static double left_of(const struct svt_plan_request *r, const struct svt_plan *p
     for (int i = 0; i < r->nconstraints; i++) {
         const struct svt_plan_constraint *c = &r->constraints[i];
         bool passed = p->argv_index[i] != 0;
-        if (!c->usable || (passed ? !scan : !c->literal && !c->in))
+        if (i + 1 == r->as_of || !c->usable || (passed ? !scan : !c->literal && !c->in))
             continue;
         left *= CHECK_LEAVES;
         equality = equality || is_equality(c);
@@ -440,6 +443,8 @@ static char *describe(const struct svt_plan_request *r, const struct choice *ch,
     if (ch->compared >= 0)
         sqlite3_str_appendf(
             str, "(%s=?)", column_name(r->schema, r->constraints[ch->compared].column));
+    if (r->as_of > 0)
+        describe_term(str, r, r->as_of - 1, "=?");
     for (int i = 0; p->order_consumed && !p->unique && i < r->norder; i++) {
         const char *space = sqlite3_str_length(str) > 0 ? " " : "";
         const char *by = r->grouped ? "GROUP BY " : "ORDER BY ";
@@ -467,6 +472,17 @@ static int find_hidden_key(const struct svt_plan_request *r)
             return i;
     }
     return -1;
+}
+
+/* The constraint that says as of when to read comes after all others. */
+static void take_as_of(const struct svt_plan_request *r, struct svt_plan *out)
+{
+    int argc = 0;
+    for (int i = 0; i < r->nconstraints; i++)
+        argc = out->argv_index[i] > argc ? out->argv_index[i] : argc;
+    out->argv_index[r->as_of - 1] = argc + 1;
+    out->omit[r->as_of - 1] = true;
+    out->idx_num |= SVT_PLAN_AS_OF;
 }
 
 int svt_plan_choose(const struct svt_plan_request *r, struct svt_plan *out)
@@ -513,6 +529,8 @@ int svt_plan_choose(const struct svt_plan_request *r, struct svt_plan *out)
         out->idx_num |= SVT_PLAN_UNIQUE;
     else if (out->order_consumed && reverse)
         out->idx_num |= SVT_PLAN_REVERSE;
+    if (r->as_of > 0)
+        take_as_of(r, out);
     estimate(r, &ch, out);
     out->idx_str = describe(r, &ch, out);
 out:

@@ -61,7 +61,9 @@
  * The literal bit: the part has TEXT or BLOB affinity and the value is a literal, to be
  * compared as it is.  Bit i for the i-th argv. */
 #define SVT_PLAN_LITERAL_SHIFT 16
-#define SVT_PLAN_LITERAL_MAX   14 /* argvs that have a bit */
+#define SVT_PLAN_LITERAL_MAX   13 /* argvs that have a bit */
+/* The last argv, which is none of those told of above, says as of when to read. */
+#define SVT_PLAN_AS_OF 0x20000000
 /* The values for the first part are compared as they are, because that is plain
  * (plain.h): the cursor makes sure. */
 #define SVT_PLAN_PLAIN 0x40000000
@@ -72,11 +74,13 @@ static inline bool svt_plan_is_scan(int idx_num)
     return (idx_num & (SVT_PLAN_NEQ | SVT_PLAN_LOWER | SVT_PLAN_UPPER)) == 0;
 }
 
+#define SVT_PLAN_COLUMN_MAX 0x1fff
+
 /* Of such a plan: the column that its argv is compared with; -1: it has none.  The
  * number lies where other plans have their literal bits. */
 static inline int svt_plan_compared_column(int idx_num)
 {
-    return ((idx_num >> SVT_PLAN_LITERAL_SHIFT) & 0x3fff) - 1;
+    return ((idx_num >> SVT_PLAN_LITERAL_SHIFT) & SVT_PLAN_COLUMN_MAX) - 1;
 }
 
 struct svt_plan_constraint {
@@ -113,6 +117,8 @@ struct svt_plan_request {
      * without this, when a value turns out to be equal to several keys. */
     bool begins_anew;
     bool plain; /* the first key part is (plain.h) */
+    int as_of;  /* one more than the number of the constraint that says as of when to
+                   read; 0: none does */
     /* The order is of a GROUP BY: rows of a group must stand together, the groups in
      * any order. */
     bool grouped;

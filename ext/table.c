@@ -448,6 +448,7 @@ int svt_table_new(struct svt_conn *conn, int argc, const char *const *argv,
         goto out;
     }
     t->declared = t->schema.options;
+    t->schema.snapshot = svt_schema_snapshot(&t->schema);
     rc = SQLITE_NOMEM;
     if ((declaration = svt_args_declaration(&t->schema)) == NULL)
         goto out;

@@ -111,6 +111,11 @@ struct svt_table {
     struct svt_txn *joined;    /* borrowed: SQLite has the object in its transaction */
     struct svt_cursor *spares; /* owned: cursor.c's, waiting for the next statement */
     int nspares;
+    int ncursors;             /* that are open */
+    int npast;                /* of them, those that read as of a snapshot */
+    struct svt_cursor *first; /* borrowed: opened when none was; maybe closed again */
+    bool first_past;          /* it read as of a snapshot */
+    bool last_past;           /* so did the one closed last */
     bool wide; /* an UPDATE met a value that is equal to several keys: do not hope for
                   the contrary again */
 
