@@ -54,7 +54,7 @@ BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wild
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
   $(BUILD)/engine/bench/report.o $(BUILD)/engine/bench/chart.o $(BUILD)/engine/bench/runner.o
 BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_bench
-SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts embedded)
+SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts soak embedded)
 
 .PHONY: check-failpoints engine-mutants all loadable static static-ext deps dev-deps demo test unit sql asan tsan tsan-sql locks layers sizes format \
   check-format bench bench-micro fuzz soak battery mutants test-versions test-bindings bindings-deps install clean help
@@ -164,6 +164,11 @@ $(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUI
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -DSQLITE_CORE -DSDB_FAILPOINTS -Iext -o $@ $(CUTS) \
 	  $(EXT_CORE_OBJ) $(BUILD)/failpoints/libseerdb.a -lsqlite3 $(OUR_LIBS)
 
+SOAK := $(addprefix sql-tests/,soak.c soak_work.c soak_files.c)
+$(BUILD)/sql-tests/soak: $(SOAK) sql-tests/soak.h $(BUILD)/libseerdb.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(SOAK) $(BUILD)/libseerdb.a -lsqlite3 $(OUR_LIBS)
+
 # ---- tests ------------------------------------------------------------------------
 # Every suite speaks TAP into $(BUILD)/*.tap; the last line counts what is in them.
 
@@ -203,6 +208,7 @@ STATEMENTS ?= 300
 KILLS ?= 100
 CUTS_EACH ?= 100
 ROWS ?= 1000000
+SOAK_SECONDS ?= 12
 EXTENSION = $(abspath $(BUILD)/seerdb.so)
 SQL_ENV = SQLITE3="$(SQLITE3)" SEERDB=$(EXTENSION)
 # The benches check what they read: a few rows through all of them are a test.
@@ -220,6 +226,7 @@ sql: $(BUILD)/seerdb.so $(BUILD)/failpoints/seerdb.so $(BUILD)/copy-of-seerdb.so
 	$(call tap,sql-bench,$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_SMOKE) && echo "ok - all tables give right answers under the bench")
 	$(call tap,engine-bench,$(BUILD)/engine/bench/engine_bench $(BENCH_SMOKE) && echo "ok - all engines give right answers under the bench")
 	$(call tap,bench-resumes,$(BUILD)/engine/bench/engine_bench $(subst --fresh yes,,$(BENCH_SMOKE)) 2>&1 | grep '^#' || echo "ok - what the bench has measured it does not measure again")
+	$(call tap,sql-soak,$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/soak --seconds $(SOAK_SECONDS))
 	$(call tap,sql-kill,$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/kill $(KILLS))
 
 BATTERY_SEEDS ?= 1-3000
@@ -359,7 +366,10 @@ fuzz: $(FUZZERS) ## run every fuzz program under libFuzzer for FUZZ_TIME seconds
 	  $(BUILD)/$(basename $f) -w $(BUILD)/fuzz/corpus-$(basename $(notdir $f)) && \
 	  $(BUILD)/fuzz/$(basename $(notdir $f)) -max_total_time=$(FUZZ_TIME) -max_len=100000 -malloc_limit_mb=8192 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus-$(basename $(notdir $f)) &&) true
 
-soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so ## the long form of the crash tests: minutes
+SOAK_OPERATIONS ?= 50000000
+SOAK_DIR ?= $(BUILD)/soak
+soak: $(SQL_PROGRAMS) $(BUILD)/seerdb.so $(BUILD)/failpoints/seerdb.so ## the long form of the crash tests: hours; goes on where it was ended
+	$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/soak --dir $(SOAK_DIR) --operations $(SOAK_OPERATIONS) --cuts $(BUILD)/sql-tests/cuts
 	$(BUILD)/sql-tests/cuts --cuts 5000
 	$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/kill 500
 	$(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds 1-2000 --statements 500

@@ -27,7 +27,14 @@ struct event {
     uint32_t value;
 };
 
-/* What a reader of one tree sees.  A value is known by its number; 0: no such key. */
+/* A value is known by its number.  Many expire at a time that follows from it, some
+ * never; `ticks` are those of a clock that a case turns by hand. */
+static inline uint64_t value_expiry(uint32_t value)
+{
+    return value % 16 == 1 || value % 5 == 0 ? UINT64_MAX : 1 + value * 7 % 60;
+}
+
+/* What a reader of one tree sees; 0: no such key. */
 struct content {
     uint32_t value[KEYS_MOST];
 };
@@ -41,9 +48,11 @@ struct history {
 
 #define HISTORY_ALL SIZE_MAX
 
-/* The tree as of a commit, and then the first `pending` of the batch's writes. */
+/* The tree as of a commit, and then the first `pending` of the batch's writes, without
+ * what has expired at `tick` (0: nothing has). */
 static inline struct content history_read(const struct history *h, unsigned tree,
-                                          uint32_t commit, size_t pending)
+                                          uint32_t commit, size_t pending,
+                                          uint64_t tick)
 {
     struct content c = {{0}};
     for (size_t i = 0; i < h->n; i++) {
@@ -54,6 +63,9 @@ static inline struct content history_read(const struct history *h, unsigned tree
         for (unsigned k = e->lo; k < e->hi; k++)
             c.value[k] = e->kind == EV_PUT ? e->value : 0;
     }
+    for (unsigned k = 0; k < KEYS_MOST; k++)
+        if (c.value[k] != 0 && value_expiry(c.value[k]) <= tick)
+            c.value[k] = 0;
     return c;
 }
 
@@ -158,7 +170,10 @@ static inline seerdb_slice value_of(uint32_t n, unsigned large_one_in, char *roo
         sdb_store_u64(room + i, sdb_rand_next(&r)); /* VALUE_MOST is a multiple of 8 */
     if (n % 3 == 0) /* so that compression has something to do */
         memset(room, (int)(n & 0x7f), size);
-    return (seerdb_slice){room, size};
+    if (n % 16 == 1) /* nothing in it: it does not say when it expires */
+        return (seerdb_slice){room, 0};
+    sdb_store_u32(room, n);
+    return (seerdb_slice){room, size < 4 ? 4 : size};
 }
 
 #endif

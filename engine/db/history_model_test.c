@@ -13,7 +13,7 @@
  * differs.  The program of such a case is made as short as possible, and printed,
  * unless there is a SEERDB_HISTORY_BRIEF. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "db/history_run.h"
+#include "db/history_ops.h"
 
 #include "os/clock.h"
 

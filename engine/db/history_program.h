@@ -31,6 +31,9 @@ enum { OPS_MOST = 400, TREES_MOST = 2 };
     X(iterate, 60)                                                                     \
     X(hold, 50)                                                                        \
     X(let_go, 20)                                                                      \
+    X(snapshot, 20)                                                                    \
+    X(forget, 8)                                                                       \
+    X(tick, 25)                                                                        \
     X(flush, 50)                                                                       \
     X(compact, 12)                                                                     \
     X(settle, 18)                                                                      \
@@ -54,6 +57,7 @@ struct op {
 struct setup {
     bool marked, calm; /* calm: nothing is compacted but by an operation */
     bool cuts;         /* the power may go: what must stay is synced */
+    bool filter;       /* rows expire */
     unsigned trees, keys, key_style, large_one_in;
     unsigned memtable_kb, table_kb, history_ms, log_kb;
     unsigned compaction[TREES_MOST], compression;
@@ -98,6 +102,7 @@ static inline struct program program_of(uint64_t seed)
                              .history_ms = sdb_rand_below(&r, 3) == 0 ? 1 : 0,
                              .log_kb = (unsigned)(16 << sdb_rand_below(&r, 3)),
                              .compression = (unsigned)sdb_rand_below(&r, 2)};
+    p.setup.filter = sdb_rand_below(&r, 3) == 0;
     for (unsigned i = 0; i < TREES_MOST; i++)
         p.setup.compaction[i] = (unsigned)sdb_rand_below(&r, 3);
     p.n = 5 + sdb_rand_below(&r, 36);
@@ -126,14 +131,15 @@ static inline const char *op_name(enum op_kind kind)
 static inline void program_print(const struct program *p, FILE *f)
 {
     const struct setup *s = &p->setup;
-    fprintf(f,
-            "# seed %llu: %s%s%s%u trees, %u keys of style %u, large 1 in %u, memtable "
-            "%u KiB, table %u KiB, history %u ms, log %u KiB, compaction %u %u, "
-            "compression %u\n",
-            (unsigned long long)p->seed, s->marked ? "marked, " : "",
-            s->calm ? "calm, " : "", s->cuts ? "cuts, " : "", s->trees, s->keys,
-            s->key_style, s->large_one_in, s->memtable_kb, s->table_kb, s->history_ms,
-            s->log_kb, s->compaction[0], s->compaction[1], s->compression);
+    fprintf(
+        f,
+        "# seed %llu: %s%s%s%s%u trees, %u keys of style %u, large 1 in %u, memtable "
+        "%u KiB, table %u KiB, history %u ms, log %u KiB, compaction %u %u, "
+        "compression %u\n",
+        (unsigned long long)p->seed, s->marked ? "marked, " : "",
+        s->calm ? "calm, " : "", s->cuts ? "cuts, " : "", s->filter ? "filter, " : "",
+        s->trees, s->keys, s->key_style, s->large_one_in, s->memtable_kb, s->table_kb,
+        s->history_ms, s->log_kb, s->compaction[0], s->compaction[1], s->compression);
     for (size_t i = 0; i < p->n; i++)
         fprintf(f, "#   {OP_%s, %u, %u, %u, %u}, /* tree %u, key %u */\n",
                 op_name(p->ops[i].kind), p->ops[i].tree, p->ops[i].key, p->ops[i].to,

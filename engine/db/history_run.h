@@ -14,13 +14,23 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 
-enum { VIEWS = 4, ITERS = 3, MARKS = 6, COMMITS_MOST = OPS_MOST + 8 };
+enum { VIEWS = 4, ITERS = 3, MARKS = 6, SNAPSHOTS = 6, COMMITS_MOST = OPS_MOST + 8 };
 
 struct run_view {
     seerdb_view *view; /* NULL: none */
     unsigned tree;
     uint32_t commit;
+    uint64_t tick; /* its time */
+};
+
+/* A named one: its name is its place. */
+struct run_snapshot {
+    bool used;
+    unsigned tree;
+    uint32_t commit;
+    uint64_t tick;
 };
 
 struct run_iter {
@@ -51,7 +61,10 @@ struct run {
     } marks[MARKS];
     size_t nmarks;
     uint32_t next_value, certain; /* commits up to it survive a power cut */
-    bool folded; /* versions may have been, since the store was opened */
+    bool folded,
+        reopened; /* versions may have been folded; the store was opened again */
+    _Atomic uint64_t clock; /* ticks of 1000 seconds; never steps back */
+    struct run_snapshot snapshots[SNAPSHOTS];
     struct run_view views[VIEWS];
     struct run_iter iters[ITERS];
     uint64_t reads, gone; /* counted */
@@ -76,6 +89,40 @@ struct run {
 static inline uint64_t dice(struct run *r, uint64_t n)
 {
     return sdb_rand_below(&r->r, n);
+}
+
+#define TICK_US UINT64_C(1000000000)
+
+/* The time that reads are given now; 0: nothing expires. */
+static inline uint64_t tick_now(struct run *r)
+{
+    return r->s->filter ? atomic_load(&r->clock) : 0;
+}
+
+static inline uint64_t run_clock(void *ctx)
+{
+    struct run *r = ctx;
+    return atomic_load(&r->clock) * TICK_US;
+}
+
+static inline int run_expiry(void *ctx, const seerdb_row *row, uint64_t *time_us)
+{
+    (void)ctx;
+    if (row->value.size < 4)
+        return SEERDB_NOTFOUND;
+    uint64_t tick = value_expiry(sdb_load_u32(row->value.data));
+    *time_us = tick * TICK_US;
+    return tick == UINT64_MAX ? SEERDB_NOTFOUND : 0;
+}
+
+static inline int run_verdict(void *ctx, const seerdb_row *row, uint64_t now_us,
+                              seerdb_filter_out *out, seerdb_err *err)
+{
+    uint64_t time_us;
+    (void)out;
+    (void)err;
+    return run_expiry(ctx, row, &time_us) == 0 && time_us <= now_us ? SEERDB_REMOVE
+                                                                    : SEERDB_KEEP;
 }
 
 /* ---- reading -------------------------------------------------------------------- */
@@ -248,15 +295,101 @@ static inline void check_state(struct run *r, seerdb_view *v, seerdb_batch *b,
         longjmp(r->out, 1);
 }
 
+/* ---- snapshots ----------------------------------------------------------------------
+ */
+
+static inline const char *snapshot_name(size_t i)
+{
+    static const char *const names[SNAPSHOTS] = {"monday", "m",    "M",
+                                                 "tue",    "we d", "x'"};
+    return names[i];
+}
+
+static inline seerdb_view *view_at_snapshot(struct run *r, size_t i)
+{
+    seerdb_view *v = NULL;
+    must(r, seerdb_view_open_snapshot(r->trees[r->snapshots[i].tree], snapshot_name(i),
+                                      &v, &r->err));
+    return v;
+}
+
+struct names_seen {
+    struct run *r;
+    unsigned tree, n;
+    bool wrong;
+};
+
+static inline bool see_name(void *ctx, const seerdb_snapshot *snapshot)
+{
+    struct names_seen *s = ctx;
+    size_t i = 0;
+    while (i < SNAPSHOTS && strcmp(snapshot_name(i), snapshot->name) != 0)
+        i++;
+    s->n++;
+    s->wrong = s->wrong || i == SNAPSHOTS || !s->r->snapshots[i].used ||
+               s->r->snapshots[i].tree != s->tree;
+    return true;
+}
+
+/* The trees have these snapshots and no others. */
+static inline void check_names(struct run *r)
+{
+    for (unsigned t = 0; t < r->s->trees; t++) {
+        struct names_seen s = {.r = r, .tree = t};
+        unsigned want = 0;
+        for (size_t i = 0; i < SNAPSHOTS; i++)
+            want += r->snapshots[i].used && r->snapshots[i].tree == t;
+        must(r, seerdb_snapshots(r->trees[t], see_name, &s, &r->err));
+        if (s.wrong || s.n != want)
+            differ(r, "tree %u has %u snapshots, wanted %u, or others", t, s.n, want);
+    }
+}
+
+static inline void do_snapshot(struct run *r, const struct op *op)
+{
+    size_t i = op->key % SNAPSHOTS;
+    struct run_snapshot *n = &r->snapshots[i];
+    unsigned t = op->tree % r->s->trees;
+    if (n->used)
+        return;
+    int rc = seerdb_snapshot_create(r->trees[t], snapshot_name(i), r->marker[t], 0,
+                                    NULL, &r->err);
+    bool unknown = r->s->marked && !r->shown[t]; /* that the marker is the truth */
+    if (rc != 0 && (rc != SEERDB_BUSY || !unknown))
+        differ(r, "a snapshot: %d: %.500s", rc, r->err.msg);
+    r->err = (seerdb_err){0};
+    if (rc != 0)
+        return;
+    *n = (struct run_snapshot){true, t, r->h.commits, tick_now(r)};
+    if (r->certain < r->h.commits) /* durable, and so must be what it shows */
+        r->certain = r->h.commits;
+}
+
+static inline void do_forget(struct run *r, const struct op *op)
+{
+    size_t i = op->key % SNAPSHOTS;
+    if (!r->snapshots[i].used)
+        return;
+    must(r, seerdb_snapshot_drop(r->trees[r->snapshots[i].tree], snapshot_name(i),
+                                 &r->err));
+    r->snapshots[i].used = false;
+}
+
+static inline void do_tick(struct run *r, const struct op *op)
+{
+    atomic_fetch_add(&r->clock, op->key % 6);
+}
+
 /* All that can be seen, in all ways. */
 static inline void check_everything(struct run *r)
 {
     for (unsigned t = 0; t < r->s->trees; t++) {
-        struct content want = history_read(&r->h, t, r->h.commits, 0);
+        uint64_t tick = tick_now(r);
+        struct content want = history_read(&r->h, t, r->h.commits, 0, tick);
         seerdb_view *v = view_now(r, t);
         check_state(r, v, NULL, 0, t, &want);
         if (r->batch != NULL) {
-            want = history_read(&r->h, t, r->h.commits, HISTORY_ALL);
+            want = history_read(&r->h, t, r->h.commits, HISTORY_ALL, tick);
             check_state(r, v, r->batch, SEERDB_BATCH_ALL, t, &want);
         }
         seerdb_view_close(v);
@@ -265,557 +398,19 @@ static inline void check_everything(struct run *r)
         struct run_view *h = &r->views[i];
         if (h->view == NULL)
             continue;
-        struct content want = history_read(&r->h, h->tree, h->commit, 0);
+        struct content want = history_read(&r->h, h->tree, h->commit, 0, h->tick);
         check_state(r, h->view, NULL, 0, h->tree, &want);
     }
-}
-
-/* ---- what a reader chooses ---------------------------------------------------------
- */
-
-/* A view with a count, what of the batch goes with it, and what that shows. */
-static inline seerdb_view *choose(struct run *r, const struct op *op, unsigned *tree,
-                                  seerdb_batch **b, uint64_t *mark,
-                                  struct content *want)
-{
-    struct run_view *h = &r->views[dice(r, VIEWS)];
-    uint32_t commit = r->h.commits;
-    size_t pending = 0;
-    *tree = op->tree % r->s->trees;
-    *b = NULL;
-    *mark = 0;
-    bool held = h->view != NULL && dice(r, 2) == 0;
-    if (held) {
-        *tree = h->tree;
-        commit = h->commit;
-    }
-    if (dice(r, 3) > 0) {
-        *b = r->batch;
-        *mark = SEERDB_BATCH_ALL;
-        pending = HISTORY_ALL;
-        if (r->nmarks > 0 && dice(r, 2) == 0) {
-            size_t i = (size_t)dice(r, r->nmarks);
-            *mark = r->marks[i].mark;
-            pending = r->marks[i].pending;
-        }
-    }
-    *want = history_read(&r->h, *tree, commit, pending);
-    return held ? seerdb_view_ref(h->view) : view_now(r, *tree);
-}
-
-static inline void do_read(struct run *r, const struct op *op)
-{
-    unsigned tree;
-    seerdb_batch *b;
-    uint64_t mark;
-    struct content want;
-    seerdb_view *v = choose(r, op, &tree, &b, &mark, &want);
-    check_state(r, v, b, mark, tree, &want);
-    seerdb_view_close(v);
-}
-
-static inline void close_iter(struct run_iter *h)
-{
-    seerdb_iter_close(h->it);
-    h->it = NULL;
-}
-
-static inline void do_iterate(struct run *r, const struct op *op)
-{
-    struct run_iter *h = &r->iters[op->key % ITERS];
-    if (h->it == NULL) {
-        seerdb_batch *b;
-        uint64_t mark;
-        seerdb_view *v = choose(r, op, &h->tree, &b, &mark, &h->want);
-        must(r, seerdb_iter_open(v, b, mark, &h->it, &r->err));
-        seerdb_view_close(v);
-        h->over_batch = b != NULL;
-        bound_iter(r, h);
-    } else if (dice(r, 4) == 0) {
-        bound_iter(r, h);
-    }
-    for (uint64_t n = 1 + dice(r, 8); n > 0; n--)
-        move_iter(r, h);
-    if (dice(r, 3) == 0)
-        close_iter(h);
-}
-
-/* Hold a view of now, or of a marked tree a view at an older marker. */
-static inline void do_hold(struct run *r, const struct op *op)
-{
-    struct run_view *h = &r->views[op->key % VIEWS];
-    if (h->view != NULL)
-        return;
-    h->tree = op->tree % r->s->trees;
-    h->commit = r->h.commits;
-    if (!r->s->marked || dice(r, 2) == 0) {
-        h->view = view_now(r, h->tree);
-        return;
-    }
-    h->commit = op->to % (r->h.commits + 1);
-    uint64_t marker = r->markers[h->commit][h->tree];
-    int rc = seerdb_view_open_at(r->trees[h->tree], marker, 0, &h->view, &r->err);
-    bool may_be_gone = r->folded && marker != r->marker[h->tree];
-    /* Before a writer has come, an older marker may be that of an older owner. */
-    bool may_mismatch = may_be_gone && !r->shown[h->tree];
-    if ((rc == SEERDB_GONE && may_be_gone) || (rc == SEERDB_MISMATCH && may_mismatch))
-        r->gone++;
-    else if (rc != 0)
-        differ(r, "a view of tree %u at commit %u of %u: %d %.400s", h->tree, h->commit,
-               r->h.commits, rc, r->err.msg);
-    if (rc != 0)
-        h->view = NULL;
-    r->err = (seerdb_err){0};
-}
-
-static inline void let_go_of(struct run_view *h)
-{
-    seerdb_view_close(h->view);
-    h->view = NULL;
-}
-
-static inline void do_let_go(struct run *r, const struct op *op)
-{
-    let_go_of(&r->views[op->key % VIEWS]);
-}
-
-/* ---- writing --------------------------------------------------------------------- */
-
-/* The batch is about to write the tree. */
-static inline unsigned begin_write(struct run *r, const struct op *op)
-{
-    unsigned t = op->tree % r->s->trees;
-    seerdb_marker_found found = {0};
-    if (!r->s->marked || r->expected[t])
-        return t;
-    must(r,
-         seerdb_batch_expect(r->batch, r->trees[t], r->marker[t], 0, &found, &r->err));
-    if (found.state != SEERDB_MARKER_CURRENT)
-        differ(r, "tree %u at marker %" PRIu64 " is behind", t, r->marker[t]);
-    r->expected[t] = r->shown[t] = true;
-    return t;
-}
-
-static inline void do_put(struct run *r, const struct op *op)
-{
-    char room[VALUE_MOST + 8];
-    unsigned t = begin_write(r, op), k = op->key % r->s->keys;
-    uint32_t value = ++r->next_value;
-    must(r, seerdb_batch_put(r->batch, r->trees[t], key_slice(&r->keys[k]),
-                             value_of(value, r->s->large_one_in, room), &r->err));
-    history_add(&r->h, (struct event){0, EV_PUT, t, k, k + 1, value});
-}
-
-static inline void do_delete(struct run *r, const struct op *op)
-{
-    unsigned t = begin_write(r, op), k = op->key % r->s->keys;
-    must(r,
-         seerdb_batch_delete(r->batch, r->trees[t], key_slice(&r->keys[k]), &r->err));
-    history_add(&r->h, (struct event){0, EV_DELETE, t, k, k + 1, 0});
-}
-
-/* Bounds are keys, or lie right behind one, or at the ends of all. */
-static inline void do_delete_range(struct run *r, const struct op *op)
-{
-    unsigned n = r->s->keys, t = begin_write(r, op), lo = op->key % n;
-    unsigned hi = lo + 1 + op->to % (dice(r, 3) == 0 ? n : 3);
-    struct key from = r->keys[lo], to = {.size = sizeof to.bytes};
-    memset(to.bytes, 0xff, sizeof to.bytes);
-    hi = hi < n ? hi : n;
-    if (hi < n)
-        to = r->keys[hi];
-    bool from_start = dice(r, 6) == 0;
-    if (from_start)
-        lo = 0;
-    else if (dice(r, 4) == 0 && r->s->key_style != 3) /* the next byte string */
-        from.bytes[from.size++] = 0, lo++;
-    if (from_start)
-        from.size = 0;
-    must(r, seerdb_batch_delete_range(
-                r->batch, r->trees[t],
-                (seerdb_slice){from_start ? NULL : from.bytes, from.size},
-                key_slice(&to), &r->err));
-    /* A write of the tree even if none of our keys lies there. */
-    history_add(&r->h, (struct event){0, EV_RANGE, t, lo, hi, 0});
-}
-
-static inline void do_mark(struct run *r, const struct op *op)
-{
-    (void)op;
-    if (r->nmarks == MARKS)
-        return;
-    r->marks[r->nmarks].pending = history_pending(&r->h);
-    r->marks[r->nmarks++].mark = seerdb_batch_mark(r->batch);
-}
-
-static inline void do_release(struct run *r, const struct op *op)
-{
-    if (r->nmarks == 0)
-        return;
-    size_t i = op->key % r->nmarks;
-    seerdb_batch_release(r->batch, r->marks[i].mark);
-    r->nmarks--;
-    memmove(&r->marks[i], &r->marks[i + 1], (r->nmarks - i) * sizeof r->marks[0]);
-}
-
-/* Iterators may or may not go on showing what is rolled back: let go of those. */
-static inline void close_batch_iters(struct run *r)
-{
-    for (size_t i = 0; i < ITERS; i++)
-        if (r->iters[i].over_batch)
-            close_iter(&r->iters[i]);
-}
-
-static inline void do_rollback_to(struct run *r, const struct op *op)
-{
-    if (r->nmarks == 0)
-        return;
-    size_t i = op->key % r->nmarks;
-    close_batch_iters(r);
-    seerdb_batch_rollback_to(r->batch, r->marks[i].mark);
-    history_undo(&r->h, r->marks[i].pending);
-    r->nmarks = i + 1;
-}
-
-static inline void do_spill(struct run *r, const struct op *op)
-{
-    (void)op;
-    must(r, seerdb_batch_spill(r->batch, &r->err));
-}
-
-/* ---- committing ---------------------------------------------------------------------
- */
-
-static inline void batch_is_empty(struct run *r)
-{
-    r->nmarks = 0;
-    memset(r->expected, 0, sizeof r->expected);
-}
-
-static inline void do_undo(struct run *r, const struct op *op)
-{
-    (void)op;
-    must(r, seerdb_rollback(r->batch, &r->err));
-    history_undo(&r->h, 0);
-    batch_is_empty(r);
-}
-
-/* The batch was committed with this number. */
-static inline void note_commit(struct run *r, uint64_t number, bool safe)
-{
-    bool writes[TREES_MOST];
-    for (unsigned t = 0; t < r->s->trees; t++)
-        writes[t] = history_writes(&r->h, t);
-    history_commit(&r->h);
-    for (unsigned t = 0; t < r->s->trees; t++) {
-        if (writes[t])
-            r->marker[t] = number;
-        r->markers[r->h.commits][t] = r->marker[t];
-    }
-    if (safe)
-        r->certain = r->h.commits;
-    batch_is_empty(r);
-}
-
-/* BUSY: a marked tree's commit that was taken back may yet count. */
-static inline void must_or_busy(struct run *r, int rc, const char *what)
-{
-    r->folded = true;
-    if (rc != 0 && (rc != SEERDB_BUSY || !r->s->marked))
-        differ(r, "%s: %d: %.500s", what, rc, r->err.msg);
-    r->err = (seerdb_err){0};
-}
-
-static inline enum seerdb_sync any_sync(struct run *r)
-{
-    return r->s->marked && r->s->cuts ? SEERDB_SYNC_FULL : (enum seerdb_sync)dice(r, 3);
-}
-
-/* Of what was not synced, a power cut may leave the commit without what takes it back.
- */
-static inline enum seerdb_sync sync_to_undo(struct run *r)
-{
-    return r->s->cuts ? SEERDB_SYNC_FULL : any_sync(r);
-}
-
-static inline void do_commit(struct run *r, const struct op *op)
-{
-    uint64_t number = 0;
-    enum seerdb_sync sync = any_sync(r);
-    if (history_pending(&r->h) == 0 || r->h.commits + 2 >= COMMITS_MOST)
-        return;
-    if (dice(r, 6) == 0) { /* prepared, taken back, and on with it */
-        must(r, seerdb_prepare(r->batch, sync_to_undo(r), &number, &r->err));
-        must(r, seerdb_unprepare(r->batch, &r->err));
-        if (dice(r, 2) == 0)
-            return;
-    }
-    if (!r->s->marked && dice(r, 2) == 0) {
-        must(r, seerdb_write(r->batch, sync, &r->err));
-        note_commit(r, 0, sync == SEERDB_SYNC_FULL);
-        return;
-    }
-    bool undone = dice(r, 8) == 0;
-    if (undone)
-        sync = sync_to_undo(r);
-    must(r, seerdb_prepare(r->batch, sync, &number, &r->err));
-    if (dice(r, 4) == 0) {
-        seerdb_batch *b = r->batch;
-        r->batch = NULL; /* the others do not see it yet */
-        check_everything(r);
-        if (dice(r, 2) == 0)
-            must_or_busy(r, seerdb_flush(r->bed.db, NULL, &r->err), "flush");
-        r->batch = b;
-    }
-    if (undone) {
-        do_undo(r, op);
-        return;
-    }
-    seerdb_commit(r->batch);
-    note_commit(r, number, sync == SEERDB_SYNC_FULL);
-}
-
-/* ---- the store ----------------------------------------------------------------------
- */
-
-static inline seerdb_tree *any_tree(struct run *r, const struct op *op)
-{
-    return dice(r, 2) == 0 ? NULL : r->trees[op->tree % r->s->trees];
-}
-
-static inline void do_flush(struct run *r, const struct op *op)
-{
-    must_or_busy(r, seerdb_flush(r->bed.db, any_tree(r, op), &r->err), "flush");
-}
-
-static inline void do_compact(struct run *r, const struct op *op)
-{
-    must(r, seerdb_continue(r->bed.db, &r->err));
-    must_or_busy(r, seerdb_compact(r->bed.db, any_tree(r, op), &r->err), "compact");
-    if (r->s->calm)
-        must(r, seerdb_pause(r->bed.db, &r->err));
-}
-
-/* Let compactions go on by themselves for a while, and stop them wherever they are. */
-static inline void do_settle(struct run *r, const struct op *op)
-{
-    (void)op;
-    r->folded = true;
-    must(r, seerdb_continue(r->bed.db, &r->err));
-    sdb_clock_sleep_us(dice(r, 300));
-    if (r->s->calm || dice(r, 4) == 0)
-        must(r, seerdb_pause(r->bed.db, &r->err));
-}
-
-static inline int decide_yes(void *ctx, uint64_t below, seerdb_err *err)
-{
-    (void)ctx;
-    (void)below;
-    (void)err;
-    return 0;
-}
-
-static inline void open_trees(struct run *r, bool create)
-{
-    seerdb *db = r->bed.db;
-    for (unsigned t = 0; t < r->s->trees; t++) {
-        seerdb_tree_options o = {.id = uuid_of(t),
-                                 .owner = r->s->marked ? r->owner : (seerdb_uuid){{0}},
-                                 .name = "t",
-                                 .marked = r->s->marked,
-                                 .compaction =
-                                     (enum seerdb_compaction)r->s->compaction[t],
-                                 .compression = (int)r->s->compression};
-        if (create)
-            must(r, seerdb_tree_create(db, &o, &r->trees[t], &r->err));
-        else
-            must(r, seerdb_tree_open(db, &o.id, &r->trees[t], &r->err));
-    }
-    if (r->s->marked)
-        must(r, seerdb_set_decider(db, &r->owner, decide_yes, r, &r->err));
-    must(r, seerdb_batch_new(db, &r->batch, &r->err));
-    if (r->s->calm)
-        must(r, seerdb_pause(db, &r->err));
-    /* Small memtables are flushed by themselves. */
-    r->folded = !create || r->s->memtable_kb < 64 || r->p->n > 100;
-    memset(r->shown, 0, sizeof r->shown);
-}
-
-/* Everything that hangs on the store, which stays open. */
-static inline void close_handles(struct run *r)
-{
-    for (size_t i = 0; i < ITERS; i++)
-        close_iter(&r->iters[i]);
-    for (size_t i = 0; i < VIEWS; i++)
-        let_go_of(&r->views[i]);
-    if (r->s->marked)
-        must(r, seerdb_set_decider(r->bed.db, &r->owner, NULL, NULL, &r->err));
-    seerdb_batch_free(r->batch);
-    r->batch = NULL;
-    history_undo(&r->h, 0);
-    batch_is_empty(r);
-    for (unsigned t = 0; t < TREES_MOST; t++) {
-        seerdb_tree_close(r->trees[t]);
-        r->trees[t] = NULL;
-    }
-}
-
-static inline void open_again(struct run *r)
-{
-    int rc = dice(r, 4) == 0 ? bed_open_compared(&r->bed, &r->err)
-                             : bed_open(&r->bed, &r->err);
-    if (rc != 0)
-        differ(r, "the store does not open: %d %.500s", rc, r->err.msg);
-    open_trees(r, false);
-}
-
-static inline void do_reopen(struct run *r, const struct op *op)
-{
-    (void)op;
-    close_handles(r);
-    must(r, seerdb_close(r->bed.db, &r->err));
-    open_again(r);
-    check_everything(r);
-}
-
-/* The batch is prepared when the end comes.  Its owner's commit decides; that of no
- * owner stands, because nobody took it back. */
-static inline void prepare_for_the_end(struct run *r)
-{
-    uint64_t number = 0;
-    enum seerdb_sync sync = any_sync(r);
-    if (history_pending(&r->h) == 0 || r->h.commits + 2 >= COMMITS_MOST)
-        return;
-    must(r, seerdb_prepare(r->batch, sync, &number, &r->err));
-    if (!r->s->marked || dice(r, 2) == 0)
-        note_commit(r, number, sync == SEERDB_SYNC_FULL);
-}
-
-/* From here on nothing reaches the disk. */
-static inline void stop_disk(struct run *r)
-{
-    fault(&r->bed, (struct sdb_fault){.ops = SDB_FAULT_ALL & ~SDB_FAULT_READ,
-                                      .times = UINT64_MAX,
-                                      .error = EIO});
-}
-
-static inline void die(struct run *r)
-{
-    if (dice(r, 2) == 0)
-        prepare_for_the_end(r);
-    stop_disk(r);
-    close_handles(r);
-    (void)seerdb_close(r->bed.db, NULL);
-    r->bed.db = NULL;
-}
-
-/* The process dies; the machine does not. */
-static inline void do_crash(struct run *r, const struct op *op)
-{
-    (void)op;
-    die(r);
-    fault(&r->bed, (struct sdb_fault){0});
-    open_again(r);
-    check_everything(r);
-}
-
-static inline bool is_as_of(struct run *r, uint32_t commit)
-{
-    bool same = true;
-    for (unsigned t = 0; t < r->s->trees && same; t++) {
-        struct content want = history_read(&r->h, t, commit, 0);
-        seerdb_view *v = view_now(r, t);
-        same = state_agrees(r, v, NULL, 0, t, &want, true);
+    for (size_t i = 0; i < SNAPSHOTS; i++) {
+        struct run_snapshot *n = &r->snapshots[i];
+        if (!n->used)
+            continue;
+        struct content want = history_read(&r->h, n->tree, n->commit, 0, n->tick);
+        seerdb_view *v = view_at_snapshot(r, i);
+        check_state(r, v, NULL, 0, n->tree, &want);
         seerdb_view_close(v);
     }
-    return same;
-}
-
-/* The power goes: a prefix of the commits is there, none that was synced is lost. */
-static inline void do_cut(struct run *r, const struct op *op)
-{
-    (void)op;
-    if (!r->s->cuts)
-        return;
-    die(r);
-    sdb_memfs_cut(r->bed.mem, dice(r, 2) == 0 ? SDB_CUT_DROP : SDB_CUT_RANDOM,
-                  sdb_rand_next(&r->r));
-    fault(&r->bed, (struct sdb_fault){0});
-    open_again(r);
-    uint32_t commit = r->h.commits;
-    while (!is_as_of(r, commit)) {
-        if (commit == r->certain)
-            longjmp(r->out, 1);
-        commit--;
-    }
-    history_cut(&r->h, commit);
-    r->certain = commit; /* recovery has synced what it found */
-    check_everything(r);
-}
-
-/* ---- a case -------------------------------------------------------------------------
- */
-
-static inline void run_op(struct run *r, const struct op *op)
-{
-    static void (*const how[])(struct run *, const struct op *) = {
-#define OP_FUNCTION(name, weight) do_##name,
-        OPS_OF(OP_FUNCTION)
-#undef OP_FUNCTION
-    };
-    r->r = (struct sdb_rand){op->dice};
-    if (history_is_full(&r->h))
-        return;
-    how[op->kind](r, op);
-}
-
-static inline void begin_run(struct run *r)
-{
-    const struct setup *s = r->s;
-    bed_init(&r->bed);
-    r->bed.o.sizes.memtable = (size_t)s->memtable_kb << 10;
-    r->bed.o.sizes.table = (size_t)s->table_kb << 10;
-    r->bed.o.sizes.batch = (size_t)s->table_kb << 11;
-    r->bed.o.log_file_size = (size_t)s->log_kb << 10;
-    r->bed.o.history_ms = s->history_ms;
-    r->owner.bytes[0] = 1;
-    for (unsigned k = 0; k < s->keys; k++)
-        r->keys[k] = key_of(s->key_style, k);
-    must(r, bed_open(&r->bed, &r->err));
-    open_trees(r, true);
-}
-
-static inline void end_run(struct run *r)
-{
-    r->r = (struct sdb_rand){r->p->seed + 1};
-    check_everything(r);
-    if (dice(r, 2) == 0) {
-        must_or_busy(r, seerdb_flush(r->bed.db, NULL, &r->err), "flush");
-        must(r, seerdb_continue(r->bed.db, &r->err));
-        must_or_busy(r, seerdb_compact(r->bed.db, NULL, &r->err), "compact");
-        check_everything(r);
-    }
-    if (dice(r, 2) == 0)
-        do_reopen(r, NULL);
-    close_handles(r);
-    must(r, seerdb_close(r->bed.db, &r->err));
-    r->bed.db = NULL;
-    bed_fini(&r->bed);
-}
-
-/* False: r->why says what differs. */
-static inline bool run_program(struct run *r, const struct program *p)
-{
-    memset(r, 0, sizeof *r);
-    r->p = p;
-    r->s = &p->setup;
-    if (setjmp(r->out) != 0)
-        return false;
-    begin_run(r);
-    for (r->op = 0; r->op < p->n; r->op++)
-        run_op(r, &p->ops[r->op]);
-    end_run(r);
-    return true;
+    check_names(r);
 }
 
 #endif

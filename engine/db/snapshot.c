@@ -208,7 +208,7 @@ int seerdb_snapshot_create(seerdb_tree *tree, const char *name, uint64_t marker,
 {
     seerdb *db = tree->db;
     struct sdb_snapshot s = {.number = marker,
-                             .time_us = sdb_clock_unix_us(),
+                             .time_us = sdb_now_us(db),
                              .name = {name, strlen(name)},
                              .pending = true};
     int rc;

@@ -139,7 +139,7 @@ static int open_view_at(seerdb_view *v, seerdb_tree *tree, uint64_t marker,
 void seerdb_view_tick(seerdb_view *view)
 {
     if (view->sieve != NULL)
-        view->now_us = sdb_now_us(view->tree->db);
+        view->now_us = view->time_us != 0 ? view->time_us : sdb_now_us(view->tree->db);
 }
 
 int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err)
@@ -191,6 +191,7 @@ static int fill_snapshot(seerdb_view *v, seerdb_tree *tree, seerdb_slice name,
     if (!*resolve) {
         fill_view(v, tree, s->number);
         v->time_us = s->time_us;
+        seerdb_view_tick(v);
     }
     return 0;
 }
@@ -219,6 +220,7 @@ static int fill_snapshot_slowly(seerdb_view *v, seerdb_tree *tree, seerdb_slice 
         if (rc == 0) {
             fill_view(v, tree, found);
             v->time_us = tree->snapshots->all[at].time_us;
+            seerdb_view_tick(v);
             v->own = (struct sdb_hidden){ranges, n};
             v->hidden = &v->own;
             ranges = NULL;
