@@ -176,6 +176,12 @@ int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err);
  */
 int seerdb_compact(seerdb *db, seerdb_tree *tree, seerdb_err *err);
 
+/* The same, and write files of the value log again of which a fifth is garbage: what
+ * nobody can read any more.  It happens by itself when the files grow beyond one and a
+ * half times what is live in them.  What open views, batches and superseded versions
+ * within the history still need stays. */
+int seerdb_gc(seerdb *db, seerdb_tree *tree, seerdb_err *err);
+
 /* Stop background compaction, also in the middle of one, and let it go on.  Flushes
  * are not concerned.  Of this process only: the next open knows nothing of it. */
 int seerdb_pause(seerdb *db, seerdb_err *err);

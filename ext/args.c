@@ -713,7 +713,9 @@ int svt_args_parse(int argc, const char *const *argv, struct svt_schema *out,
 {
     struct parser ps = {.table = argv[2], .s = out};
     *out = (struct svt_schema){.read = svt_value_read,
-                               .options = {.compression = 1, .filter_bits = 10}};
+                               .options = {.compression = 1,
+                                           .filter_bits = 10,
+                                           .value_log = SVT_VALUE_LOG_STANDARD}};
     bool ok = true;
     /* Options first: `strict` says what the types of columns may be. */
     for (int i = 3; ok && i < argc; i++)

@@ -34,6 +34,9 @@ struct svt_column {
 enum svt_insert { SVT_INSERT_CHECK, SVT_INSERT_REPLACE };
 enum svt_sync { SVT_SYNC_AUTO, SVT_SYNC_FULL, SVT_SYNC_NORMAL, SVT_SYNC_OFF };
 
+#define SVT_VALUE_LOG_LEAST    512u
+#define SVT_VALUE_LOG_STANDARD 4096u
+
 struct svt_options {
     char *path;           /* owned; NULL: beside the database file */
     int64_t memory_limit; /* bytes; 0: not given */
@@ -43,6 +46,8 @@ struct svt_options {
     int compression; /* 0 none, else zstd level; default 1 */
     enum seerdb_index index;
     unsigned filter_bits; /* per key; default 10 */
+    size_t
+        value_log; /* texts and blobs from this size on are kept apart; 0: none are */
     enum svt_insert insert;
     enum seerdb_compaction compaction;
     char *ttl, *filter; /* owned: expressions (expire.h); NULL: none */

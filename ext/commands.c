@@ -73,6 +73,20 @@ static int compact(struct svt_table *t, sqlite3_value **argv, char **sentence,
     return rc;
 }
 
+static int gc(struct svt_table *t, sqlite3_value **argv, char **sentence,
+              seerdb_err *err)
+{
+    int rc = flush(t, argv, sentence, err);
+    sqlite3_free(*sentence);
+    *sentence = NULL;
+    if (rc == SEERDB_OK)
+        rc = seerdb_gc(t->ks->store->db, t->ks->tree, err);
+    if (rc == SEERDB_OK)
+        *sentence =
+            sqlite3_mprintf("collected the garbage in the value log of %s", t->who);
+    return rc;
+}
+
 static int pause_compaction(struct svt_table *t, sqlite3_value **argv, char **sentence,
                             seerdb_err *err)
 {
@@ -458,6 +472,7 @@ static const struct {
 } commands[] = {
     {"flush", flush, 0, NULL},
     {"compact", compact, 0, NULL},
+    {"gc", gc, 0, NULL},
     {"pause", pause_compaction, 0, NULL},
     {"continue", continue_compaction, 0, NULL},
     {"verify", verify, 0, NULL},
@@ -472,8 +487,8 @@ static const struct {
     {"accept", accept, 0, NULL}};
 
 #define COMMAND_LIST                                                                   \
-    "flush, compact, pause, continue, verify, spill, delete_range, truncate, set, "    \
-    "snapshot, drop_snapshot, resume, drop_tree, accept"
+    "flush, compact, gc, pause, continue, verify, spill, delete_range, truncate, "     \
+    "set, snapshot, drop_snapshot, resume, drop_tree, accept"
 
 static void answer(sqlite3_context *ctx, int rc, char *text)
 {

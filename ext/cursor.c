@@ -207,7 +207,7 @@ static void read_row(struct svt_cursor *c)
 {
     seerdb_value v;
     seerdb_iter_show(c->iter, &v);
-    svt_reader_set(&c->row, v.key, v.bytes);
+    svt_reader_set_value(&c->row, &v);
     c->row_pin = v.pin;
     c->fresh = false;
 }
@@ -261,7 +261,7 @@ static int start_point(struct svt_cursor *c, seerdb_batch *batch)
     c->pin = c->row_pin = value.pin;
     c->eof = c->fresh = false;
     c->point = true;
-    svt_reader_set(&c->row, value.key, value.bytes);
+    svt_reader_set_value(&c->row, &value);
     return SQLITE_OK;
 }
 
@@ -311,6 +311,10 @@ static int make_memo(struct svt_cursor *c)
                      : seerdb_iter_first(c->iter, &err);
     while (rc == SEERDB_OK) {
         read_row(c);
+        if (c->row.segments.size > 0) { /* not for memory */
+            full = SQLITE_TOOBIG;
+            break;
+        }
         full = svt_memo_add(memo, &c->row, c->row_pin);
         if (full != SQLITE_OK)
             break;
@@ -598,6 +602,32 @@ static void result(struct svt_cursor *c, sqlite3_context *ctx,
     svt_hold_result(hold, ctx, v, c->table->schema.encoding);
 }
 
+/* A column that is in the value log: read into memory that goes to SQLite. */
+static int result_apart(struct svt_cursor *c, sqlite3_context *ctx,
+                        const struct svt_value *v, const seerdb_segment *segment)
+{
+    seerdb_err err = {0};
+    void *bytes = sqlite3_malloc64(segment->size);
+    if (bytes == NULL)
+        return SQLITE_NOMEM;
+    int rc = seerdb_segment_read(c->view->view, segment, bytes, &err);
+    if (rc != SEERDB_OK) {
+        sqlite3_free(bytes);
+        return svt_table_fail(c->table, rc, &err);
+    }
+    if (v->type == SQLITE_BLOB) {
+        sqlite3_result_blob64(ctx, bytes, segment->size, sqlite3_free);
+    } else if (c->table->schema.encoding == SVT_UTF8) {
+        sqlite3_result_text64(ctx, bytes, segment->size, sqlite3_free, SQLITE_UTF8);
+    } else {
+        struct svt_value whole = *v;
+        whole.bytes.data = bytes;
+        svt_hold_result(NULL, ctx, &whole, c->table->schema.encoding);
+        sqlite3_free(bytes);
+    }
+    return SQLITE_OK;
+}
+
 static int fail_column(const struct svt_cursor *c, int i)
 {
     const struct svt_schema *s = &c->table->schema;
@@ -657,6 +687,10 @@ int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
             sqlite3_result_value(ctx, c->past.asked);
         return SQLITE_OK;
     }
+    seerdb_segment segment;
+    if (c->row.segments.size > 0 && svt_reader_apart(&c->row, i, &v, &segment))
+        return sqlite3_vtab_nochange(ctx) ? SQLITE_OK
+                                          : result_apart(c, ctx, &v, &segment);
     if (!svt_reader_column(&c->row, i, &v))
         return fail_column(c, i);
     bool hidden = i == c->table->schema.ncolumns; /* only the module changes it */

@@ -87,6 +87,8 @@ static int open_at(struct svt_table *t, uint64_t marker, struct svt_view *v)
         rc = v->view != NULL
                  ? seerdb_view_reopen_at(v->view, marker, WAIT_SLICE_MS, &err)
                  : seerdb_view_open_at(tree, marker, WAIT_SLICE_MS, &v->view, &err);
+        if (v->view != NULL)
+            seerdb_view_set_lazy(v->view, true);
         if (rc == SEERDB_BUSY) {
             uint64_t ignored;
             int again = svt_interrupt_check(&t->conn->interrupt);
@@ -104,6 +106,8 @@ static int open_last(struct svt_table *t, struct svt_view *v)
     seerdb_err err = {0};
     int rc = v->view != NULL ? seerdb_view_reopen(v->view, &err)
                              : seerdb_view_open(t->ks->tree, &v->view, &err);
+    if (v->view != NULL)
+        seerdb_view_set_lazy(v->view, true);
     return rc == SEERDB_OK ? SQLITE_OK : fail(t, rc, &err);
 }
 

@@ -17,13 +17,13 @@ static inline bool svt_set_path(struct svt_options *o, char **value)
     return true;
 }
 
-static inline bool svt_set_memory_limit(struct svt_options *o, char **value)
+/* A number of bytes, with a unit or without. */
+static inline bool svt_read_size(int64_t *out, const char *p)
 {
     static const struct {
         const char *name;
         int64_t bytes;
     } units[] = {{"", 1}, {"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}};
-    const char *p = *value;
     int64_t n = 0;
     if (!svt_is_digit(*p))
         return false;
@@ -36,10 +36,14 @@ static inline bool svt_set_memory_limit(struct svt_options *o, char **value)
         p++;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (sqlite3_stricmp(p, units[i].name) == 0)
-            return !__builtin_mul_overflow(n, units[i].bytes, &o->memory_limit) &&
-                   o->memory_limit >= 1 << 20;
+            return !__builtin_mul_overflow(n, units[i].bytes, out);
     }
     return false;
+}
+
+static inline bool svt_set_memory_limit(struct svt_options *o, char **value)
+{
+    return svt_read_size(&o->memory_limit, *value) && o->memory_limit >= 1 << 20;
 }
 
 /* Seconds; 0 is a millisecond, because the engine's 0 is its default. */
@@ -107,6 +111,20 @@ static inline bool svt_set_filter_bits(struct svt_options *o, char **value)
     return *p == '\0' && o->filter_bits <= 20;
 }
 
+static inline bool svt_set_value_log(struct svt_options *o, char **value)
+{
+    int64_t size = 0;
+    if (sqlite3_stricmp(*value, "off") == 0 || strcmp(*value, "0") == 0) {
+        o->value_log = 0;
+        return true;
+    }
+    if (!svt_read_size(&size, *value) || size < SVT_VALUE_LOG_LEAST ||
+        size > (int64_t)SEERDB_VALUE_MAX)
+        return false;
+    o->value_log = (size_t)size;
+    return true;
+}
+
 static inline bool svt_set_insert(struct svt_options *o, char **value)
 {
     o->insert =
@@ -167,6 +185,12 @@ static inline char *svt_show_bytes(int64_t n)
     for (; i < 3 && n > 0 && n % 1024 == 0; i++)
         n /= 1024;
     return sqlite3_mprintf("%lld%s", (long long)n, units[i]);
+}
+
+static inline char *svt_show_value_log(const struct svt_options *o)
+{
+    return o->value_log == 0 ? sqlite3_mprintf("off")
+                             : svt_show_bytes((int64_t)o->value_log);
 }
 
 static inline char *svt_show_memory_limit(const struct svt_options *o)
@@ -274,7 +298,10 @@ static const struct svt_option svt_known_options[] = {
      false, "what a plain INSERT does on an existing key"},
     {"strict", svt_set_strict, "0 or 1", NULL, svt_show_strict, "0", 0, false,
      "1: values of the wrong type are errors, as in STRICT tables"},
-    {.name = "value_log"},
+    {"value_log", svt_set_value_log,
+     "off or a number of bytes, also with KB or MB, at least 512", NULL,
+     svt_show_value_log, "4KB", 13, false,
+     "texts and blobs of this size and more are written once, to files of their own"},
     {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive",
      svt_show_compaction, "leveled", 9, false, "sorted runs per level"},
     {"ttl", svt_set_ttl, "an expression over the columns", NULL, svt_show_ttl, "none",
@@ -291,6 +318,6 @@ static const struct svt_option svt_known_options[] = {
 
 static const char svt_option_names[] =
     "the options are path, memory_limit, sync, history, compression, index, "
-    "filter_bits, insert, strict, compaction, ttl, filter and mmap";
+    "filter_bits, insert, strict, value_log, compaction, ttl, filter and mmap";
 
 #endif

@@ -29,12 +29,19 @@ void svt_reader_fini(struct svt_reader *r)
 
 void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value)
 {
+    r->segments = (seerdb_slice){NULL, 0};
     r->key = key;
     r->value = value;
     r->row_open = false;
     r->nparts = 0;
     r->next = key.data;
     svt_bytes_clear(&r->scratch);
+}
+
+void svt_reader_set_value(struct svt_reader *r, const seerdb_value *v)
+{
+    svt_reader_set(r, v->key, v->bytes);
+    r->segments = v->segments;
 }
 
 bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
@@ -84,6 +91,53 @@ static void note_spot(struct svt_reader *r, int i, const struct svt_value *v)
     p->type = v->type;
 }
 
+/* Column i of a row with segments: in one of them (*apart), or between. */
+static bool find_column(struct svt_reader *r, int i, struct svt_value *out,
+                        uint8_t *in_key, seerdb_segment *segment, bool *apart)
+{
+    uint64_t code, at, length, before = 0;
+    seerdb_slice segments = r->segments;
+    seerdb_segment s;
+    struct svt_row row;
+    *apart = false;
+    *in_key = 0;
+    if (!svt_row_open(&row, r->value))
+        return false;
+    if ((unsigned)i >= row.ncolumns) {
+        *out = (struct svt_value){.type = SQLITE_NULL};
+        return true;
+    }
+    if (!svt_row_locate(&row, (unsigned)i, &code, &at, &length))
+        return false;
+    at += (uint64_t)(row.body - (const uint8_t *)r->value.data);
+    while (seerdb_segments_next(&segments, &s) && s.offset <= at) {
+        if (s.offset == at && s.size == length) {
+            svt_row_decode(code, NULL, (size_t)length, out, in_key);
+            *segment = s;
+            *apart = true;
+            return out->type == SQLITE_TEXT || out->type == SQLITE_BLOB;
+        }
+        if (s.offset == at) /* that of a column behind this one, which has no bytes */
+            break;
+        before += s.size;
+    }
+    if (before > at || at - before > r->value.size ||
+        length > r->value.size - (at - before))
+        return false;
+    svt_row_decode(code, (const uint8_t *)r->value.data + (at - before), (size_t)length,
+                   out, in_key);
+    return true;
+}
+
+bool svt_reader_apart(struct svt_reader *r, int i, struct svt_value *out,
+                      seerdb_segment *segment)
+{
+    uint8_t in_key;
+    bool apart = false;
+    return r->segments.size > 0 && i < r->schema->ncolumns &&
+           find_column(r, i, out, &in_key, segment, &apart) && apart;
+}
+
 bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
 {
     uint8_t in_key = 0;
@@ -102,14 +156,19 @@ bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
     const struct svt_column *c = &r->schema->columns[i];
     if (c->key_part >= 0 && r->schema->shape == SVT_SHAPE_IPK)
         return svt_reader_part(r, 0, out);
-    if (r->row_open || !svt_row_pick(r->value, (unsigned)i, out, &in_key)) {
+    if (r->segments.size > 0) {
+        seerdb_segment s;
+        bool apart;
+        if (!find_column(r, i, out, &in_key, &s, &apart) || apart)
+            return false;
+    } else if (r->row_open || !svt_row_pick(r->value, (unsigned)i, out, &in_key)) {
         if (!r->row_open && !(r->row_open = svt_row_open(&r->row, r->value)))
             return false;
         if (!svt_row_get(&r->row, (unsigned)i, out, &in_key))
             return false;
     }
     if (in_key == 0) {
-        if (i < SVT_SPOTS)
+        if (i < SVT_SPOTS && r->segments.size == 0)
             note_spot(r, i, out);
         return true;
     }

@@ -29,6 +29,8 @@ struct svt_reader {
     int whole_key; /* the column that is all of the key, if that is a text or blob; -1
                     */
     seerdb_slice key, value;
+    seerdb_slice segments; /* size 0: value is the whole row; else it is what lies
+                              between these */
     struct svt_row row;
     bool row_open;
     struct svt_value *parts; /* owned: the first nparts parts of the key */
@@ -41,6 +43,14 @@ struct svt_reader {
 int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema);
 void svt_reader_fini(struct svt_reader *r);
 void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value);
+
+/* The same for what a lazy view shows. */
+void svt_reader_set_value(struct svt_reader *r, const seerdb_value *v);
+
+/* Is column i in the value log?  Then *out is its type and size, without bytes, and
+ * *segment where it is. */
+bool svt_reader_apart(struct svt_reader *r, int i, struct svt_value *out,
+                      seerdb_segment *segment);
 
 /* Part `part` of the key.  False: malformed. */
 bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out);
@@ -67,7 +77,8 @@ static inline int svt_reader_quick(const struct svt_reader *r, int i, seerdb_sli
     return p->type;
 }
 
-/* Column i of the table.  Borrowed until the next svt_reader_set. False: malformed. */
+/* Column i of the table, which is not apart.  Borrowed until the next svt_reader_set.
+ * False: malformed. */
 bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out);
 
 #endif

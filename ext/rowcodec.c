@@ -80,8 +80,8 @@ static void put_bytes(struct svt_bytes *out, const struct svt_value *v)
     }
 }
 
-void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
-                 const uint8_t *in_key, unsigned n)
+void svt_row_put_codes(struct svt_bytes *out, const struct svt_value *values,
+                       const uint8_t *in_key, unsigned n)
 {
     svt_bytes_varint(out, 0);
     svt_bytes_varint(out, n);
@@ -91,6 +91,17 @@ void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
         else
             put_code(out, &values[i]);
     }
+}
+
+void svt_row_put_bytes(struct svt_bytes *out, const struct svt_value *value)
+{
+    put_bytes(out, value);
+}
+
+void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
+                 const uint8_t *in_key, unsigned n)
+{
+    svt_row_put_codes(out, values, in_key, n);
     for (unsigned i = 0; i < n; i++) {
         if (in_key == NULL || in_key[i] == 0)
             put_bytes(out, &values[i]);
@@ -241,6 +252,26 @@ bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out,
         return false; /* bytes after the last column */
     decode(out, in_key, code, row->bytes, (size_t)length);
     return true;
+}
+
+bool svt_row_locate(const struct svt_row *row, unsigned i, uint64_t *code, uint64_t *at,
+                    uint64_t *length)
+{
+    const uint8_t *next = row->codes;
+    *at = 0;
+    for (unsigned k = 0;; k++) {
+        if (!next_code(&next, row->body, code, length))
+            return false;
+        if (k == i)
+            return true;
+        *at += *length;
+    }
+}
+
+void svt_row_decode(uint64_t code, const uint8_t *bytes, size_t length,
+                    struct svt_value *out, uint8_t *in_key)
+{
+    decode(out, in_key, code, bytes, length);
 }
 
 /* Rows of few columns: one pass over the codes finds the bytes and their place. */

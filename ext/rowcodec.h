@@ -35,6 +35,12 @@
 void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
                  const uint8_t *in_key, unsigned n);
 
+/* The same in two steps: what comes before the columns, then the bytes of each that is
+ * stored here. */
+void svt_row_put_codes(struct svt_bytes *out, const struct svt_value *values,
+                       const uint8_t *in_key, unsigned n);
+void svt_row_put_bytes(struct svt_bytes *out, const struct svt_value *value);
+
 /* A row being read, and the place of one of its columns.  Borrows the row's bytes. */
 struct svt_row {
     const uint8_t *codes, *body, *end; /* first code, first byte of a column, the end */
@@ -58,5 +64,13 @@ bool svt_row_pick(seerdb_slice bytes, unsigned i, struct svt_value *out,
  * untouched).  Any order; rising order is cheapest. False: malformed. */
 bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out,
                  uint8_t *in_key);
+
+/* Of a row that is not here whole: the code of column i, and where its bytes begin and
+ * how many they are, as if it were.  Requires: i < row->ncolumns. */
+bool svt_row_locate(const struct svt_row *row, unsigned i, uint64_t *code, uint64_t *at,
+                    uint64_t *length);
+/* A column of this code, whose bytes are these; *in_key as in svt_row_get. */
+void svt_row_decode(uint64_t code, const uint8_t *bytes, size_t length,
+                    struct svt_value *out, uint8_t *in_key);
 
 #endif

@@ -179,7 +179,8 @@ static void tune(const struct svt_table *t)
     seerdb_tree_tune(t->ks->tree, &(seerdb_tree_options){.compression = o->compression,
                                                          .filter_bits = o->filter_bits,
                                                          .index = o->index,
-                                                         .compaction = o->compaction});
+                                                         .compaction = o->compaction,
+                                                         .value_log = o->value_log});
 }
 
 int svt_table_load_settings(struct svt_table *t)
@@ -738,6 +739,7 @@ static int create_tree(struct svt_table *t, struct svt_store *store,
                                    .filter_bits = t->schema.options.filter_bits,
                                    .index = t->schema.options.index,
                                    .compaction = t->schema.options.compaction,
+                                   .value_log = t->schema.options.value_log,
                                    .marked = !store->in_memory};
     struct svt_place place = svt_table_place(t);
     int rc = seerdb_tree_create(store->db, &options, &tree, &err);

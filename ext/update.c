@@ -14,9 +14,16 @@
 
 #include <string.h>
 
+/* A row from this size on is put in parts: the least that value_log can be. */
+#define APART_SIZE SVT_VALUE_LOG_LEAST
+
 struct svt_write {
     struct svt_value *values; /* owned: one per declared column */
     uint8_t *in_key;          /* owned: as svt_row_put takes it */
+    seerdb_segment *kept;     /* owned: per column where it is, if it stays in the value
+                                 log as it is; size 0: it does not */
+    seerdb_part *parts;       /* owned: of the row; room for 2 per column and one */
+    size_t nparts;            /* 0: it is not in parts */
     struct svt_bytes key, old_key, row;
     struct svt_reader reader; /* of the old row, then of the new key */
     seerdb_value old;         /* the old row's bytes, pinned */
@@ -32,6 +39,8 @@ void svt_update_free(struct svt_write *w)
         return;
     sqlite3_free(w->values);
     sqlite3_free(w->in_key);
+    sqlite3_free(w->kept);
+    sqlite3_free(w->parts);
     svt_bytes_fini(&w->key);
     svt_bytes_fini(&w->old_key);
     svt_bytes_fini(&w->row);
@@ -47,15 +56,20 @@ static int workspace(struct svt_table *t, struct svt_write **out)
         if ((w = sqlite3_malloc64(sizeof(*w))) == NULL)
             return SQLITE_NOMEM;
         *w = (struct svt_write){.values = sqlite3_malloc64(n * sizeof(*w->values) + 1),
-                                .in_key = sqlite3_malloc64(n + 1)};
-        if (w->values == NULL || w->in_key == NULL ||
-            svt_reader_init(&w->reader, &t->schema) != SQLITE_OK) {
+                                .in_key = sqlite3_malloc64(n + 1),
+                                .kept = sqlite3_malloc64(n * sizeof(*w->kept) + 1),
+                                .parts =
+                                    sqlite3_malloc64((2 * n + 1) * sizeof(*w->parts))};
+        if (w->values == NULL || w->in_key == NULL || w->kept == NULL ||
+            w->parts == NULL || svt_reader_init(&w->reader, &t->schema) != SQLITE_OK) {
             svt_update_free(w);
             return SQLITE_NOMEM;
         }
         t->write = w;
     }
     w->update = w->has_old = w->key_changed = w->assigned = false;
+    memset(w->kept, 0, n * sizeof(*w->kept));
+    w->nparts = 0;
     w->conflict = sqlite3_vtab_on_conflict(t->conn->db);
     svt_bytes_clear(&w->key);
     svt_bytes_clear(&w->old_key);
@@ -106,8 +120,11 @@ static int write_view(struct svt_table *t)
     if (t->ks->write_view != NULL)
         return SQLITE_OK;
     int rc = seerdb_view_open(t->ks->tree, &t->ks->write_view, &err);
-    if (rc == SEERDB_OK)
+    if (rc == SEERDB_OK) {
         seerdb_view_interrupt(t->ks->write_view, &t->conn->interrupt.scan);
+        /* What expires, or is filtered, depends upon any of its columns. */
+        seerdb_view_set_lazy(t->ks->write_view, t->expire == NULL);
+    }
     return fail(t, rc, &err);
 }
 
@@ -132,7 +149,9 @@ static int fetch_old(struct svt_table *t, struct svt_write *w)
     if (rc != SQLITE_OK)
         return rc;
     w->has_old = true;
-    svt_reader_set(&w->reader, svt_bytes_slice(&w->old_key), w->old.bytes);
+    seerdb_value old = w->old;
+    old.key = svt_bytes_slice(&w->old_key);
+    svt_reader_set_value(&w->reader, &old);
     return SQLITE_OK;
 }
 
@@ -151,6 +170,8 @@ static int read_old_column(struct svt_table *t, struct svt_write *w, int i)
     int rc = fetch_old(t, w);
     if (rc != SQLITE_OK)
         return rc;
+    if (svt_reader_apart(&w->reader, i, &w->values[i], &w->kept[i]))
+        return SQLITE_OK;
     if (!svt_reader_column(&w->reader, i, &w->values[i]))
         return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
                         "%s: column \"%s\" of a row in %s is malformed", t->who,
@@ -377,20 +398,90 @@ static void find_in_key(struct svt_table *t, struct svt_write *w)
     svt_bytes_fini(&scratch);
 }
 
+/* May the column go to the value log?  Whether it does, the engine decides.  What is
+ * part of the key is read too often. */
+static bool goes_apart(const struct svt_table *t, const struct svt_write *w, int i)
+{
+    const struct svt_value *v = &w->values[i];
+    return w->kept[i].size > 0 ||
+           ((v->type == SQLITE_TEXT || v->type == SQLITE_BLOB) &&
+            v->bytes.size >= APART_SIZE && t->schema.columns[i].key_part < 0 &&
+            w->in_key[i] == 0);
+}
+
+/* The row in parts: what goes apart, and what lies between, of which the places are
+ * known when all of it is there.  Returns the size of the whole. */
+static uint64_t make_parts(struct svt_table *t, struct svt_write *w)
+{
+    int n = t->schema.ncolumns;
+    size_t from = 0;
+    uint64_t whole = 0;
+    svt_row_put_codes(&w->row, w->values, w->in_key, (unsigned)n);
+    for (int i = 0; i <= n; i++) {
+        bool apart = i < n && goes_apart(t, w, i);
+        if (i < n && !apart && w->in_key[i] == 0)
+            svt_row_put_bytes(&w->row, &w->values[i]);
+        if (!apart && i < n)
+            continue;
+        w->parts[w->nparts++] = (seerdb_part){.how = SEERDB_PART_INLINE,
+                                              .bytes = {NULL, w->row.size - from}};
+        from = w->row.size;
+        if (apart) {
+            w->parts[w->nparts++] = (seerdb_part){
+                .how = w->kept[i].size > 0 ? SEERDB_PART_KEPT : SEERDB_PART_APART,
+                .bytes = w->values[i].bytes,
+                .segment = w->kept[i]};
+            whole += w->values[i].bytes.size;
+        }
+    }
+    if (!w->row.failed)
+        for (size_t k = 0, at = 0; k < w->nparts; k++)
+            if (w->parts[k].how == SEERDB_PART_INLINE) {
+                w->parts[k].bytes.data = w->row.data + at;
+                at += w->parts[k].bytes.size;
+            }
+    return whole + w->row.size;
+}
+
+/* A row of which nobody could say when it expires must not be written. */
+static int test_expiry(struct svt_table *t, struct svt_write *w, bool parts)
+{
+    struct svt_bytes whole = {0};
+    seerdb_slice row = svt_bytes_slice(&w->row);
+    if (parts) {
+        svt_row_put(&whole, w->values, w->in_key, (unsigned)t->schema.ncolumns);
+        row = svt_bytes_slice(&whole);
+    }
+    int rc = whole.failed ? SQLITE_NOMEM
+                          : svt_expire_test(t->expire, svt_bytes_slice(&w->key), row,
+                                            &t->base.zErrMsg);
+    svt_bytes_fini(&whole);
+    return rc;
+}
+
 static int make_row(struct svt_table *t, struct svt_write *w)
 {
+    bool parts = false;
     find_in_key(t, w);
-    svt_row_put(&w->row, w->values, w->in_key, (unsigned)t->schema.ncolumns);
+    for (int i = 0; i < t->schema.ncolumns && !parts; i++)
+        parts = goes_apart(t, w, i);
+    uint64_t size;
+    if (parts) {
+        size = make_parts(t, w);
+    } else {
+        svt_row_put(&w->row, w->values, w->in_key, (unsigned)t->schema.ncolumns);
+        size = w->row.size;
+    }
     if (w->row.failed)
         return SQLITE_NOMEM;
-    if (w->row.size > SEERDB_VALUE_MAX)
+    if (size > SEERDB_VALUE_MAX)
         return svt_fail(&t->base.zErrMsg, SQLITE_TOOBIG,
                         "%s: a row of %lld bytes is longer than %lld", t->who,
-                        (long long)w->row.size, (long long)SEERDB_VALUE_MAX);
-    return t->expire == NULL
-               ? SQLITE_OK
-               : svt_expire_test(t->expire, svt_bytes_slice(&w->key),
-                                 svt_bytes_slice(&w->row), &t->base.zErrMsg);
+                        (long long)size, (long long)SEERDB_VALUE_MAX);
+    if (!parts && size >= APART_SIZE) /* its columns are small: it stays together */
+        w->parts[w->nparts++] =
+            (seerdb_part){.how = SEERDB_PART_INLINE, .bytes = svt_bytes_slice(&w->row)};
+    return t->expire == NULL ? SQLITE_OK : test_expiry(t, w, parts);
 }
 
 /* ---- conflicts ------------------------------------------------------------- */
@@ -476,8 +567,12 @@ static int put_row(struct svt_table *t, struct svt_write *w)
 {
     seerdb_err err = {0};
     svt_txn_note_write(t, w->batch);
-    int rc = seerdb_batch_put(w->batch, t->ks->tree, svt_bytes_slice(&w->key),
-                              svt_bytes_slice(&w->row), &err);
+    int rc =
+        w->nparts > 0
+            ? seerdb_batch_put_parts(w->batch, t->ks->tree, svt_bytes_slice(&w->key),
+                                     w->parts, w->nparts, &err)
+            : seerdb_batch_put(w->batch, t->ks->tree, svt_bytes_slice(&w->key),
+                               svt_bytes_slice(&w->row), &err);
     if (rc == SEERDB_OK && has_rowid(&t->schema))
         remember_rowid(t->ks, w->rowid);
     return fail(t, rc, &err);

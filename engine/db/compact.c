@@ -13,6 +13,7 @@
 #include "db/events.h"
 #include "db/flush.h"
 #include "db/rewrite.h"
+#include "db/vlog_gc.h"
 #include "os/clock.h"
 #include "os/failpoint.h"
 
@@ -207,6 +208,37 @@ static void measure(const struct compaction *c, const struct sdb_event *e)
     sdb_count(&t->written.compacted, e->bytes_out);
 }
 
+static void tell_gc(seerdb *db, const struct sdb_gc *g, uint64_t began_us)
+{
+    struct sdb_event e = {.event = "gc",
+                          .tree = g->tree->desc.id,
+                          .duration_us = sdb_clock_mono_us() - began_us,
+                          .bytes_in = g->bytes_before,
+                          .bytes_out = g->bytes_after};
+    snprintf(e.detail, sizeof e.detail, "%" PRIu64 " files of the value log", g->files);
+    sdb_lock_db(&db->lock);
+    sdb_events_add(db, &e);
+    sdb_unlock_db(&db->lock);
+}
+
+/* Give back space of the value log; asked for, until nothing is worth it. */
+static int collect(struct compaction *c, bool thorough, seerdb_err *err)
+{
+    int rc;
+    struct sdb_gc g;
+    do {
+        uint64_t began_us = sdb_clock_mono_us();
+        g = (struct sdb_gc){.tree = c->tree,
+                            .mode = thorough ? SDB_GC_THOROUGH : SDB_GC_BOUND,
+                            .look_up = look_up,
+                            .ctx = c};
+        rc = sdb_vlog_gc(&g, err);
+        if (g.files > 0)
+            tell_gc(c->db, &g, began_us);
+    } while (rc == 0 && thorough && g.files > 0);
+    return rc;
+}
+
 static void tell(struct compaction *c, uint64_t began_us, int rc, const seerdb_err *why)
 {
     seerdb *db = c->db;
@@ -280,6 +312,7 @@ static void answer(seerdb_tree *t, uint64_t asked) REQUIRES(LK_DB)
 {
     t->debt.answered = asked;
     t->debt.full = asked != t->debt.asked;
+    t->debt.gc = t->debt.gc && t->debt.full;
     t->debt.look = t->debt.look || t->debt.full;
     sdb_cond_broadcast(&t->db->progress);
 }
@@ -364,6 +397,7 @@ static void visit(seerdb *db, seerdb_tree *t) EXCLUDES(LK_WRITE, LK_INSTALL, LK_
     c.policy.snapshots = sdb_snapshots_numbers(c.snapshots);
     c.policy.nsnapshots = sdb_snapshots_nnumbers(c.snapshots);
     c.policy.full = t->debt.full;
+    bool thorough = t->debt.gc;
     c.asked = t->debt.asked;
     t->debt.look = false;
     db->compacting = t;
@@ -372,6 +406,11 @@ static void visit(seerdb *db, seerdb_tree *t) EXCLUDES(LK_WRITE, LK_INSTALL, LK_
     int rc = sdb_pick(c.from, &c.policy, &c.pick, &why);
     if (rc == 0 && c.pick.kind != SDB_PICK_NONE)
         rc = run(&c, &why);
+    if (rc == 0) { /* the version at hand is not the newest any more */
+        sdb_version_unref(c.from);
+        c.from = NULL;
+        rc = collect(&c, thorough && c.pick.kind == SDB_PICK_NONE, &why);
+    }
     sdb_lock_db(&db->lock);
     settle(&c, rc, &why);
     db->compacting = NULL;
@@ -454,12 +493,13 @@ void sdb_compact_stop(seerdb *db) NO_TSA
  * ----------------------------------------------------------------- */
 
 /* Ask for everything in one run, of one tree or of all. */
-static void ask(seerdb *db, seerdb_tree *tree) REQUIRES(LK_DB)
+static void ask(seerdb *db, seerdb_tree *tree, bool gc) REQUIRES(LK_DB)
 {
     for (seerdb_tree *t = db->trees; t != NULL; t = t->next)
         if (!t->dropped && (tree == NULL || t == tree)) {
             t->debt.asked++;
             t->debt.full = t->debt.look = true;
+            t->debt.gc = t->debt.gc || gc;
             t->debt.look_at_us = 0;
         }
 }
@@ -488,7 +528,7 @@ static int wait_for_answers(seerdb *db, seerdb_tree *tree, seerdb_err *err)
     return 0;
 }
 
-int sdb_compact_all(seerdb *db, seerdb_tree *tree, seerdb_err *err)
+int sdb_compact_all(seerdb *db, seerdb_tree *tree, bool gc, seerdb_err *err)
 {
     int rc;
     sdb_lock_db(&db->lock);
@@ -496,7 +536,7 @@ int sdb_compact_all(seerdb *db, seerdb_tree *tree, seerdb_err *err)
         rc = sdb_fail(err, SEERDB_BUSY, "%s: compaction is paused", db->dir);
     else {
         db->waiting++;
-        ask(db, tree);
+        ask(db, tree, gc);
         if ((rc = sdb_debt_wake(db, err)) == 0)
             rc = wait_for_answers(db, tree, err);
         db->waiting--;

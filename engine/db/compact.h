@@ -24,10 +24,10 @@ int sdb_compact_begin(seerdb *db, seerdb_err *err) EXCLUDES(LK_WRITE, LK_DB)
 /* How the tree is compacted now; `droppable` as in the picker. */
 struct sdb_policy sdb_compact_policy(const seerdb_tree *t, uint64_t droppable);
 
-/* Everything of the tree (NULL: of every tree) that is in tables into one run, and
- * wait. As seerdb_compact. */
-int sdb_compact_all(seerdb *db, seerdb_tree *tree, seerdb_err *err) EXCLUDES(LK_DB)
-    SDB_MUST_CHECK;
+/* Everything of the tree (NULL: of every tree) that is in tables into one run, with
+ * `gc` the garbage in the value log too, and wait. As seerdb_compact. */
+int sdb_compact_all(seerdb *db, seerdb_tree *tree, bool gc, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
 void sdb_compact_pause(seerdb *db, bool paused) EXCLUDES(LK_DB);
 
 /* End the thread in the middle of what it does.  The store is closing. */

@@ -88,7 +88,7 @@ static void set_limits(seerdb *db, const seerdb_options *o, uint64_t *log_file_s
     db->history_us = (uint64_t)(o->history_ms != 0 ? o->history_ms : HISTORY_MS) * 1000;
     db->value_file_size =
         o->sizes.value_file != 0 ? o->sizes.value_file : VALUE_FILE_SIZE;
-    db->value_share = db->memtable_size;
+    db->value_share = db->memtable_size / 2;
     db->log_cap = 3 * (uint64_t)db->memtable_size;
     if (db->log_cap < 4 * *log_file_size)
         db->log_cap = 4 * *log_file_size;
@@ -699,7 +699,13 @@ int seerdb_flush(seerdb *db, seerdb_tree *tree, seerdb_err *err)
 int seerdb_compact(seerdb *db, seerdb_tree *tree, seerdb_err *err)
 {
     int rc = seerdb_flush(db, tree, err);
-    return rc != 0 ? rc : sdb_compact_all(db, tree, err);
+    return rc != 0 ? rc : sdb_compact_all(db, tree, false, err);
+}
+
+int seerdb_gc(seerdb *db, seerdb_tree *tree, seerdb_err *err)
+{
+    int rc = seerdb_flush(db, tree, err);
+    return rc != 0 ? rc : sdb_compact_all(db, tree, true, err);
 }
 
 static int set_paused(seerdb *db, bool paused, seerdb_err *err)

@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "db/state.h"
+#include "db/vlog_gc.h"
 
 #include <stdio.h>
 
@@ -254,6 +255,17 @@ static void say_filter(const seerdb_tree *t, struct lister *l)
         "rows that they kept because ttl or filter could not be evaluated");
 }
 
+static void say_values(seerdb_tree *t, struct lister *l)
+{
+    struct sdb_gc_space s;
+    sdb_vlog_space(t, &s);
+    say(l, "value_files", (double)s.files, "count",
+        "files of the value log that sorted tables name");
+    say(l, "value_bytes", (double)s.bytes, "bytes", "size of these files");
+    say(l, "value_live_bytes", (double)s.live, "bytes",
+        "of it, what tables name; the rest is garbage");
+}
+
 static void say_tree(seerdb_tree *t, struct lister *l)
 {
     seerdb *db = t->db;
@@ -290,6 +302,7 @@ static void say_tree(seerdb_tree *t, struct lister *l)
     say_index(&sum, l);
     say_ops(&sum, t, l);
     say_filter(t, l);
+    say_values(t, l);
 }
 
 /* ---- the store --------------------------------------------------------------------

@@ -49,7 +49,7 @@ static void end(seerdb_tree *t, bool seal) REQUIRES(LK_VALUES)
         return;
     if (!seal || sdb_vlog_seal(t->writing, NULL) != 0)
         (void)!sdb_vlog_write_out(t->writing, NULL); /* commits have seen to theirs */
-    sdb_values_written(&t->db->values, t->writing_file);
+    sdb_values_written(&t->db->values, t->writing_file, sdb_vlog_bytes(t->writing));
     sdb_vlog_unref(t->writing);
     seerdb_pin_unref(t->writing_pin);
     t->writing = NULL;

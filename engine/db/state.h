@@ -63,6 +63,7 @@ void sdb_read_state_unref(struct sdb_read_state *s); /* accepts NULL */
 struct sdb_debt {
     bool look;           /* its version changed since the picker had nothing for it */
     bool full;           /* asked for: everything to the bottom */
+    bool gc;             /* asked for: and the value log thoroughly */
     uint64_t asked;      /* how often that was asked for, */
     uint64_t answered;   /* and up to which time it was done, or failed */
     unsigned failures;   /* in a row */

@@ -9,7 +9,7 @@ struct sdb_value_file {
     struct sdb_value_file *next; /* in its bucket, or among the dead */
     uint64_t number;
     uint32_t tables, others; /* holds */
-    uint64_t taken;
+    uint64_t taken, size;
     struct sdb_vlog *vlog;                        /* counted; NULL: it is not open */
     int (*write_out)(void *ctx, seerdb_err *err); /* NULL: nobody writes it */
     void *ctx;
@@ -79,12 +79,13 @@ static void take(struct sdb_value_file *f, enum sdb_value_holder who)
 }
 
 /* The file is not known yet: is it there?  NOTFOUND: it is not. */
-static int look_for(struct sdb_values *vs, uint64_t number, seerdb_err *err)
+static int look_for(struct sdb_values *vs, uint64_t number, uint64_t *size,
+                    seerdb_err *err)
 {
     char *path = sdb_vlog_path(vs->dir, number, ".vlg");
     if (path == NULL)
         return sdb_fail_nomem(err, 0);
-    int rc = sdb_fs_stat(vs->fs, path, NULL, NULL, err);
+    int rc = sdb_fs_stat(vs->fs, path, NULL, size, err);
     if (rc == SEERDB_NOTFOUND)
         rc = sdb_fail(err, SEERDB_CORRUPT, "%s is missing, but records name it", path);
     sdb_mem_free(path);
@@ -100,7 +101,7 @@ int sdb_values_hold(struct sdb_values *vs, uint64_t number, enum sdb_value_holde
     if (rc == 0 && !sdb_values_is_held(vs, number)) {
         fresh = sdb_mem_zalloc(sizeof *fresh);
         rc = fresh == NULL ? sdb_fail_nomem(err, sizeof *fresh)
-                           : look_for(vs, number, err);
+                           : look_for(vs, number, &fresh->size, err);
     }
     if (rc != 0) {
         sdb_mem_free(fresh);
@@ -204,12 +205,14 @@ int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
     return 0;
 }
 
-void sdb_values_written(struct sdb_values *vs, uint64_t number)
+void sdb_values_written(struct sdb_values *vs, uint64_t number, uint64_t size)
 {
     sdb_lock_vlog(&vs->lock);
     struct sdb_value_file *f = *find(vs, number);
-    if (f != NULL)
+    if (f != NULL) {
         f->write_out = NULL;
+        f->size = size;
+    }
     sdb_unlock_vlog(&vs->lock);
 }
 
@@ -221,6 +224,7 @@ bool sdb_values_look(struct sdb_values *vs, uint64_t number, struct sdb_value_us
         *out = (struct sdb_value_use){.tables = f->tables,
                                       .others = f->others,
                                       .taken = f->taken,
+                                      .size = f->size,
                                       .writing = f->write_out != NULL};
     sdb_unlock_vlog(&vs->lock);
     return f != NULL;
@@ -325,15 +329,16 @@ int sdb_values_open(struct sdb_values *vs, uint64_t number, struct sdb_vlog **ou
     return 0;
 }
 
-void sdb_values_replace(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v)
+void sdb_values_replaced(struct sdb_values *vs, uint64_t number, uint64_t size)
 {
+    struct sdb_vlog *old = NULL;
     sdb_lock_vlog(&vs->lock);
     struct sdb_value_file *f = *find(vs, number);
-    struct sdb_vlog *old = v;
     if (f != NULL) {
+        f->size = size;
         old = f->vlog;
-        vs->nopen += old == NULL ? 1 : 0;
-        f->vlog = v;
+        f->vlog = NULL;
+        vs->nopen -= old != NULL ? 1 : 0;
     }
     sdb_unlock_vlog(&vs->lock);
     sdb_vlog_unref(old);

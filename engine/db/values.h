@@ -63,7 +63,9 @@ int sdb_values_keep_for(struct sdb_values *vs, struct sdb_member *member,
 int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
                    int (*write_out)(void *ctx, seerdb_err *err), void *ctx,
                    seerdb_pin **out, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
-void sdb_values_written(struct sdb_values *vs, uint64_t number) EXCLUDES(LK_VLOG);
+/* Nobody appends to it any more; it has that many bytes. */
+void sdb_values_written(struct sdb_values *vs, uint64_t number, uint64_t size)
+    EXCLUDES(LK_VLOG);
 
 /* Read a segment into `to`, which has room for s->size bytes.  Requires: somebody holds
  * the file. */
@@ -106,14 +108,15 @@ struct sdb_value_use {
     uint32_t tables, others;
     uint64_t taken; /* how often others have taken it, ever */
     bool writing;
+    uint64_t size; /* bytes of the file, if it is not being written */
 };
 bool sdb_values_look(struct sdb_values *vs, uint64_t number, struct sdb_value_use *out);
 /* The open file, with a count. */
 int sdb_values_open(struct sdb_values *vs, uint64_t number, struct sdb_vlog **out,
                     seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
-/* Readers find `v`, whose count is taken over, in the place of what they read so far.
+/* Another file of that many bytes has got the name: whoever reads from now on opens it.
  */
-void sdb_values_replace(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v)
+void sdb_values_replaced(struct sdb_values *vs, uint64_t number, uint64_t size)
     EXCLUDES(LK_DB);
 
 #endif

@@ -34,13 +34,14 @@ struct sdb_vlog {
     _Atomic uint32_t count;
     struct sdb_file *file; /* owned */
     bool reading;          /* it was there before: no sync of ours has failed */
-    uint64_t seed;
+    uint64_t seed, tree;
     struct sdb_mutex lock;                   /* LK_SLOTS */
     struct slot *slots GUARDED_BY(LK_SLOTS); /* owned; rising */
     size_t n GUARDED_BY(LK_SLOTS), capacity GUARDED_BY(LK_SLOTS);
     uint64_t end GUARDED_BY(LK_SLOTS);     /* of the entries */
     uint64_t written GUARDED_BY(LK_SLOTS); /* handed to the system */
     uint64_t synced GUARDED_BY(LK_SLOTS);
+    uint64_t trailer GUARDED_BY(LK_SLOTS); /* bytes of index and footer */
     bool sealed GUARDED_BY(LK_SLOTS);
     seerdb_err failed GUARDED_BY(LK_SLOTS);   /* why nothing is written any more */
     seerdb_err unsynced GUARDED_BY(LK_SLOTS); /* why a sync would say nothing */
@@ -124,6 +125,7 @@ static int vlog_new(const struct sdb_vlog_options *o, enum sdb_open_mode mode,
     sdb_mutex_init(&v->lock);
     v->reading = mode == SDB_READ;
     v->seed = make_seed(o);
+    v->tree = o->tree;
     char *path = sdb_vlog_path(o->dir, o->number, o->suffix);
     int rc = path == NULL ? sdb_fail_nomem(err, 0)
                           : sdb_fs_open(o->fs, path, mode, SDB_FOR_VLOG, &v->file, err);
@@ -432,6 +434,7 @@ int sdb_vlog_seal(struct sdb_vlog *v, seerdb_err *err)
     if (rc == 0) {
         sdb_lock_slots(&v->lock);
         v->sealed = true;
+        v->trailer = b.size;
         v->synced = v->written = at;
         sdb_unlock_slots(&v->lock);
         sdb_buf_fini(&v->buffer);
@@ -445,7 +448,7 @@ int sdb_vlog_seal(struct sdb_vlog *v, seerdb_err *err)
 
 /* ---- opening ------------------------------------------------------------------- */
 
-static int check_header(const struct sdb_vlog *v, const struct sdb_vlog_options *o,
+static int check_header(struct sdb_vlog *v, const struct sdb_vlog_options *o,
                         const uint8_t *p, seerdb_err *err)
 {
     uint8_t want[SDB_VLOG_HEADER];
@@ -459,6 +462,7 @@ static int check_header(const struct sdb_vlog *v, const struct sdb_vlog_options 
     if (sdb_load_u32(p + 8) != VERSION)
         return sdb_fail(err, SEERDB_NEWER, "%s: version %" PRIu32 ", known is %u",
                         v->file->path, sdb_load_u32(p + 8), VERSION);
+    v->tree = asked.tree;
     if (memcmp(p, want, sizeof want) != 0)
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: it is file %" PRIu64 " of tree %" PRIu64
@@ -523,6 +527,7 @@ static int load_index(struct sdb_vlog *v, uint64_t size, seerdb_err *err)
     if (rc == 0) {
         sdb_lock_slots(&v->lock);
         v->end = v->written = v->synced = at;
+        v->trailer = size - at;
         v->sealed = true;
         sdb_unlock_slots(&v->lock);
     }
@@ -729,6 +734,19 @@ uint64_t sdb_vlog_size(struct sdb_vlog *v)
     uint64_t size = v->end;
     sdb_unlock_slots(&v->lock);
     return size;
+}
+
+uint64_t sdb_vlog_bytes(struct sdb_vlog *v)
+{
+    sdb_lock_slots(&v->lock);
+    uint64_t size = v->end + v->trailer;
+    sdb_unlock_slots(&v->lock);
+    return size;
+}
+
+uint64_t sdb_vlog_tree(const struct sdb_vlog *v)
+{
+    return v->tree;
 }
 
 uint64_t sdb_vlog_count(struct sdb_vlog *v)

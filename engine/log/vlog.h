@@ -81,6 +81,8 @@ bool sdb_vlog_has(struct sdb_vlog *v, uint64_t slot);
 bool sdb_vlog_is_held_back(struct sdb_vlog *v, uint64_t slot);
 
 uint64_t sdb_vlog_size(struct sdb_vlog *v);  /* bytes appended, header included */
+uint64_t sdb_vlog_bytes(struct sdb_vlog *v); /* of the file, with its index */
+uint64_t sdb_vlog_tree(const struct sdb_vlog *v);
 uint64_t sdb_vlog_count(struct sdb_vlog *v); /* values */
 /* Call `each` for every slot, rising, with the bytes that it takes. */
 void sdb_vlog_each(struct sdb_vlog *v,
