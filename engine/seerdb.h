@@ -301,6 +301,9 @@ enum seerdb_compaction {
     SEERDB_TIERED   /* several everywhere */
 };
 
+/* A merge operator: below, "merging". */
+typedef struct seerdb_merge_operator seerdb_merge_operator;
+
 /* What a tree keeps for ever in the manifest.  Slices are copied. */
 typedef struct seerdb_tree_options {
     seerdb_uuid id;      /* all zeros: a new random one */
@@ -316,6 +319,10 @@ typedef struct seerdb_tree_options {
                          written once, and not again when tables are merged; 0: none */
     bool marked;      /* commits count as far as an outside marker says: below */
     seerdb_slice app; /* opaque to the engine, at most 64 KiB */
+    /* The tree takes merges: its operator's name is kept, the rest is given anew after
+     * each open of the store (seerdb_tree_merges_with); the engine copies the struct.
+     * NULL: it takes none, ever.  seerdb_tree_describe leaves it NULL. */
+    const seerdb_merge_operator *merge;
 } seerdb_tree_options;
 
 /* Make a new tree; durable when this returns.  *out is a counted handle. */
@@ -375,6 +382,81 @@ typedef struct seerdb_tree_info {
 /* Call `each` for every tree of the store, in order of creation. */
 int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *info),
                  void *ctx, seerdb_err *err);
+
+/* ---- merging ---------------------------------------------------------------
+ *
+ * A *merge* writes an operand for a key and reads nothing: what the key's value becomes
+ * is worked out when it is read, or earlier, in the background.  How, the tree's
+ * *operator* says: full makes a value of what was there and of the operands that came
+ * since, oldest first; partial makes one operand of several that follow one another.
+ * Which of the operands are put together when, and how often, depends on the timing of
+ * flushes and compactions.  So it must hold that
+ *     full(base, a, b) = full(full(base, a), b) = full(base, partial(a, b)),
+ *     partial(a, b, c) = partial(partial(a, b), c) = partial(a, partial(b, c)),
+ * and results depend upon the arguments alone.
+ *
+ * Both are called by any thread, several at a time, and must not call the engine. Those
+ * of an operator that is not `fast` are called without locks: by readers, by the writer
+ * of a batch, by flushes and compactions.  Those of a fast one, too, while commits are
+ * applied, when every other commit waits for them.
+ *
+ * An operator that fails destroys nothing: the operands stay where they are, flushes
+ * and compactions pass them on, and whoever reads the key gets the failure, until a
+ * call succeeds, or the key is put or deleted. */
+
+/* What an operator says becomes of the key.  Bytes are appended; a failure to do so
+ * (NOMEM, or TOOBIG over SEERDB_VALUE_MAX) is kept, and is the call's result whatever
+ * that says itself. */
+typedef struct seerdb_merge_out seerdb_merge_out;
+void seerdb_merge_emit(seerdb_merge_out *out, const void *data, size_t size);
+/* The same for who makes the bytes in place: n bytes to be written, valid until the
+ * next call; NULL: there are none. */
+void *seerdb_merge_room(seerdb_merge_out *out, size_t n);
+/* Is it a fast operator's call while a commit is applied?  What would take long may be
+ * refused then with any failure: nobody gets to see it, and the operand is kept. */
+bool seerdb_merge_hurries(const seerdb_merge_out *out);
+
+#define SEERDB_MERGE_NAME_MAX ((size_t)65536) /* bytes */
+
+struct seerdb_merge_operator {
+    const char *name; /* and parameters, if it has any: at most 64 KiB, not empty.  Who
+                         gives another name at the next open gets MISMATCH */
+    void *ctx;
+    /* base NULL: the key had no value.  n is at least 1; all slices are borrowed.  0:
+     * the value is what was emitted, maybe nothing.  SEERDB_NOTFOUND: the key has none
+     * from now on, as if it were deleted.  Negative: *err (never NULL) says why. */
+    int (*full)(void *ctx, seerdb_slice key, const seerdb_slice *base,
+                const seerdb_slice *operands, size_t n, seerdb_merge_out *out,
+                seerdb_err *err);
+    /* n is at least 2.  0: the operand that does what these do, one after the other,
+     * was emitted.  SEERDB_NOTFOUND: there is none; they stay a list.  NULL: there
+     * never is. */
+    int (*partial)(void *ctx, seerdb_slice key, const seerdb_slice *operands, size_t n,
+                   seerdb_merge_out *out, seerdb_err *err);
+    bool
+        fast; /* takes less than a microsecond or so, waits for nobody, needs no lock */
+    /* The engine lets go of ctx; NULL: that need not be told.  Called by any thread. */
+    void (*release)(void *ctx);
+};
+
+/* Give the operator of a tree that was made with one, once after each open of the
+ * store; before that, merges and reads of merged keys answer MISUSE, and flushes and
+ * compactions leave operands as they are.  The first one given stays until the store is
+ * closed, and ctx is released then; that of every later one, at once.  MISMATCH: the
+ * tree was made with an operator of another name, or with none; the caller keeps ctx.
+ */
+int seerdb_tree_merges_with(seerdb_tree *tree, const seerdb_merge_operator *op,
+                            seerdb_err *err);
+
+/* The name of the tree's operator, borrowed from the tree; NULL: it takes no merges. */
+const char *seerdb_tree_merge_name(const seerdb_tree *tree);
+
+/* Operators of the engine's own, by their names; NULL: there is no such.  All are fast.
+ *   "uint64 add"  little-endian integers of 8 bytes, modulo 2^64; none counts as 0.  A
+ *                 base or operand of another size is MISUSE
+ *   "max"         the greatest byte string (memcmp, a prefix first)
+ *   "append"      all of them in a row */
+const seerdb_merge_operator *seerdb_merge_named(const char *name);
 
 /* ---- filters ----------------------------------------------------------------
  *
@@ -472,6 +554,12 @@ int seerdb_batch_put_parts(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice 
                            const seerdb_part *parts, size_t n, seerdb_err *err);
 int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                         seerdb_err *err);
+
+/* Merge an operand into the key's value, whatever that is ("merging").  MISUSE: the
+ * tree takes no merges, or its operator was not given yet.  The operator may be called,
+ * but its failures come to light when the key is read. */
+int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
+                       seerdb_slice operand, seerdb_err *err);
 
 /* Delete every key with lower <= key < upper, the batch's own writes so far among them,
  * at the cost of one write however many there are.  lower with data NULL is the empty
@@ -677,7 +765,9 @@ int seerdb_segment_read(const seerdb_view *view, const seerdb_segment *segment,
 
 /* Look a key up in the batch (may be NULL: none), then in the view.  Of the batch,
  * writes after `mark` are not seen (SEERDB_BATCH_ALL: all are).  NOTFOUND: no such
- * key. */
+ * key.  Of a merged key, whatever its operator's failure is; MISUSE: it was not given.
+ * Iterators answer these too when they come to such a key; one can then be positioned
+ * behind it by seek. */
 #define SEERDB_BATCH_ALL UINT64_MAX
 int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_slice key,
                seerdb_value *out, seerdb_err *err);

@@ -10,7 +10,9 @@
 #define WORTH_SHARING ((size_t)1 << 20)
 /* A part with that many range tombstones in memory spills. */
 #define RANGES_MOST 1000u
-#define SPARE_OF    8 /* a spare memtable has an eighth of the share at most */
+/* Of a merge record or a value that takes in what the batch said of the key before. */
+#define CUMULATED_MAX ((size_t)512)
+#define SPARE_OF      8 /* a spare memtable has an eighth of the share at most */
 
 static void scratch_free(seerdb_pin *pin)
 {
@@ -249,6 +251,7 @@ static int spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *
     struct sdb_spill s = {.tree = part->tree,
                           .memtable = part->memtable,
                           .hidden = &b->scratch->hidden,
+                          .merging = &b->merging,
                           .from = part->since};
     if (rc != 0 || (rc = sdb_new_memtable(b->db, &fresh, err)) != 0)
         goto out;
@@ -371,6 +374,20 @@ static int check_write(const seerdb_batch *b, const seerdb_tree *t,
     return 0;
 }
 
+/* Merges of one span between marks are put together as they come. */
+static int cumulate(seerdb_batch *b, struct sdb_batch_part *part, struct sdb_record *r,
+                    seerdb_err *err)
+{
+    const struct sdb_cumulate c = {.op = sdb_tree_merge(part->tree),
+                                   .merging = &b->merging,
+                                   .hidden = &b->scratch->hidden,
+                                   .above =
+                                       b->nmarks > 0 ? b->marks[b->nmarks - 1].at : 0,
+                                   .most = CUMULATED_MAX};
+    part->merges = true;
+    return sdb_cumulate(&c, part->memtable, r, err);
+}
+
 static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
                         seerdb_err *err)
 {
@@ -391,6 +408,8 @@ static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
         (rc = sdb_values_keep_all(&b->db->values, part->memtable, r->value, err)) != 0)
         return rc;
     r->number = b->ordinal + 1;
+    if (r->kind == SDB_KIND_MERGE && (rc = cumulate(b, part, r, err)) != 0)
+        return rc;
     if ((rc = sdb_memtable_insert(part->memtable, r, err)) == 0)
         b->ordinal++;
     size_t bytes = sdb_memtable_bytes(part->memtable);
@@ -424,6 +443,27 @@ static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
 {
     return SDB_RARELY(++b->writes % SDB_WRITE_EVERY == 0) ? write_timed(b, t, r, err)
                                                           : write_record(b, t, r, err);
+}
+
+int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
+                       seerdb_slice operand, seerdb_err *err)
+{
+    struct sdb_record r = {.key = key, .kind = SDB_KIND_MERGE, .value = operand};
+    int rc = check_write(batch, tree, &r, err);
+    if (rc == 0 && operand.size > SEERDB_VALUE_MAX - 2 * SDB_VARINT_MAX)
+        rc = sdb_fail(err, SEERDB_TOOBIG, "an operand of %zu bytes is too long",
+                      operand.size);
+    if (rc == 0)
+        rc = sdb_tree_check_merge(tree, err);
+    if (rc != 0)
+        return rc;
+    sdb_buf_clear(&batch->operand);
+    sdb_operands_put_head(&batch->operand, 0, 1);
+    sdb_put_slice(&batch->operand, operand);
+    if ((rc = sdb_buf_check(&batch->operand, err)) != 0)
+        return rc;
+    r.value = sdb_buf_slice(&batch->operand);
+    return batch_write(batch, tree, &r, err);
 }
 
 int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
@@ -694,10 +734,12 @@ static int encode_spilled(seerdb_batch *b, struct sdb_batch_part *part, seerdb_e
 {
     struct sdb_version *runs = NULL;
     int rc = spill_part(b, part, err);
-    if (rc == 0 && !sdb_spill_must_merge(part->runs))
+    bool merge = rc == 0 && (sdb_spill_must_merge(part->runs) ||
+                             (part->merges && part->runs->nruns > 1));
+    if (rc == 0 && !merge)
         runs = sdb_version_ref(part->runs);
     else if (rc == 0)
-        rc = sdb_spill_merge(part->tree, part->runs, &runs, err);
+        rc = sdb_spill_merge(part->tree, part->runs, &b->merging, &runs, err);
     if (rc != 0)
         return rc;
     size_t n = runs->nmembers;
@@ -721,6 +763,7 @@ static int encode_record(seerdb_batch *b, const struct sdb_record *r, seerdb_err
 {
     sdb_payload_record(&b->payload, r);
     b->nrecords++;
+    b->nmerges += r->kind == SDB_KIND_MERGE;
     if (b->payload.size <= SEERDB_COMMIT_MAX)
         return 0;
     return sdb_fail(err, SEERDB_TOOBIG,
@@ -799,11 +842,22 @@ static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
         goto out;
     if ((rc = encode_ranges(b, ranges, err)) != 0)
         goto out;
-    for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err))
-        if ((ranges == NULL ||
-             sdb_ranges_cover(ranges, it->at.key, UINT64_MAX, NULL) < it->at.number) &&
-            (rc = encode_record(b, &it->at, err)) != 0)
+    const struct sdb_gather_commit gather = {.op = sdb_tree_merge(part->tree),
+                                             .merging = &b->merging,
+                                             .ranges = ranges,
+                                             .resolve = sdb_values_resolve,
+                                             .resolve_ctx = &b->db->values};
+    for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
+        struct sdb_record r = it->at;
+        if (ranges != NULL &&
+            sdb_ranges_cover(ranges, r.key, UINT64_MAX, NULL) >= r.number)
+            continue;
+        if (r.kind == SDB_KIND_MERGE &&
+            (rc = sdb_gather_commit(&gather, it, &r, err)) != 0)
             break;
+        if ((rc = encode_record(b, &r, err)) != 0)
+            break;
+    }
     sdb_payload_end_part(&b->payload);
     rc = rc == SEERDB_NOTFOUND ? sdb_buf_check(&b->payload, err) : rc;
 out:
@@ -817,7 +871,7 @@ int sdb_batch_encode(seerdb_batch *b, seerdb_err *err)
     size_t live = 0;
     int rc;
     drop_slots(b);
-    b->nrecords = 0;
+    b->nrecords = b->nmerges = 0;
     if (b->scratch == NULL)
         return 0;
     /* A part whose writes were all rolled back is left out. */

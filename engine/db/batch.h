@@ -12,6 +12,7 @@
 #define SDB_DB_BATCH_H
 
 #include "db/state.h"
+#include "tree/gather.h"
 
 struct sdb_batch_part {
     seerdb_tree *tree;             /* a counted handle */
@@ -20,7 +21,12 @@ struct sdb_batch_part {
     struct sdb_version *runs; /* counted: those up to it; NULL: none, or none stand */
     size_t bytes;             /* of the memtable, as last looked at */
     bool forgotten;           /* nothing in it counts */
+    bool merges;              /* some of it are */
 };
+
+/* A merge record that is cumulated when its commit is applied has at most so many bytes
+ * of value. */
+#define SDB_CUMULATED_MAX ((size_t)256)
 
 /* A mark that rollback_to may return to. */
 struct sdb_batch_mark {
@@ -73,17 +79,25 @@ struct seerdb_batch {
     struct sdb_buf apart;         /* scratch: a value with segments */
     struct sdb_batch_slot *slots; /* owned: the trees in the payload */
     size_t nslots, slots_capacity;
-    uint64_t number;   /* when prepared; 0: the batch was empty */
-    uint64_t position; /* of the frame in the log */
-    bool must_sync;    /* it follows a commit that was rolled back */
-    bool asks_sync;    /* prepared at another level than SEERDB_SYNC_OFF */
-    uint64_t nrecords; /* in the payload */
+    uint64_t number;            /* when prepared; 0: the batch was empty */
+    uint64_t position;          /* of the frame in the log */
+    bool must_sync;             /* it follows a commit that was rolled back */
+    bool asks_sync;             /* prepared at another level than SEERDB_SYNC_OFF */
+    uint64_t nrecords, nmerges; /* in the payload; of these, merge records */
+    struct sdb_merging merging; /* owned: scratch */
+    struct sdb_buf operand;     /* the same */
     const seerdb_interrupt *interrupt; /* borrowed; NULL: nobody */
     const struct sdb_gate *gate;       /* borrowed; NULL: none */
     unsigned writes, commits;          /* since it was made, and before: one in so many
                                           is timed */
     uint64_t commit_ns;                /* that its prepare took; 0: it is not timed */
 };
+
+/* Bytes of keys and values that the encoded commit may make of its records. */
+static inline size_t sdb_batch_applied_max(const struct seerdb_batch *b)
+{
+    return b->payload.size + (size_t)b->nmerges * SDB_CUMULATED_MAX;
+}
 
 /* The part of a tree, or NULL. */
 struct sdb_batch_part *sdb_batch_part(const seerdb_batch *b, const seerdb_tree *t);

@@ -120,6 +120,7 @@ static void release(seerdb *db) NO_TSA
         sdb_tree_free(db->trees);
         db->trees = next;
     }
+    sdb_merging_fini(&db->merging);
     sdb_deciders_free(db);
     sdb_events_free(db);
     sdb_values_fini(&db->values);
@@ -287,6 +288,12 @@ seerdb_uuid seerdb_id(const seerdb *db)
 
 /* ---- trees -------------------------------------------------------------------- */
 
+static bool is_operator(const seerdb_merge_operator *op)
+{
+    return op->full != NULL && op->name != NULL && op->name[0] != 0 &&
+           strlen(op->name) <= SEERDB_MERGE_NAME_MAX;
+}
+
 static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *desc,
                          seerdb_err *err)
 {
@@ -295,6 +302,10 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
         o->filter_bits > 20 || (unsigned)o->index > SEERDB_INDEX_BINARY ||
         (unsigned)o->compaction > SEERDB_TIERED)
         return sdb_fail(err, SEERDB_MISUSE, "tree options out of range");
+    if (o->merge != NULL && !is_operator(o->merge))
+        return sdb_fail(err, SEERDB_MISUSE,
+                        "a merge operator without a function, or "
+                        "without a name of up to 64 KiB");
     *desc =
         (struct sdb_tree_desc){.uuid = o->id,
                                .owner = o->owner,
@@ -306,14 +317,18 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
                                .compaction = (uint32_t)o->compaction,
                                .value_log = o->value_log,
                                .features = (o->marked ? SDB_TREE_MARKED : 0) |
-                                           (o->value_log > 0 ? SDB_TREE_SEGMENTS : 0)};
+                                           (o->value_log > 0 ? SDB_TREE_SEGMENTS : 0) |
+                                           (o->merge != NULL ? SDB_TREE_MERGES : 0)};
     if (sdb_uuid_is_zero(&desc->uuid) && (rc = sdb_uuid_new(&desc->uuid, err)) != 0)
         return rc;
     if (o->name != NULL)
         sdb_buf_append(&desc->name, o->name, strlen(o->name));
     sdb_buf_append_slice(&desc->app, o->app);
-    if ((rc = sdb_buf_check(&desc->name, err)) == 0)
-        rc = sdb_buf_check(&desc->app, err);
+    if (o->merge != NULL)
+        sdb_buf_append(&desc->merge, o->merge->name, strlen(o->merge->name));
+    if ((rc = sdb_buf_check(&desc->name, err)) == 0 &&
+        (rc = sdb_buf_check(&desc->app, err)) == 0)
+        rc = sdb_buf_check(&desc->merge, err);
     return rc;
 }
 
@@ -326,7 +341,8 @@ static seerdb_tree *find_tree(seerdb *db, const seerdb_uuid *id) REQUIRES(LK_DB)
 }
 
 /* List the tree in the manifest, then in the store. */
-static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **out,
+static int install_tree(seerdb *db, struct sdb_tree_desc *desc,
+                        const seerdb_merge_operator *merge, seerdb_tree **out,
                         seerdb_err *err) REQUIRES(LK_WRITE)
 {
     struct sdb_edit e = {0};
@@ -339,8 +355,14 @@ static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **ou
         desc->id = 1;
     desc->created = db->next_number;
     desc->flushed = desc->last_commit = 0;
-    if (rc == 0 && (rc = sdb_tree_new(db, desc, version, &t, err)) == 0) {
+    if (rc == 0)
+        rc = sdb_tree_new(db, desc, version, &t, err);
+    if (rc == 0 && merge != NULL)
+        rc = sdb_tree_set_merge(t, merge, err);
+    if (rc == 0) {
         sdb_edit_tree(&e, desc);
+        if (desc->merge.size > 0)
+            sdb_edit_tree_merge(&e, desc->id, sdb_buf_slice(&desc->merge));
         if ((rc = SDB_FAIL_AT(tree_create, err)) == 0)
             rc = sdb_install(db, &e, err);
     }
@@ -354,6 +376,8 @@ static int install_tree(seerdb *db, struct sdb_tree_desc *desc, seerdb_tree **ou
         t = NULL;
     }
     sdb_unlock_install(&db->install_lock);
+    if (t != NULL) /* a failure: the caller keeps the operator */
+        sdb_tree_drop_merge(t);
     sdb_tree_free(t);
     sdb_version_unref(version);
     sdb_edit_fini(&e);
@@ -376,10 +400,32 @@ int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options,
     if (rc == 0 && taken)
         rc = sdb_fail(err, SEERDB_MISUSE, "%s: a tree with this id exists", db->dir);
     if (rc == 0 && (rc = sdb_reserve(db, err)) == 0)
-        rc = install_tree(db, &desc, out, err);
+        rc = install_tree(db, &desc, options->merge, out, err);
     sdb_unlock_write(&db->write_lock);
     sdb_tree_desc_fini(&desc);
     return rc;
+}
+
+int seerdb_tree_merges_with(seerdb_tree *tree, const seerdb_merge_operator *op,
+                            seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    int rc = sdb_check_process(db, err);
+    if (rc != 0 || (rc = sdb_tree_set_merge(tree, op, err)) != 0)
+        return rc;
+    if (seerdb_is_read_only(db))
+        return 0;
+    /* What the log had was not put together as it came. */
+    sdb_lock_write(&db->write_lock);
+    if (tree->long_chain)
+        (void)!sdb_freeze(tree, NULL); /* the next commit tries again */
+    sdb_unlock_write(&db->write_lock);
+    return 0;
+}
+
+const char *seerdb_tree_merge_name(const seerdb_tree *tree)
+{
+    return (const char *)tree->desc.merge.data;
 }
 
 int seerdb_tree_open(seerdb *db, const seerdb_uuid *id, seerdb_tree **out,

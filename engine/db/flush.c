@@ -65,7 +65,7 @@ static int emit_to_writer(void *ctx, const struct sdb_record *r)
     struct sink *sink = ctx;
     sdb_table_writer_add(sink->writer, r);
     sink->records++;
-    unsigned superseded = sink->versions++ > 0;
+    unsigned superseded = sink->versions++ > 0 && !sink->fold->left;
     sink->superseded += superseded;
     if (sink->fold->held_by != 0)
         sdb_held_count_add(&sink->held, sink->fold->held_by,
@@ -141,7 +141,8 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
                             .present = true,
                             .bottom = is_bottom(f),
                             .history_from = f->tree->marked ? f->history_from : 0,
-                            .note_floor = f->tree->marked};
+                            .note_floor = f->tree->marked,
+                            .merge = sdb_tree_merge(f->tree)};
     sdb_tree_sift(f->tree, &fold);
     struct sdb_range_fold ranges = {0};
     struct sdb_iter *it = NULL;
@@ -151,6 +152,7 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
     int rc = sdb_held_count_init(&sink->held, f->snapshots, err);
     if (rc == 0)
         rc = fold_ranges(f, &fold, &ranges, &newest, err);
+    fold.ranges = ranges.staying;
     if (rc == 0)
         rc = sdb_memtable_iter(f->memtable, SDB_NUMBER_MAX, &f->from->hidden, 0, &it,
                                err);
@@ -530,7 +532,7 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
         goto out;
     if (t->undecided != NULL &&
         (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,
-                                   t->undecided->payload.size, err)) != 0)
+                                   sdb_batch_applied_max(t->undecided), err)) != 0)
         goto out;
     if (t->undecided != NULL && (t->desc.features & SDB_TREE_SEGMENTS) != 0 &&
         (rc = sdb_separate_keep(t, sdb_buf_slice(&t->undecided->payload), fresh,
@@ -569,6 +571,7 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
         goto out;
     sdb_read_state_unref(state);
     t->active = fresh;
+    t->long_chain = false;
     t->active_file = 0;
     t->active_bytes = 0;
     t->active_values = 0;
@@ -664,7 +667,7 @@ int sdb_freeze_where_due(seerdb_tree *t, seerdb_err *err)
             rc = sdb_freeze(largest, err);
         sdb_share_memory(db);
     }
-    if (rc == 0 && (sdb_memtable_nranges(t->active) >= RANGES_MOST ||
+    if (rc == 0 && (t->long_chain || sdb_memtable_nranges(t->active) >= RANGES_MOST ||
                     t->active_values >= db->value_share))
         rc = sdb_freeze(t, err);
     if (rc == 0 && file != db->log_file_seen) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/payload.h"
 
+#include "table/operands.h"
 #include "table/segments.h"
 
 void sdb_payload_begin(struct sdb_buf *b, uint64_t nparts)
@@ -153,6 +154,10 @@ int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
     if (kind == SDB_KIND_RANGE)
         return take_range(p, r) ? 0 : malformed(p, "a range tombstone", err);
     p->any_record = true;
+    if (kind == SDB_KIND_MERGE)
+        return sdb_operands_are_valid(r->value, 0)
+                   ? 0
+                   : malformed(p, "merge operands", err);
     struct sdb_segments s;
     if (kind == SDB_KIND_SEGMENTS)
         return sdb_segments_open(&s, r->value, NULL) == 0

@@ -111,6 +111,37 @@ static struct sdb_record range(const char *start, const char *end)
         .key = test_slice(start), .kind = SDB_KIND_RANGE, .value = test_slice(end)};
 }
 
+/* FORMAT.md: commit 45 merges x into c.  What it includes of others, no log says. */
+static void merge_operands_are_a_list_of_their_own(void **state)
+{
+    struct sdb_buf b = {0};
+    struct sdb_record r = {
+        .key = test_slice("c"), .kind = SDB_KIND_MERGE, .value = {"\0\1\1x", 4}};
+    struct sdb_payload_reader p;
+    struct sdb_record got;
+    seerdb_err err = {0};
+    uint64_t tree, prev;
+    (void)state;
+    sdb_payload_begin(&b, 1);
+    size_t at = sdb_payload_part(&b, 3, NULL, 0);
+    sdb_payload_record(&b, &r);
+    sdb_payload_end_part(&b);
+    sdb_payload_set_number(&b, 45);
+    sdb_payload_set_prev(&b, at, 44);
+    test_hex_equal(sdb_buf_slice(&b), "2d 00 00 00 00 00 00 00 01 03 2c 00 00 00 00 00"
+                                      "00 00 00 00 03 01 63 04 00 01 01 78 00");
+    test_ok(sdb_payload_open(&p, sdb_buf_slice(&b), "log", &err), &err);
+    test_ok(sdb_payload_next_part(&p, &tree, &prev, &err), &err);
+    test_ok(sdb_payload_next_record(&p, &got, &err), &err);
+    assert_int_equal(got.kind, SDB_KIND_MERGE);
+    test_slice_equal(got.value, r.value);
+    b.data[b.size - 5] = 44; /* from */
+    test_ok(sdb_payload_open(&p, sdb_buf_slice(&b), "log", &err), &err);
+    test_ok(sdb_payload_next_part(&p, &tree, &prev, &err), &err);
+    test_fails(sdb_payload_next_record(&p, &got, &err), SEERDB_CORRUPT, &err);
+    sdb_buf_fini(&b);
+}
+
 /* FORMAT.md: commit 44 of the same tree deletes all from a to below m and puts b. */
 static void ranges_stand_before_the_records(void **state)
 {
@@ -264,7 +295,7 @@ static void broken_rules_are_named(void **state)
         {18, 1, SEERDB_CORRUPT, "part"},                /* a pending table 0 */
         {18, 0x7f, SEERDB_CORRUPT, "part"},             /* ... tables beyond the end */
         {19, 0x7f, SEERDB_CORRUPT, "part"},             /* files beyond the end */
-        {20, 3, SEERDB_NEWER, "kind 3"},                /* reserved kind */
+        {20, 3, SEERDB_CORRUPT, "merge operands"},      /* that are none */
         {20, 6, SEERDB_CORRUPT, "record"},              /* no such kind */
         {21, 0x7f, SEERDB_CORRUPT, "record"},           /* key beyond the end */
         {20, 0, SEERDB_CORRUPT, "after the last part"}, /* the part ends early */
@@ -311,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_in_the_format_is_what_is_written),
         cmocka_unit_test(a_spilled_part_names_its_tables),
+        cmocka_unit_test(merge_operands_are_a_list_of_their_own),
         cmocka_unit_test(ranges_stand_before_the_records),
         cmocka_unit_test(ranges_are_rising_disjoint_and_not_empty),
         cmocka_unit_test(several_parts_come_back_as_they_went_in),

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/read.h"
 
-#include "db/cover.h"
+#include "db/merged.h"
 #include "db/row.h"
 #include "table/merge_iter.h"
 #include "table/range_iter.h"
 #include "table/table_iter.h"
 #include "tree/fold.h"
+#include "tree/gather.h"
 #include "tree/run_iter.h"
 
 #include <assert.h>
@@ -46,6 +47,7 @@ struct seerdb_iter {
     bool made;        /* the row at hand is `at`, and not what from stands on */
     seerdb_value at;  /* then; owns its pin */
     struct seerdb_filter_out out; /* owned: scratch */
+    struct sdb_merging merging;   /* the same */
 };
 
 /* Spilled commits that no version lists yet may be newer than the memtables, or some of
@@ -166,9 +168,12 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         rc = sdb_batch_get(batch, part, mark, key, &found, err);
     if (!covered && rc == SEERDB_NOTFOUND)
         rc = lookup(view, key, &found, err);
-    if (rc == 0 && (rc = sdb_fold_visible(found.kind, err)) != 0)
+    bool merges = rc == 0 && found.kind == SDB_KIND_MERGE;
+    if (rc == 0 && (merges || (rc = sdb_fold_visible(found.kind, err)) != 0))
         seerdb_pin_unref(found.pin);
-    if (rc == 0 && SDB_RARELY(sdb_row_is_made(view, found.kind)))
+    if (SDB_RARELY(merges))
+        rc = sdb_merged_get(&sight, view, batch, key, out, err);
+    else if (rc == 0 && SDB_RARELY(sdb_row_is_made(view, found.kind)))
         rc = make_found(view, &found, out, err);
     else if (rc == 0)
         *out = (seerdb_value){.bytes = found.value, .pin = found.pin, .key = found.key};
@@ -463,6 +468,7 @@ void seerdb_iter_close(seerdb_iter *it)
     sdb_buf_fini(&it->lower);
     sdb_buf_fini(&it->upper);
     sdb_buf_fini(&it->out.bytes);
+    sdb_merging_fini(&it->merging);
     sdb_mem_free(it);
 }
 
@@ -566,6 +572,25 @@ static int make_row(seerdb_iter *it, seerdb_err *err)
     return rc;
 }
 
+/* `from` stands on a merge record: show what all of its chain comes to. */
+static int make_merged(seerdb_iter *it, seerdb_err *err)
+{
+    struct sdb_iter *m = it->from;
+    drop_made(it);
+    int rc = sdb_tree_check_merge(it->view->tree, err);
+    if (rc == 0)
+        rc = sdb_gather(&it->merging, m, err);
+    if (rc < 0)
+        return rc;
+    bool based = rc == 0;
+    if (based && (rc = sdb_fold_visible(m->at.kind, err)) < 0)
+        return rc;
+    rc = sdb_merged_row(it->view, &it->merging, m->at.key, based ? &m->at : NULL,
+                        &it->out, &it->at, err);
+    it->made = rc == 0;
+    return rc;
+}
+
 /* `from` moved in the given direction and answered rc: go on to the first key that is
  * not deleted, and stop at the bound. */
 static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
@@ -579,8 +604,10 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
     for (; rc == 0; rc = skip_tombstones(it, err)) {
         if (step == SDB_STEP_FORWARD ? above(it, m->at.key) : below(it, m->at.key))
             return SEERDB_NOTFOUND;
-        rc = sdb_fold_visible(m->at.kind, err);
-        if (rc == 0 && SDB_RARELY(sdb_row_is_made(it->view, m->at.kind)))
+        if (SDB_RARELY(m->at.kind == SDB_KIND_MERGE))
+            rc = make_merged(it, err);
+        else if ((rc = sdb_fold_visible(m->at.kind, err)) == 0 &&
+                 SDB_RARELY(sdb_row_is_made(it->view, m->at.kind)))
             rc = make_row(it, err);
         if (rc == 0) {
             it->positioned = true;

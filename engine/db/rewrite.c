@@ -412,7 +412,7 @@ static int emit(void *ctx, const struct sdb_record *r)
     if (w->writer == NULL && (rc = begin_output(w, r->key, &w->why)) != 0)
         return rc;
     sdb_table_writer_add(w->writer, r);
-    unsigned superseded = w->versions++ > 0;
+    unsigned superseded = w->versions++ > 0 && !w->fold.left;
     size_t size = r->key.size + r->value.size + sdb_segments_stored(r);
     w->superseded += superseded;
     if (w->fold.held_by != 0)
@@ -512,7 +512,8 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
                                .present = true,
                                .bottom = r->pick->last,
                                .history_from = r->history_from,
-                               .note_floor = r->tree->marked};
+                               .note_floor = r->tree->marked,
+                               .merge = sdb_tree_merge(r->tree)};
     sdb_tree_sift(r->tree, &w.fold);
     w.history_max = r->pick->bytes / 4;
     if (w.history_max < w.db->memtable_size)
@@ -524,6 +525,7 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
     int rc = sdb_held_count_init(&w.held, r->snapshots, err);
     if (rc == 0)
         rc = fold_ranges(&w, err);
+    w.fold.ranges = w.ranges.staying;
     if (rc == 0)
         rc = open_inputs(&w, err);
     if (rc == 0 && w.open_end)

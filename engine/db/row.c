@@ -7,25 +7,25 @@
 #include "base/mem.h"
 #include "tree/sieve.h"
 
-/* A row that the filter changed. */
-struct changed {
+/* A row that nobody has written like that. */
+struct copied {
     seerdb_pin pin; /* first member */
     uint8_t bytes[];
 };
 
-static void free_changed(seerdb_pin *pin)
+static void free_copied(seerdb_pin *pin)
 {
     sdb_mem_free(pin);
 }
 
-static int new_changed(seerdb_slice key, seerdb_slice value, seerdb_value *out,
-                       seerdb_err *err)
+int sdb_row_copy(seerdb_slice key, seerdb_slice value, seerdb_value *out,
+                 seerdb_err *err)
 {
-    size_t size = sizeof(struct changed) + key.size + value.size;
-    struct changed *c = sdb_mem_alloc(size);
+    size_t size = sizeof(struct copied) + key.size + value.size;
+    struct copied *c = sdb_mem_alloc(size);
     if (c == NULL)
         return sdb_fail_nomem(err, size);
-    sdb_pin_init(&c->pin, free_changed);
+    sdb_pin_init(&c->pin, free_copied);
     if (key.size > 0)
         memcpy(c->bytes, key.data, key.size);
     if (value.size > 0)
@@ -46,7 +46,7 @@ static int sift(const seerdb_view *view, struct seerdb_filter_out *scratch,
     if (rc == SEERDB_KEEP)
         return 0;
     if (rc == SEERDB_CHANGE)
-        rc = new_changed(was.key, sdb_buf_slice(&scratch->bytes), row, err);
+        rc = sdb_row_copy(was.key, sdb_buf_slice(&scratch->bytes), row, err);
     else if (rc == SEERDB_REMOVE)
         rc = SEERDB_NOTFOUND;
     if (was.pin != NULL)

@@ -23,4 +23,8 @@ int sdb_row_make(const seerdb_view *view, const struct sdb_record *r,
                  struct seerdb_filter_out *scratch, seerdb_value *out, seerdb_err *err)
     SDB_MUST_CHECK;
 
+/* Copies of both, in memory of their own: out->pin is the caller's count. */
+int sdb_row_copy(seerdb_slice key, seerdb_slice value, seerdb_value *out,
+                 seerdb_err *err) SDB_MUST_CHECK;
+
 #endif

@@ -5,8 +5,8 @@
  * table joins the newest run only.  Of older ones it may overlap any, being newer.
  *
  * Ordinals do not reach the commit: all its tables get one number.  A range of a newer
- * table then deletes nothing in an older one any more, so when the batch is prepared
- * such tables are merged first. */
+ * table then deletes nothing in an older one any more, and a merge record does not tell
+ * what it includes; so when the batch is prepared such tables are merged first. */
 #include "db/spill.h"
 
 #include "base/interrupt.h"
@@ -186,6 +186,9 @@ static int write_content(const struct sdb_spill *s, struct sdb_table_writer *w,
         i = sdb_spill_joined(ranges, i, &range);
         sdb_table_writer_range(w, &range);
     }
+    const struct sdb_gather_commit gather = {
+        sdb_tree_merge(s->tree), s->merging,          s->from, ranges,
+        sdb_values_resolve,      &s->tree->db->values};
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
         struct sdb_record r = it->at;
         if ((rc = pass(&steps, err)) != 0)
@@ -194,6 +197,9 @@ static int write_content(const struct sdb_spill *s, struct sdb_table_writer *w,
             continue; /* of a segment before, which has it */
         if (sdb_ranges_cover(ranges, r.key, UINT64_MAX, NULL) > r.number)
             continue;
+        if (r.kind == SDB_KIND_MERGE &&
+            (rc = sdb_gather_commit(&gather, it, &r, err)) != 0)
+            break;
         r.number = 0;
         sdb_table_writer_add(w, &r);
         ++*written;
@@ -261,6 +267,7 @@ bool sdb_spill_must_merge(const struct sdb_version *runs)
 
 struct merge {
     seerdb_tree *tree;
+    struct sdb_merging *merging;
     struct sdb_version *runs;
     uint64_t from, to;       /* ordinals of all of them */
     struct sdb_ranges *flat; /* counted: all their ranges; NULL: none */
@@ -364,6 +371,9 @@ static int end_merged(struct merge *g, const seerdb_slice *end, seerdb_err *err)
 static int write_merged(struct merge *g, seerdb_err *err)
 {
     struct sdb_iter *it = g->it;
+    const struct sdb_gather_commit gather = {
+        sdb_tree_merge(g->tree), g->merging,          0, NULL,
+        sdb_values_resolve,      &g->tree->db->values};
     uint32_t steps = 0;
     int rc;
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
@@ -377,6 +387,9 @@ static int write_merged(struct merge *g, seerdb_err *err)
         if (g->o.writer == NULL &&
             (rc = begin_output(&g->o, g->tree, r.key, g->largest, err)) != 0)
             break;
+        if (r.kind == SDB_KIND_MERGE &&
+            (rc = sdb_gather_commit(&gather, it, &r, err)) != 0)
+            break;
         r.number = 0;
         sdb_table_writer_add(g->o.writer, &r);
     }
@@ -389,9 +402,10 @@ static int write_merged(struct merge *g, seerdb_err *err)
 }
 
 int sdb_spill_merge(seerdb_tree *tree, struct sdb_version *runs,
-                    struct sdb_version **out, seerdb_err *err)
+                    struct sdb_merging *merging, struct sdb_version **out,
+                    seerdb_err *err)
 {
-    struct merge g = {.tree = tree, .runs = runs};
+    struct merge g = {.tree = tree, .merging = merging, .runs = runs};
     int rc = gather(&g, err);
     if (rc == 0 && (rc = open_sources(&g, err)) == 0)
         rc = write_merged(&g, err);

@@ -11,11 +11,13 @@
 #define SDB_DB_SPILL_H
 
 #include "db/state.h"
+#include "tree/gather.h"
 
 struct sdb_spill {
     seerdb_tree *tree;
     struct sdb_memtable *memtable;   /* numbers are ordinals; holds none up to `from` */
     const struct sdb_hidden *hidden; /* ordinals rolled back */
+    struct sdb_merging *merging;     /* borrowed: scratch */
     uint64_t from, to;               /* ordinals: after the one, up to the other */
     struct sdb_version *runs;        /* what was spilled before; NULL: nothing */
 };
@@ -44,9 +46,12 @@ int sdb_spill_write(const struct sdb_spill *s, struct sdb_version **out,
  * that are older than its own. */
 bool sdb_spill_must_merge(const struct sdb_version *runs);
 
-/* Write what they say together to new private tables: *out, one count, is one run. */
+/* Write what they say together to new private tables: *out, one count, is one run.
+ * Merge records of several runs have to be, too: with one number for all, nobody could
+ * tell which of them are still to be counted. */
 int sdb_spill_merge(seerdb_tree *tree, struct sdb_version *runs,
-                    struct sdb_version **out, seerdb_err *err)
-    EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB) SDB_MUST_CHECK;
+                    struct sdb_merging *merging, struct sdb_version **out,
+                    seerdb_err *err) EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB)
+    SDB_MUST_CHECK;
 
 #endif

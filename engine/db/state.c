@@ -320,12 +320,17 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
     t->desc.ntables = 0;
     t->desc.snapshots = NULL;
     t->snapshots = sdb_snapshots_ref(desc->snapshots);
-    t->desc.name = t->desc.app = (struct sdb_buf){0};
+    t->desc.name = t->desc.app = t->desc.merge = (struct sdb_buf){0};
     sdb_buf_append_slice(&t->desc.name, sdb_buf_slice(&desc->name));
     sdb_put_u8(&t->desc.name, 0); /* a C string for whoever asks */
     sdb_buf_append_slice(&t->desc.app, sdb_buf_slice(&desc->app));
+    if (desc->merge.size > 0) {
+        sdb_buf_append_slice(&t->desc.merge, sdb_buf_slice(&desc->merge));
+        sdb_put_u8(&t->desc.merge, 0); /* a C string, too */
+    }
     if ((rc = sdb_buf_check(&t->desc.name, err)) != 0 ||
         (rc = sdb_buf_check(&t->desc.app, err)) != 0 ||
+        (rc = sdb_buf_check(&t->desc.merge, err)) != 0 ||
         (rc = sdb_new_memtable(db, &t->active, err)) != 0 ||
         (rc = sdb_read_state_new(&t->active, 1, version, NULL, &t->state, err)) != 0)
         goto out;
@@ -346,6 +351,56 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
 out:
     sdb_tree_free(t);
     return rc;
+}
+
+int sdb_tree_check_merge(const seerdb_tree *t, seerdb_err *err)
+{
+    const char *table = (const char *)t->desc.name.data, *dir = t->db->dir;
+    if (sdb_tree_merge(t) != NULL)
+        return 0;
+    if (t->desc.merge.size == 0)
+        return sdb_fail(err, SEERDB_MISUSE, "%s: the table %s takes no merges", dir,
+                        table);
+    return sdb_fail(
+        err, SEERDB_MISUSE,
+        "%s: the table %s merges with %.200s, which was not given since the "
+        "store was opened",
+        dir, table, (const char *)t->desc.merge.data);
+}
+
+void sdb_tree_drop_merge(seerdb_tree *t)
+{
+    sdb_mem_free((void *)(uintptr_t)sdb_tree_merge(t)); /* const for everybody else */
+    atomic_store_explicit(&t->merge, NULL, memory_order_relaxed);
+}
+
+int sdb_tree_set_merge(seerdb_tree *t, const seerdb_merge_operator *op, seerdb_err *err)
+{
+    const char *name = (const char *)t->desc.merge.data;
+    if (op->full == NULL || op->name == NULL)
+        return sdb_fail(err, SEERDB_MISUSE, "a merge operator without %s",
+                        op->name == NULL ? "a name" : "a function");
+    if (name == NULL || strcmp(name, op->name) != 0)
+        return sdb_fail(err, SEERDB_MISMATCH,
+                        "%s: the table %s merges with %.200s, not with %.200s",
+                        t->db->dir, (const char *)t->desc.name.data,
+                        name != NULL ? name : "nothing", op->name);
+    seerdb_merge_operator *own = sdb_mem_alloc(sizeof *own);
+    if (own == NULL)
+        return sdb_fail_nomem(err, sizeof *own);
+    *own = *op;
+    own->name = name;
+    sdb_lock_db(&t->db->lock);
+    bool first = sdb_tree_merge(t) == NULL;
+    if (first)
+        atomic_store_explicit(&t->merge, own, memory_order_release);
+    sdb_unlock_db(&t->db->lock);
+    if (first)
+        return 0;
+    sdb_mem_free(own);
+    if (op->release != NULL)
+        op->release(op->ctx);
+    return 0;
 }
 
 /* Dayan et al., Monkey (SIGMOD 2017): a bit is worth more where there are few keys. A
@@ -392,12 +447,12 @@ void sdb_tree_sift(const seerdb_tree *t, struct sdb_fold *f)
 {
     /* acquire: pairs with seerdb_tree_filter_with */
     struct sdb_sieve *s = atomic_load_explicit(&t->sieve, memory_order_acquire);
+    f->resolve = sdb_values_resolve;
+    f->resolve_ctx = &t->db->values;
     if (s == NULL || s->filter.foreground)
         return;
     f->sieve = s;
     f->now_us = sdb_now_us(t->db);
-    f->resolve = sdb_values_resolve;
-    f->resolve_ctx = &t->db->values;
 }
 
 int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summary *s,
@@ -445,6 +500,10 @@ void sdb_tree_free(seerdb_tree *t) NO_TSA
     sdb_mutex_fini(&t->values_lock);
     sdb_chain_fini(&t->chain);
     sdb_mem_free(t->damage);
+    const seerdb_merge_operator *op = sdb_tree_merge(t);
+    if (op != NULL && op->release != NULL)
+        op->release(op->ctx);
+    sdb_tree_drop_merge(t);
     sdb_sieve_free(atomic_load_explicit(&t->sieve, memory_order_relaxed));
     sdb_tree_desc_fini(&t->desc);
     sdb_meter_fini(&t->meter);

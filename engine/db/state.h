@@ -24,6 +24,7 @@
 #include "table/table_writer.h"
 #include "tree/fold.h"
 #include "tree/memtable.h"
+#include "tree/mergeop.h"
 #include "tree/sieve.h"
 #include "tree/version.h"
 
@@ -109,7 +110,13 @@ struct seerdb_tree {
     seerdb_batch *
         undecided GUARDED_BY(LK_WRITE); /* the prepared commit holding the slot */
 
-    struct sdb_mutex values_lock;                   /* LK_VALUES */
+    /* Owned; NULL: it takes no merges, or its operator was not given yet.  Set once.
+     * release: sdb_tree_set_merge; acquire: sdb_tree_merge */
+    _Atomic(const seerdb_merge_operator *) merge;
+    uint32_t
+        merges GUARDED_BY(LK_WRITE); /* applied: which ones are looked at closely */
+    bool long_chain GUARDED_BY(LK_WRITE); /* of a key in `active`: time for a flush */
+    struct sdb_mutex values_lock;         /* LK_VALUES */
     struct sdb_vlog *writing GUARDED_BY(LK_VALUES); /* counted; NULL: none */
     seerdb_pin *writing_pin GUARDED_BY(LK_VALUES);  /* holds it */
     uint64_t writing_file GUARDED_BY(LK_VALUES);    /* its number */
@@ -215,6 +222,7 @@ struct seerdb {
         log_file_seen GUARDED_BY(LK_WRITE); /* when the log's size was last checked */
     uint64_t aside_file_seen GUARDED_BY(LK_WRITE); /* when side files were last due */
     struct sdb_history history GUARDED_BY(LK_WRITE);
+    struct sdb_merging merging GUARDED_BY(LK_WRITE); /* owned: scratch */
     uint64_t history_us; /* immutable: how long superseded versions stay */
     uint64_t (*clock)(
         void *ctx); /* immutable: the time for filters; NULL: the system's */
@@ -346,6 +354,20 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
                  struct sdb_version *version, seerdb_tree **out, seerdb_err *err)
     SDB_MUST_CHECK;
 void sdb_tree_free(seerdb_tree *t);
+
+/* Take a copy of the operator, and ctx with it, unless the tree has one: then ctx is
+ * released. MISMATCH: it goes by another name. */
+int sdb_tree_set_merge(seerdb_tree *t, const seerdb_merge_operator *op, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* Forget it, for a tree that nobody knows yet: ctx goes back to whoever gave it. */
+void sdb_tree_drop_merge(seerdb_tree *t);
+/* MISUSE: it takes no merges, or has no operator yet. */
+int sdb_tree_check_merge(const seerdb_tree *t, seerdb_err *err) SDB_MUST_CHECK;
+static inline const seerdb_merge_operator *sdb_tree_merge(const seerdb_tree *t)
+{
+    /* acquire: pairs with the release in sdb_tree_set_merge */
+    return atomic_load_explicit(&t->merge, memory_order_acquire);
+}
 void sdb_tree_append(seerdb *db, seerdb_tree *t) REQUIRES(LK_DB);
 seerdb_tree *sdb_tree_by_id(seerdb *db, uint64_t id) REQUIRES(LK_DB); /* or NULL */
 void sdb_tree_ref(seerdb_tree *t) REQUIRES(LK_DB);

@@ -243,8 +243,8 @@ static inline seerdb_view *new_view(seerdb_tree *t)
     return v;
 }
 
-/* Writes in words: "a=1 b=2 -c ~d:f" puts a and b, deletes c, and the keys from d to
- * below f. */
+/* Writes in words: "a=1 b=2 -c ~d:f g+3" puts a and b, deletes c, and the keys from d to
+ * below f, and merges 3 into g. */
 static inline int batch_words(seerdb_batch *b, seerdb_tree *t, const char *words,
                               seerdb_err *err)
 {
@@ -253,6 +253,7 @@ static inline int batch_words(seerdb_batch *b, seerdb_tree *t, const char *words
         size_t n = strcspn(words, " ");
         const char *eq = memchr(words, '=', n);
         const char *to = memchr(words, ':', n);
+        const char *plus = memchr(words, '+', n);
         if (words[0] == '~' && to != NULL)
             rc = seerdb_batch_delete_range(
                 b, t, (seerdb_slice){words + 1, (size_t)(to - words - 1)},
@@ -263,6 +264,10 @@ static inline int batch_words(seerdb_batch *b, seerdb_tree *t, const char *words
             rc = seerdb_batch_put(b, t, (seerdb_slice){words, (size_t)(eq - words)},
                                   (seerdb_slice){eq + 1, (size_t)(words + n - eq - 1)},
                                   err);
+        else if (plus != NULL)
+            rc = seerdb_batch_merge(
+                b, t, (seerdb_slice){words, (size_t)(plus - words)},
+                (seerdb_slice){plus + 1, (size_t)(words + n - plus - 1)}, err);
         words += n + (words[n] == ' ');
     }
     return rc;

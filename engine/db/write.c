@@ -40,7 +40,8 @@ static int reserve_memory(const seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WR
     int rc = 0;
     for (size_t i = 0; i < b->nslots && rc == 0; i++) {
         seerdb_tree *t = b->slots[i].tree;
-        rc = sdb_memtable_reserve(t->active, (size_t)b->nrecords, b->payload.size, err);
+        rc = sdb_memtable_reserve(t->active, (size_t)b->nrecords,
+                                  sdb_batch_applied_max(b), err);
         if (rc == 0 && (t->desc.features & SDB_TREE_SEGMENTS) != 0)
             rc = sdb_separate_keep(t, sdb_buf_slice(&b->payload), t->active, err);
     }
@@ -272,13 +273,104 @@ static int keep_values(seerdb_tree *t, uint64_t file, seerdb_err *err)
     return rc == 0 || rc == SEERDB_CORRUPT ? 0 : sdb_fail_as(err, &why);
 }
 
+/* A commit that counts takes in what the memtable says of the merged keys, when that is
+ * known to count, too, and the operator is quick. */
+struct cumulation {
+    struct sdb_cumulate how;
+    bool due;
+    struct sdb_read_state *state; /* counted; NULL: not looked at */
+};
+
+static void begin_cumulation(seerdb_tree *t, enum sdb_apply_mode mode,
+                             struct cumulation *c) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+{
+    const seerdb_merge_operator *op = sdb_tree_merge(t);
+    *c =
+        (struct cumulation){.due = op != NULL && op->fast && mode == SDB_APPLY_PUBLISH};
+    if (!c->due)
+        return;
+    c->how = (struct sdb_cumulate){.op = op,
+                                   .merging = &t->db->merging,
+                                   .most = SDB_CUMULATED_MAX,
+                                   .hurried = true};
+    sdb_lock_db(&t->db->lock);
+    c->state = sdb_read_state_ref(t->state);
+    sdb_unlock_db(&t->db->lock);
+    c->how.hidden = &c->state->hidden;
+}
+
+/* A merged key that takes so many steps to read in the memtable has it flushed. */
+#define CHAIN_MAX ((size_t)1000)
+/* One in so many is looked at: a hot key is found before it has twice as many. */
+#define LOOK_EVERY 64u
+
+struct steps {
+    uint64_t below;
+    size_t n;
+};
+
+static int count_step(void *ctx, const struct sdb_record *r)
+{
+    struct steps *s = ctx;
+    struct sdb_operands o;
+    if (r->number >= s->below)
+        return 0; /* included in a newer one */
+    if (r->kind != SDB_KIND_MERGE || !sdb_operands_open(&o, r->value))
+        return SEERDB_NOTFOUND;
+    s->below = o.from != 0 ? o.from : r->number;
+    return ++s->n == CHAIN_MAX ? 1 : 0;
+}
+
+/* Would who reads the key in this memtable have that many steps to take? */
+static bool is_long(struct sdb_memtable *m, seerdb_slice key)
+{
+    struct steps s = {.below = UINT64_MAX};
+    (void)!sdb_memtable_walk(m, key, UINT64_MAX, NULL, count_step, &s);
+    return s.n == CHAIN_MAX;
+}
+
+static int insert_merge(seerdb_tree *t, const struct cumulation *c,
+                        struct sdb_record *r, seerdb_err *err) REQUIRES(LK_WRITE)
+{
+    /* Should the operator fail, readers will see it do so. */
+    if (c->due)
+        (void)!sdb_cumulate(&c->how, t->active, r, NULL);
+    if (r->kind == SDB_KIND_MERGE && ++t->merges % LOOK_EVERY == 0 &&
+        is_long(t->active, r->key))
+        t->long_chain = true;
+    return sdb_memtable_insert(t->active, r, err);
+}
+
+/* Insert the records of the part that p stands on. */
+static int apply_records(seerdb_tree *t, struct sdb_payload_reader *p,
+                         enum sdb_apply_mode mode, struct written *n, seerdb_err *err)
+    REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
+{
+    struct sdb_record r;
+    struct cumulation c;
+    uint32_t steps = 0;
+    int rc;
+    begin_cumulation(t, mode, &c);
+    while ((rc = sdb_payload_next_record(p, &r, err)) == 0) {
+        /* Only recovery comes here with LOGGED, and can stop in the middle. */
+        if (mode == SDB_APPLY_LOGGED && ++steps % SDB_INTERRUPT_STEPS == 0 &&
+            (rc = sdb_interrupted(err)) != 0)
+            break;
+        t->active_values += note_write(n, &r);
+        rc = r.kind == SDB_KIND_MERGE ? insert_merge(t, &c, &r, err)
+                                      : sdb_memtable_insert(t->active, &r, err);
+        if (rc != 0)
+            break;
+    }
+    sdb_read_state_unref(c.state);
+    return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
 int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
               const char *where, uint64_t file, seerdb_err *err)
 {
     struct sdb_payload_reader p;
-    struct sdb_record r;
     uint64_t id, prev, vlog;
-    uint32_t steps = 0;
     /* What recovery replays was committed before. */
     bool counts = mode == SDB_APPLY_PUBLISH && !seerdb_is_read_only(db);
     int rc = sdb_payload_open(&p, payload, where, err);
@@ -298,20 +390,10 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
         while (!skip && sdb_payload_next_vlog(&p, &vlog))
             if ((rc = keep_values(t, vlog, err)) != 0)
                 return rc;
-        while ((rc = sdb_payload_next_record(&p, &r, err)) == 0) {
-            /* Only recovery comes here with LOGGED, and can stop in the middle. */
-            if (mode == SDB_APPLY_LOGGED && ++steps % SDB_INTERRUPT_STEPS == 0 &&
-                (rc = sdb_interrupted(err)) != 0)
-                return rc;
-            if (skip)
-                continue;
-            if ((rc = sdb_memtable_insert(t->active, &r, err)) != 0)
-                return rc;
-            t->active_values += note_write(&n, &r);
-        }
-        if (rc != SEERDB_NOTFOUND)
+        rc =
+            skip ? sdb_payload_skip_part(&p, err) : apply_records(t, &p, mode, &n, err);
+        if (rc != 0)
             return rc;
-        rc = 0;
         if (skip)
             continue;
         if ((rc = apply_part(t, mode, p.number, prev, err)) != 0)

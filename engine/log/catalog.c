@@ -85,6 +85,14 @@ void sdb_edit_tree(struct sdb_edit *e, const struct sdb_tree_desc *t)
     end_field(e, start);
 }
 
+void sdb_edit_tree_merge(struct sdb_edit *e, uint64_t tree, seerdb_slice name)
+{
+    size_t start = begin_field(e, SDB_EDIT_TREE_MERGE);
+    sdb_put_varint(&e->bytes, tree);
+    sdb_put_slice(&e->bytes, name);
+    end_field(e, start);
+}
+
 void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree)
 {
     put_varints(e, SDB_EDIT_TREE_INTENT, &tree, 1);
@@ -201,6 +209,8 @@ void sdb_edit_snapshot(struct sdb_edit *e, const struct sdb_catalog *c)
     for (size_t i = 0; i < c->ntrees; i++) {
         const struct sdb_tree_desc *t = &c->trees[i];
         sdb_edit_tree(e, t);
+        if (t->merge.size > 0)
+            sdb_edit_tree_merge(e, t->id, sdb_buf_slice(&t->merge));
         if (t->drop_intended)
             sdb_edit_tree_intent(e, t->id);
         sdb_edit_tree_numbers(e, t->id, t->flushed, t->last_commit, t->fold_floor);
@@ -246,6 +256,7 @@ void sdb_tree_desc_fini(struct sdb_tree_desc *t)
     sdb_snapshots_unref(t->snapshots);
     sdb_buf_fini(&t->name);
     sdb_buf_fini(&t->app);
+    sdb_buf_fini(&t->merge);
     *t = (struct sdb_tree_desc){0};
 }
 
@@ -478,6 +489,22 @@ static int apply_tree(struct apply *a)
     c->next_tree = t.id + 1;
     rc = sdb_buf_check(&t.name, a->err);
     return rc != 0 ? rc : sdb_buf_check(&t.app, a->err);
+}
+
+static int apply_tree_merge(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r);
+    seerdb_slice name = sdb_get_slice(&a->r);
+    if (!sdb_reader_done(&a->r) || name.size == 0 || name.size > SEERDB_MERGE_NAME_MAX)
+        return malformed(a, "tree merge");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL || (t->features & SDB_TREE_MERGES) == 0)
+        return refuse(
+            a, id, "a merge operator of a tree that is not there, or takes no merges");
+    if (t->merge.size > 0)
+        return refuse(a, id, "a second merge operator");
+    sdb_buf_append_slice(&t->merge, name);
+    return sdb_buf_check(&t->merge, a->err);
 }
 
 static int apply_tree_intent(struct apply *a)
@@ -805,6 +832,8 @@ static int apply_field(struct apply *a, uint64_t tag)
         return apply_table_held(a);
     case SDB_EDIT_OWNER:
         return apply_owner(a);
+    case SDB_EDIT_TREE_MERGE:
+        return apply_tree_merge(a);
     default:
         return sdb_fail(a->err, SEERDB_NEWER, "%s: edit: unknown tag %" PRIu64,
                         a->where, tag);

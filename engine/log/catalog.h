@@ -15,9 +15,11 @@
 #define SDB_FEATURES_KNOWN UINT64_C(0)
 /* Of a tree: its commits count as far as an outside marker says. */
 #define SDB_TREE_MARKED UINT64_C(1)
+/* It may hold merge records, of an operator with a name. */
+#define SDB_TREE_MERGES UINT64_C(2)
 /* Its records may have segments in the value log. */
 #define SDB_TREE_SEGMENTS       UINT64_C(4)
-#define SDB_TREE_FEATURES_KNOWN (SDB_TREE_MARKED | SDB_TREE_SEGMENTS)
+#define SDB_TREE_FEATURES_KNOWN (SDB_TREE_MARKED | SDB_TREE_MERGES | SDB_TREE_SEGMENTS)
 
 struct sdb_table_desc {
     uint64_t file; /* number: "<number>.tbl" */
@@ -56,6 +58,7 @@ struct sdb_tree_desc {
     uint32_t filter_bits, index; /* of tables written from now on */
     uint64_t value_log; /* values from this size on go to the value log; 0: none */
     struct sdb_buf name, app; /* owned */
+    struct sdb_buf merge; /* owned: the operator's name; empty: it takes no merges */
     bool drop_intended;
     uint64_t flushed; /* commits up to this number are in tables */
     uint64_t
@@ -106,7 +109,8 @@ enum sdb_edit_kind {                        /* tags on disk */
                      SDB_EDIT_SNAPSHOT_ADD = 13,
                      SDB_EDIT_SNAPSHOT_DROP = 14,
                      SDB_EDIT_TABLE_HELD = 15, /* with the table that it is of */
-                     SDB_EDIT_OWNER = 16       /* where an owner is */
+                     SDB_EDIT_OWNER = 16,      /* where an owner is */
+                     SDB_EDIT_TREE_MERGE = 17 /* operator of a tree that takes merges */
 };
 
 /* An edit is the bytes it will have in the manifest; build it with these.  Sticky. */
@@ -119,6 +123,7 @@ void sdb_edit_ceilings(struct sdb_edit *e, uint64_t number_ceiling,
 void sdb_edit_log_floor(struct sdb_edit *e, uint64_t file);
 void sdb_edit_tree(struct sdb_edit *e,
                    const struct sdb_tree_desc *t); /* without tables */
+void sdb_edit_tree_merge(struct sdb_edit *e, uint64_t tree, seerdb_slice name);
 void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_drop(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_numbers(struct sdb_edit *e, uint64_t tree, uint64_t flushed,

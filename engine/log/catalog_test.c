@@ -68,6 +68,7 @@ enum example {
     OWNER,
     PENDING,
     NAMED,
+    MERGE,
     UNNAMED,
     HELD,
     N
@@ -129,6 +130,9 @@ static void build(struct sdb_edit *e, enum example which)
                                    .time_us = UINT64_C(1700000000) * 1000000,
                                    .name = test_slice("monday")});
         break;
+    case MERGE:
+        sdb_edit_tree_merge(e, 3, test_slice("max"));
+        break;
     case UNNAMED:
         sdb_edit_snapshot_drop(e, 3, test_slice("monday"));
         break;
@@ -188,6 +192,7 @@ static const char *const examples[N] = {
         "0b 2a 03 12 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
         "80 20 00 00 00 00 c8 01 05 e8 07 d0 0f 00 00 01 61 02 7a 7a 00 00 02 01",
     [NAMED] = "0d 12 03 83 01 80 80 f9 c0 c1 c4 82 03 06 6d 6f 6e 64 61 79",
+    [MERGE] = "11 05 03 03 6d 61 78",
     [UNNAMED] = "0e 08 03 06 6d 6f 6e 64 61 79",
     [HELD] = "0f 0f 03 11 02 5a 14 ac 02 17 00 83 01 04 3c 04 00",
 };
@@ -222,6 +227,47 @@ static void finish(struct sdb_catalog *c, struct sdb_edit *e)
     sdb_edit_fini(e);
 }
 
+static void a_tree_that_takes_merges_has_one_operator(void **state)
+{
+    static const struct {
+        uint64_t features, tree;
+        const char *names[2];
+        int want;
+    } cases[] = {
+        {SDB_TREE_MERGES, 3, {"max", NULL}, 0},
+        {SDB_TREE_MERGES | SDB_TREE_MARKED, 3, {"max", NULL}, 0},
+        {SDB_TREE_MERGES, 3, {"max", "max"}, SEERDB_CORRUPT},
+        {SDB_TREE_MERGES, 3, {"", NULL}, SEERDB_CORRUPT},
+        {SDB_TREE_MERGES, 4, {"max", NULL}, SEERDB_CORRUPT},
+        {0, 3, {"max", NULL}, SEERDB_CORRUPT},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        seerdb_err err = {0};
+        struct sdb_catalog c, copy = {0};
+        struct sdb_edit e, all = {{0}};
+        struct sdb_tree_desc t = example_tree();
+        t.features = cases[i].features;
+        start(&c, &e);
+        sdb_edit_tree(&e, &t);
+        for (size_t k = 0; k < 2 && cases[i].names[k] != NULL; k++)
+            sdb_edit_tree_merge(&e, cases[i].tree, test_slice(cases[i].names[k]));
+        int rc = apply(&c, &e, &err);
+        if (rc != cases[i].want)
+            fail_msg("case %zu: %d: %s", i, rc, err.msg);
+        if (rc == 0) { /* it is in snapshots of the catalog, too */
+            sdb_edit_snapshot(&all, &c);
+            test_ok(apply(&copy, &all, &err), &err);
+            test_slice_equal(sdb_buf_slice(&sdb_catalog_tree(&copy, 3)->merge),
+                             test_slice("max"));
+        }
+        sdb_catalog_fini(&copy);
+        sdb_edit_fini(&all);
+        sdb_tree_desc_fini(&t);
+        finish(&c, &e);
+    }
+}
+
 static void an_edit_is_applied_field_by_field(void **state)
 {
     (void)state;
@@ -230,7 +276,7 @@ static void an_edit_is_applied_field_by_field(void **state)
     struct sdb_edit e;
     start(&c, &e);
     for (int i = 0; i < N; i++) {
-        if (i != DROP && i != REMOVE && i != ASIDE)
+        if (i != DROP && i != REMOVE && i != ASIDE && i != MERGE)
             build(&e, (enum example)i);
     }
     test_ok(apply(&c, &e, &err), &err);
@@ -814,6 +860,7 @@ int main(void)
         cmocka_unit_test(a_tree_with_an_index_unknown_here_is_newer),
         cmocka_unit_test(edits_have_the_bytes_of_the_format),
         cmocka_unit_test(an_edit_is_applied_field_by_field),
+        cmocka_unit_test(a_tree_that_takes_merges_has_one_operator),
         cmocka_unit_test(a_snapshot_builds_the_same_catalog),
         cmocka_unit_test(a_tree_has_the_last_side_file_that_it_was_given),
         cmocka_unit_test(the_newest_place_of_an_owner_counts_while_it_has_trees),

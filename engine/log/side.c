@@ -5,8 +5,8 @@
  * into the order of their commits again would take more memory than they do. */
 #include "log/side.h"
 
-#include "base/coding.h"
 #include "os/clock.h"
+#include "table/operands.h"
 #include "os/failpoint.h"
 #include "table/segments.h"
 
@@ -238,11 +238,14 @@ static int read_records(struct reading *g, seerdb_slice payload)
             return corrupt(g, "a malformed record");
         if (kind == SDB_KIND_RANGE && !is_range(&record))
             return corrupt(g, "a malformed range tombstone");
+        if (kind == SDB_KIND_MERGE &&
+            !sdb_operands_are_valid(record.value, record.number))
+            return corrupt(g, "malformed merge operands");
         struct sdb_segments s;
         if (kind == SDB_KIND_SEGMENTS && sdb_segments_open(&s, record.value, NULL) != 0)
             return corrupt(g, "a malformed value with segments");
         if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE &&
-            kind != SDB_KIND_RANGE && kind != SDB_KIND_SEGMENTS)
+            kind != SDB_KIND_MERGE && kind != SDB_KIND_RANGE && kind != SDB_KIND_SEGMENTS)
             return sdb_fail(g->err, SEERDB_NEWER,
                             "%s: offset %" PRIu64 ": a record of kind %u, which this "
                             "version cannot read",

@@ -35,7 +35,7 @@ static void rewind_history(struct history *h)
     h->base.at = h->v[0];
 }
 
-/* "k@7 del", "k@4 put v1", "k@3 merge x" */
+/* "k@7 del", "k@4 put v1", "k@3 range" */
 static struct sdb_record parse(const char *s)
 {
     struct sdb_record r = {.key = {s, 1}};
@@ -47,8 +47,10 @@ static struct sdb_record parse(const char *s)
     } else if (strncmp(rest, " put ", 5) == 0) {
         r.kind = SDB_KIND_VALUE;
         r.value = test_slice(rest + 5);
+    } else if (strncmp(rest, " range", 6) == 0) {
+        r.kind = SDB_KIND_RANGE;
     } else {
-        r.kind = SDB_KIND_MERGE;
+        fail_msg("%s?", s);
     }
     return r;
 }
@@ -248,7 +250,7 @@ static void a_fold_ends_with_the_last_reader_served(void **state)
     assert_int_equal(kept.n, 1);
 }
 
-static void kinds_of_the_future_are_refused(void **state)
+static void kinds_that_are_no_versions_are_refused(void **state)
 {
     (void)state;
     struct history h;
@@ -256,7 +258,7 @@ static void kinds_of_the_future_are_refused(void **state)
     seerdb_err err = {0};
     uint64_t snapshot = 1;
     struct sdb_fold f = {.snapshots = &snapshot, .nsnapshots = 1, .present = true};
-    history_of(&h, (const char *const[6]){"k@7 put d", "k@5 merge", NULL});
+    history_of(&h, (const char *const[6]){"k@7 put d", "k@5 range", NULL});
     test_fails(sdb_fold_key(&f, &h.base, keep, &kept, &err), SEERDB_CORRUPT, &err);
     test_ok(sdb_fold_visible(SDB_KIND_VALUE, &err), &err);
     test_fails(sdb_fold_visible(SDB_KIND_TOMBSTONE, &err), SEERDB_NOTFOUND, &err);
@@ -531,7 +533,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_survives_is_what_the_table_says),
         cmocka_unit_test(a_fold_ends_with_the_last_reader_served),
-        cmocka_unit_test(kinds_of_the_future_are_refused),
+        cmocka_unit_test(kinds_that_are_no_versions_are_refused),
         cmocka_unit_test(failures_end_the_fold),
         cmocka_unit_test(reads_are_the_same_and_nothing_superfluous_stays),
         cmocka_unit_test(the_floor_rises_with_what_is_dropped_and_with_nothing_else),

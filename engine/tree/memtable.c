@@ -512,6 +512,27 @@ int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
     return 0;
 }
 
+int sdb_memtable_walk(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
+                      const struct sdb_hidden *hidden,
+                      int (*each)(void *ctx, const struct sdb_record *r), void *ctx)
+{
+    const struct sdb_root *root = atomic_load_explicit(&m->root, memory_order_acquire);
+    const struct sdb_entry *e =
+        root == NULL ? NULL
+                     : sdb_memtable_visible(find_newest(root, key), ceiling, hidden);
+    while (e != NULL) {
+        struct sdb_record r = {sdb_entry_key(e), e->number, (enum sdb_kind)e->kind,
+                               sdb_entry_value(e)};
+        int rc = each(ctx, &r);
+        if (rc != 0)
+            return rc;
+        do /* an entry of the same number was replaced by this one */
+            e = sdb_memtable_visible(e->older, ceiling, hidden);
+        while (e != NULL && e->number == r.number);
+    }
+    return SEERDB_NOTFOUND;
+}
+
 /* ---- range tombstones ------------------------------------------------------- */
 
 static const struct sdb_entry *last_range(const struct sdb_memtable *m)

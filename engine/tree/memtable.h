@@ -72,6 +72,13 @@ const struct sdb_kept *sdb_memtable_kept(const struct sdb_memtable *m, size_t *n
 int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
                      const struct sdb_hidden *hidden, struct sdb_found *out);
 
+/* Call `each` for every such version of the key, newest first, until it answers other
+ * than 0: that is the result.  NOTFOUND: it never did.  Borrowed from m. */
+int sdb_memtable_walk(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
+                      const struct sdb_hidden *hidden,
+                      int (*each)(void *ctx, const struct sdb_record *r), void *ctx)
+    SDB_MUST_CHECK;
+
 /* The iterator holds a count on m and borrows hidden, whose content may change while
  * it is open.  The ceiling and hidden are about stored numbers; those shown are the
  * stored ones plus `raise` (0, or SDB_NUMBER_BATCH).  first, last and seeks see all
