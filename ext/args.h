@@ -82,8 +82,7 @@ void svt_schema_fini(struct svt_schema *s);
 int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encoding);
 
 /* The hidden columns come after the user's: `_key` of composite keys, at index
- * ncolumns, then `_snapshot`, whose index this is; -1: a column of the user's has that
- * name, or SQLite has no room for it. */
+ * ncolumns, then `_snapshot`, whose index this is; -1: SQLite has no room for it. */
 int svt_schema_snapshot(const struct svt_schema *s);
 
 /* The text for sqlite3_declare_vtab; sqlite3_malloc'ed, NULL: no memory. */

@@ -61,7 +61,7 @@ struct svt_cursor {
     struct svt_view *view; /* shared: one user is this cursor; or that of `past`; NULL:
                               not in use */
     struct svt_past past;
-    bool point;            /* the row was found by a lookup */
+    bool point;      /* the row was found by a lookup */
     seerdb_pin *pin; /* of such a row; counted, unless a hold has taken the count */
     bool pin_taken;
     seerdb_pin *row_pin;           /* borrowed: what the bytes of `row` live in */
@@ -465,6 +465,8 @@ int svt_cursor_close(sqlite3_vtab_cursor *cursor)
     release_holds(c);
     t->last_past = c->view == &c->past.view;
     t->ncursors--;
+    if (t->first == c)
+        t->first = NULL; /* first_past goes on telling of it */
     leave_view(c);
     if (t->nspares == SPARES_MAX) {
         cursor_free(c);

@@ -366,7 +366,8 @@ static const struct inspect_module modules[] = {
      "ranges INT, target TEXT HIDDEN)",
      12, false, false, list_files},
     {"seerdb_snapshots",
-     "CREATE TABLE x(tbl TEXT, name TEXT, number INT, created REAL, pinned_records INT, "
+     "CREATE TABLE x(tbl TEXT, name TEXT, number INT, created REAL, pinned_records "
+     "INT, "
      "pinned_bytes INT, target TEXT HIDDEN)",
      6, false, false, list_snapshots},
     {"seerdb_events",

@@ -265,7 +265,9 @@ static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
  * those of columns that there are. */
 static bool is_update(const struct svt_table *t, const sqlite3_index_info *info)
 {
-    int ncolumns = t->schema.ncolumns + 2; /* with hidden ones */
+    const struct svt_schema *s = &t->schema;
+    int ncolumns = s->snapshot >= 0 ? s->snapshot + 1 /* with hidden ones */
+                                    : s->ncolumns + 1;
     return ncolumns < 64 && info->colUsed >> 63 != 0;
 }
 

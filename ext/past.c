@@ -115,7 +115,8 @@ int svt_past_keep(struct svt_table *t, const char *name, uint64_t *number)
                         "is of what is committed: commit first",
                         t->who);
     int rc = create(t, name, number, &err);
-    if (rc == SEERDB_BUSY) { /* nobody has shown the marker since the store was opened */
+    if (rc ==
+        SEERDB_BUSY) { /* nobody has shown the marker since the store was opened */
         rc = svt_marker_settle(t, svt_txn_decided_below(t));
         if (rc == SQLITE_OK)
             rc = create(t, name, number, &err);

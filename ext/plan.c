@@ -304,7 +304,7 @@ static const char *column_name(const struct svt_schema *s, int column)
 {
     if (column < 0)
         return s->shape == SVT_SHAPE_IPK ? s->columns[s->key[0]].name : "rowid";
-    return column < s->ncolumns                               ? s->columns[column].name
+    return column < s->ncolumns ? s->columns[column].name
            : column == s->ncolumns && s->shape == SVT_SHAPE_COMPOSITE ? "_key"
                                                                       : "_snapshot";
 }

@@ -113,8 +113,8 @@ struct svt_table {
     int nspares;
     int ncursors;             /* that are open */
     int npast;                /* of them, those that read as of a snapshot */
-    struct svt_cursor *first; /* borrowed: opened when none was; maybe closed again */
-    bool first_past;          /* it read as of a snapshot */
+    struct svt_cursor *first; /* borrowed: opened when none was; NULL: it was closed */
+    bool first_past;          /* it read as of a snapshot, closed or not */
     bool last_past;           /* so did the one closed last */
     bool wide; /* an UPDATE met a value that is equal to several keys: do not hope for
                   the contrary again */

@@ -96,16 +96,13 @@ static int gone(const seerdb_tree *t, uint64_t number, const char *why, seerdb_e
 static int check_number(const seerdb_tree *t, uint64_t number, seerdb_err *err)
     REQUIRES(LK_DB)
 {
-    const struct sdb_hidden *hidden = &t->state->hidden;
     if (!t->settled)
         return sdb_fail(err, SEERDB_BUSY,
                         "%s: nobody has written the table %s or shown its state since "
                         "the store was opened",
                         t->db->dir, table_name(t));
-    bool counts = number <= atomic_load_explicit(&t->last_commit, memory_order_relaxed);
-    for (size_t i = 0; i < hidden->n; i++)
-        counts = counts && hidden->ranges[i].from != number;
-    if (!counts)
+    if (number > atomic_load_explicit(&t->last_commit, memory_order_relaxed) ||
+        sdb_hidden_has(&t->state->hidden, number))
         return sdb_fail(err, SEERDB_MISMATCH,
                         "%s: the table %s has no commit %" PRIu64
                         ", or it was rolled back",

@@ -273,11 +273,10 @@ static int check_number(const seerdb_tree *tree, const seerdb_view *v, uint64_t 
                         " is gone: it is kept from commit %" PRIu64
                         " on, and at its snapshots",
                         tree->db->dir, name, number, floor);
-    for (size_t i = 0; v->hidden != NULL && i < v->hidden->n; i++)
-        if (v->hidden->ranges[i].from == number)
-            return sdb_fail(err, SEERDB_GONE,
-                            "%s: commit %" PRIu64 " of the table %s was rolled back",
-                            tree->db->dir, number, name);
+    if (sdb_hidden_has(v->hidden, number))
+        return sdb_fail(err, SEERDB_GONE,
+                        "%s: commit %" PRIu64 " of the table %s was rolled back",
+                        tree->db->dir, number, name);
     return 0;
 }
 

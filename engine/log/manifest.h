@@ -12,7 +12,7 @@
 #ifndef SDB_LOG_MANIFEST_H
 #define SDB_LOG_MANIFEST_H
 
-#include "log/catalog.h"
+#include "log/edit.h"
 #include "log/frame.h"
 #include "os/sync.h"
 
