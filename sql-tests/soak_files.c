@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A file is needed if the manifest names it, or it is the manifest in use, CURRENT or
- * LOCK, or a log file from the manifest's floor on. */
+ * LOCK, or a log file from the manifest's floor on.  Files of the value log that no
+ * table names may be named by the log: those are few, each tree goes on in one of its
+ * own. */
 #include "soak.h"
 
 #include "log/manifest.h"
@@ -14,7 +16,10 @@ struct files {
     const struct soak *soak;
     const struct sdb_catalog *catalog;
     uint64_t manifest, bytes;
+    unsigned unnamed; /* of the value log */
 };
+
+enum { UNNAMED_MOST = 24 };
 
 static bool is_table(const struct sdb_catalog *c, uint64_t number)
 {
@@ -33,7 +38,17 @@ static bool is_side(const struct sdb_catalog *c, uint64_t number)
     return false;
 }
 
-static bool is_needed(const struct files *f, const char *name)
+static bool has_values(const struct sdb_catalog *c, uint64_t number)
+{
+    for (size_t i = 0; i < c->ntrees; i++)
+        for (size_t k = 0; k < c->trees[i].ntables; k++)
+            for (size_t j = 0; j < c->trees[i].tables[k].nvlogs; j++)
+                if (c->trees[i].tables[k].vlogs[j].file == number)
+                    return true;
+    return false;
+}
+
+static bool is_needed(struct files *f, const char *name)
 {
     uint64_t number;
     if (strcmp(name, "LOCK") == 0 || strcmp(name, "CURRENT") == 0)
@@ -44,6 +59,8 @@ static bool is_needed(const struct files *f, const char *name)
         return is_table(f->catalog, number);
     if (sdb_numbered_parse(name, ".side", &number))
         return is_side(f->catalog, number);
+    if (sdb_numbered_parse(name, ".vlg", &number))
+        return has_values(f->catalog, number) || ++f->unnamed <= UNNAMED_MOST;
     if (sdb_numbered_parse(name, ".log", &number))
         return number >= f->catalog->log_floor;
     return sdb_numbered_parse(name, ".free", &number); /* goes with the next open */

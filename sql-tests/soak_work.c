@@ -7,7 +7,13 @@
  *
  *     n(k INTEGER PRIMARY KEY, v, w)      s(k TEXT PRIMARY KEY, v, w)
  *     c(p, q, v, w, PRIMARY KEY(p, q DESC))
- *     done(k INTEGER PRIMARY KEY, n): how many transactions there were */
+ *     e(k INTEGER PRIMARY KEY, v, w), ttl = w: long ago, or not to come; from o_e a
+ * trigger takes what has expired done(k INTEGER PRIMARY KEY, n): how many transactions
+ * there were
+ *
+ * A named snapshot of x has an ordinary table as its model, too, a copy of o_x that is
+ * made just before; `kept` says which snapshots there are.  When a process died between
+ * the two, the next one forgets that one. */
 #define _POSIX_C_SOURCE 200809L
 #include "soak.h"
 
@@ -27,8 +33,9 @@ struct statement {
 };
 
 struct kind {
-    const char *name, *columns, *ordinary;
+    const char *name, *columns, *ordinary, *order, *backward;
     const struct statement *statements;
+    const char *option, *trigger;
 };
 
 #define NK  "?1"
@@ -89,11 +96,37 @@ static const struct statement of_c[] = {
      true},
     {0, NULL, false, false}};
 
+#define DUE "CASE ?2 % 3 WHEN 0 THEN 1 WHEN 1 THEN NULL ELSE 99999999999 + ?2 END"
+
+static const struct statement of_e[] = {
+    {30, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (?1, ?3, " DUE ")", false, true},
+    {6, "INSERT OR IGNORE INTO %s(k, v, w) VALUES (?1, ?3, " DUE ")", false, true},
+    {6, "UPDATE %s SET w = " DUE " WHERE k = ?1", false, true},
+    {3, "UPDATE %s SET w = 1 WHERE k BETWEEN ?1 AND ?1 + 20", false, true},
+    {3, "UPDATE %s SET v = ?3 WHERE k BETWEEN ?1 AND ?1 + 3", false, true},
+    {8, "DELETE FROM %s WHERE k = ?1", false, true},
+    {2, "DELETE FROM %s WHERE k BETWEEN ?1 AND ?1 + 40", false, true},
+    {15, "SELECT k, v, w FROM %s WHERE k = ?1", true, true},
+    {4, "SELECT k, length(v), w FROM %s WHERE k >= ?1 ORDER BY k LIMIT 20", true, true},
+    {3, "SELECT k, w FROM %s WHERE k < ?1 ORDER BY k DESC LIMIT 20", true, true},
+    {0, NULL, false, false}};
+
+#define GONE_OF_E                                                                      \
+    "CREATE TRIGGER e_made AFTER INSERT ON o_e WHEN new.w = 1 BEGIN "                  \
+    "DELETE FROM o_e WHERE k = new.k; END; "                                           \
+    "CREATE TRIGGER e_changed AFTER UPDATE ON o_e WHEN new.w = 1 BEGIN "               \
+    "DELETE FROM o_e WHERE k = new.k; END; "
+
 static const struct kind kinds[] = {
-    {"n", "k INTEGER PRIMARY KEY, v, w", "(k INTEGER PRIMARY KEY, v, w)", of_n},
-    {"s", "k TEXT PRIMARY KEY, v, w", "(k TEXT PRIMARY KEY, v, w) WITHOUT ROWID", of_s},
+    {"n", "k INTEGER PRIMARY KEY, v, w", "(k INTEGER PRIMARY KEY, v, w)", "k", "k DESC",
+     of_n, "", ""},
+    {"s", "k TEXT PRIMARY KEY, v, w", "(k TEXT PRIMARY KEY, v, w) WITHOUT ROWID", "k",
+     "k DESC", of_s, "", ""},
     {"c", "p INTEGER, q TEXT, v, w, PRIMARY KEY(p, q DESC)",
-     "(p INTEGER, q TEXT, v, w, PRIMARY KEY(p, q DESC)) WITHOUT ROWID", of_c},
+     "(p INTEGER, q TEXT, v, w, PRIMARY KEY(p, q DESC)) WITHOUT ROWID", "p, q DESC",
+     "p DESC, q", of_c, "", ""},
+    {"e", "k INTEGER PRIMARY KEY, v, w", "(k INTEGER PRIMARY KEY, v, w)", "k", "k DESC",
+     of_e, ", ttl = w", GONE_OF_E},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -104,6 +137,7 @@ static const char *const choices[][4] = {
     {"filter_bits=0", "filter_bits=4", "filter_bits=14", NULL},
     {"index='binary'", "index='learned'", NULL, NULL},
     {"mmap=1", NULL, NULL, NULL},
+    {"value_log=512", "value_log='4KB'", "value_log=off", NULL},
 };
 enum { CHOICES = sizeof choices / sizeof choices[0] };
 
@@ -181,12 +215,12 @@ static bool has_table(struct work *w, const char *name)
 /* Both sides in one transaction. */
 static void create_pair(struct work *w, const struct kind *k)
 {
-    char sql[800];
-    int n =
-        snprintf(sql, sizeof sql,
-                 "BEGIN IMMEDIATE; CREATE TABLE o_%s%s; CREATE VIRTUAL TABLE %s USING "
-                 "seerdb(%s, memory_limit='2MB'",
-                 k->name, k->ordinary, k->name, k->columns);
+    char sql[1600];
+    int n = snprintf(sql, sizeof sql,
+                     "BEGIN IMMEDIATE; CREATE TABLE o_%s%s; %sCREATE VIRTUAL TABLE %s "
+                     "USING seerdb(%s%s, memory_limit='2MB'%s",
+                     k->name, k->ordinary, k->trigger, k->name, k->columns, k->option,
+                     w->soak->seed % 2 == 0 ? ", history=0" : ""); /* of the store */
     for (int i = 0; i < CHOICES; i++) {
         int count = 0;
         while (count < 4 && choices[i][count] != NULL)
@@ -201,12 +235,16 @@ static void create_pair(struct work *w, const struct kind *k)
 
 void soak_create(struct work *w)
 {
-    static const struct kind counter = {"done", "k INTEGER PRIMARY KEY, n",
-                                        "(k INTEGER PRIMARY KEY, n)", NULL};
+    static const struct kind counter = {.name = "done",
+                                        .columns = "k INTEGER PRIMARY KEY, n",
+                                        .ordinary = "(k INTEGER PRIMARY KEY, n)",
+                                        .option = "",
+                                        .trigger = ""};
     if (!has_table(w, "done")) {
         create_pair(w, &counter);
         run(w, "BEGIN IMMEDIATE; INSERT INTO done VALUES (1, 0); "
-               "INSERT INTO o_done VALUES (1, 0); COMMIT");
+               "INSERT INTO o_done VALUES (1, 0); "
+               "CREATE TABLE kept(name TEXT PRIMARY KEY, tab TEXT); COMMIT");
     }
     for (int i = 0; i < KINDS; i++)
         if (!has_table(w, kinds[i].name))
@@ -268,10 +306,13 @@ static bool same_column(sqlite3_stmt *a, sqlite3_stmt *b, int i)
 static int step_both(struct work *w, sqlite3_stmt *ours, sqlite3_stmt *theirs)
 {
     for (;;) {
-        int rc = sqlite3_step(ours), want = sqlite3_step(theirs);
-        int columns = sqlite3_column_count(ours);
-        if (rc != want &&
-            !(w->soak->may_fail && rc != SQLITE_ROW && rc != SQLITE_DONE)) {
+        int rc = sqlite3_step(ours), columns = sqlite3_column_count(ours);
+        /* The failure may have rolled back all: the other one would stand alone. */
+        if (w->soak->may_fail && rc != SQLITE_ROW && rc != SQLITE_DONE &&
+            rc != SQLITE_CONSTRAINT)
+            return rc;
+        int want = sqlite3_step(theirs);
+        if (rc != want) {
             char why[600];
             snprintf(why, sizeof why, "answers %d %.400s, the ordinary table %d", rc,
                      sqlite3_errmsg(w->db), want);
@@ -324,17 +365,90 @@ static bool operate(struct work *w)
 /* Outside of a transaction. */
 static void maintain(struct work *w)
 {
-    static const char *const commands[] = {"flush", "compact",  "verify",
-                                           "pause", "continue", "continue"};
+    static const char *const commands[] = {"flush", "compact",  "verify",  "pause",
+                                           "gc",    "continue", "continue"};
     char sql[100];
     snprintf(sql, sizeof sql, "SELECT seerdb('%s', '%s')", kinds[below(w, KINDS)].name,
              commands[below(w, sizeof commands / sizeof commands[0])]);
-    if (strstr(sql, "compact") != NULL) {
-        char go_on[100];
-        snprintf(go_on, sizeof go_on, "SELECT seerdb('n', 'continue')");
-        run(w, go_on);
-    }
+    if (strstr(sql, "compact") != NULL || strstr(sql, "gc") != NULL)
+        run(w, "SELECT seerdb('n', 'continue')");
     run(w, sql);
+}
+
+/* ---- named snapshots ----------------------------------------------------------------
+ */
+
+static void drop_snapshot(struct work *w, const char *table, const char *name)
+{
+    char sql[300];
+    snprintf(sql, sizeof sql, "SELECT seerdb('%s', 'drop_snapshot', '%s')", table,
+             name);
+    run(w, sql);
+}
+
+static void forget_copy(struct work *w, const char *table, const char *name)
+{
+    char sql[300];
+    snprintf(sql, sizeof sql,
+             "BEGIN IMMEDIATE; DROP TABLE copy_%s_%s; DELETE FROM kept WHERE name = "
+             "'%s_%s'; COMMIT",
+             table, name, table, name);
+    run(w, sql);
+}
+
+static bool is_kept(struct work *w, const char *table, const char *name)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM kept WHERE name = '%s_%s'", table,
+             name);
+    return number_of(w, sql) != 0;
+}
+
+static bool has_snapshot(struct work *w, const char *table, const char *name)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM seerdb_snapshots('%s') WHERE name = '%s'", table,
+             name);
+    return number_of(w, sql) != 0;
+}
+
+static const char *const snapshots[] = {"a", "b", "c"};
+enum { SNAPSHOTS = sizeof snapshots / sizeof snapshots[0] };
+
+/* Take one, or drop it. */
+static void change_snapshot(struct work *w)
+{
+    const char *table = kinds[below(w, KINDS)].name;
+    const char *name = snapshots[below(w, SNAPSHOTS)];
+    char sql[400];
+    if (is_kept(w, table, name)) {
+        drop_snapshot(w, table, name);
+        forget_copy(w, table, name);
+        return;
+    }
+    snprintf(sql, sizeof sql,
+             "BEGIN IMMEDIATE; CREATE TABLE copy_%s_%s AS SELECT * FROM o_%s; "
+             "INSERT INTO kept VALUES ('%s_%s', '%s'); COMMIT",
+             table, name, table, table, name, table);
+    run(w, sql);
+    snprintf(sql, sizeof sql, "SELECT seerdb('%s', 'snapshot', '%s')", table, name);
+    run(w, sql);
+}
+
+/* After a death: a copy without a snapshot. */
+static void mend_snapshots(struct work *w)
+{
+    for (int i = 0; i < KINDS * SNAPSHOTS; i++) {
+        const char *table = kinds[i / SNAPSHOTS].name, *name = snapshots[i % SNAPSHOTS];
+        if (!has_table(w, table))
+            continue;
+        bool kept = is_kept(w, table, name), there = has_snapshot(w, table, name);
+        if (there && !kept)
+            soak_fail(name, "a snapshot that was dropped is there");
+        if (kept && !there)
+            forget_copy(w, table, name);
+    }
 }
 
 /* The statements that are prepared know the old table. */
@@ -342,6 +456,11 @@ static void make_anew(struct work *w)
 {
     const struct kind *k = &kinds[below(w, KINDS)];
     char sql[200];
+    for (int i = 0; i < SNAPSHOTS; i++)
+        if (is_kept(w, k->name, snapshots[i])) {
+            drop_snapshot(w, k->name, snapshots[i]);
+            forget_copy(w, k->name, snapshots[i]);
+        }
     snprintf(sql, sizeof sql, "BEGIN IMMEDIATE; DROP TABLE %s; DROP TABLE o_%s; COMMIT",
              k->name, k->name);
     run(w, sql);
@@ -354,7 +473,9 @@ bool soak_transaction(struct work *w)
     bool nested = false;
     if (below(w, 300) == 0)
         maintain(w);
-    if (below(w, 20000) == 0)
+    if (below(w, 400) == 0)
+        change_snapshot(w);
+    if (below(w, 5000) == 0)
         make_anew(w);
     run(w, "BEGIN IMMEDIATE");
     for (uint64_t i = 0; i < n; i++) {
@@ -390,30 +511,52 @@ uint64_t soak_transactions(struct work *w)
     return (uint64_t)ours;
 }
 
+/* Both queries must give the same rows. */
+static void compare(struct work *w, const char *ours, const char *theirs)
+{
+    sqlite3_stmt *stmts[SIDES] = {NULL, NULL};
+    if (sqlite3_prepare_v2(w->db, ours, -1, &stmts[0], NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(w->db, theirs, -1, &stmts[1], NULL) != SQLITE_OK ||
+        step_both(w, stmts[0], stmts[1]) != SQLITE_DONE)
+        soak_fail(ours, sqlite3_errmsg(w->db));
+    sqlite3_finalize(stmts[0]);
+    sqlite3_finalize(stmts[1]);
+}
+
+static void compare_snapshots(struct work *w, const struct kind *k)
+{
+    char ours[300], theirs[300];
+    for (int j = 0; j < SNAPSHOTS; j++) {
+        if (!is_kept(w, k->name, snapshots[j]))
+            continue;
+        snprintf(ours, sizeof ours,
+                 "SELECT * FROM %s WHERE _snapshot = '%s' ORDER BY %s", k->name,
+                 snapshots[j], k->order);
+        snprintf(theirs, sizeof theirs, "SELECT * FROM copy_%s_%s ORDER BY %s", k->name,
+                 snapshots[j], k->order);
+        compare(w, ours, theirs);
+    }
+}
+
 void soak_compare(struct work *w)
 {
-    static const char *const orders[KINDS] = {"k", "k", "p, q DESC"};
+    char ours[300], theirs[300];
+    if (!has_table(w, "done"))
+        return;
+    mend_snapshots(w);
     run(w, "BEGIN");
     for (int i = 0; i < KINDS; i++) {
-        if (!has_table(w, kinds[i].name))
+        const struct kind *k = &kinds[i];
+        if (!has_table(w, k->name))
             continue;
         for (int backward = 0; backward < 2; backward++) {
-            sqlite3_stmt *stmts[SIDES];
-            for (int side = 0; side < SIDES; side++) {
-                char sql[200];
-                const char *order = !backward ? orders[i]
-                                    : i == 2  ? "p DESC, q"
-                                              : "k DESC";
-                snprintf(sql, sizeof sql, "SELECT * FROM %s%s ORDER BY %s",
-                         side == 0 ? "" : "o_", kinds[i].name, order);
-                if (sqlite3_prepare_v2(w->db, sql, -1, &stmts[side], NULL) != SQLITE_OK)
-                    soak_fail(sql, sqlite3_errmsg(w->db));
-            }
-            if (step_both(w, stmts[0], stmts[1]) != SQLITE_DONE)
-                soak_fail(kinds[i].name, sqlite3_errmsg(w->db));
-            sqlite3_finalize(stmts[0]);
-            sqlite3_finalize(stmts[1]);
+            const char *order = backward ? k->backward : k->order;
+            snprintf(ours, sizeof ours, "SELECT * FROM %s ORDER BY %s", k->name, order);
+            snprintf(theirs, sizeof theirs, "SELECT * FROM o_%s ORDER BY %s", k->name,
+                     order);
+            compare(w, ours, theirs);
         }
+        compare_snapshots(w, k);
     }
     run(w, "COMMIT");
 }

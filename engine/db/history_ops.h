@@ -79,14 +79,14 @@ static inline void do_iterate(struct run *r, const struct op *op)
         close_iter(h);
 }
 
-/* May a view at this older commit, which no snapshot has, be refused?  Not if nothing
- * can have been folded that is as young. */
-static inline bool may_be_gone(struct run *r, const struct run_view *h)
+/* May a view at this older commit be refused?  Not if nothing can have been folded that
+ * is as young, and who asks by number gets what a snapshot has. */
+static inline bool may_be_gone(struct run *r, const struct run_view *h, bool by_marker)
 {
     if (r->markers[h->commit][h->tree] == r->marker[h->tree] ||
         (r->s->marked && !r->folded))
         return false;
-    for (size_t i = 0; i < SNAPSHOTS; i++)
+    for (size_t i = 0; i < SNAPSHOTS && !by_marker; i++)
         if (r->snapshots[i].used && r->snapshots[i].tree == h->tree &&
             r->markers[r->snapshots[i].commit][h->tree] ==
                 r->markers[h->commit][h->tree])
@@ -105,7 +105,7 @@ static inline void hold_past(struct run *r, struct run_view *h, const struct op 
                  ? seerdb_view_open_at(r->trees[h->tree], number, 0, &h->view, &r->err)
                  : seerdb_view_open_number(r->trees[h->tree], number, now, &h->view,
                                            &r->err);
-    bool gone = may_be_gone(r, h);
+    bool gone = may_be_gone(r, h, by_marker);
     /* Before a writer has come, an older marker may be that of an older owner. */
     if (gone && (rc == SEERDB_GONE || (rc == SEERDB_MISMATCH && !r->shown[h->tree])))
         r->gone++;
@@ -170,7 +170,7 @@ static inline void do_put(struct run *r, const struct op *op)
     unsigned t = begin_write(r, op), k = op->key % r->s->keys;
     uint32_t value = ++r->next_value;
     must(r, seerdb_batch_put(r->batch, r->trees[t], key_slice(&r->keys[k]),
-                             value_of(value, r->s->large_one_in, room), &r->err));
+                             value_of(&r->h, value, room), &r->err));
     history_add(&r->h, (struct event){0, EV_PUT, t, k, k + 1, value});
 }
 
@@ -180,6 +180,18 @@ static inline void do_delete(struct run *r, const struct op *op)
     must(r,
          seerdb_batch_delete(r->batch, r->trees[t], key_slice(&r->keys[k]), &r->err));
     history_add(&r->h, (struct event){0, EV_DELETE, t, k, k + 1, 0});
+}
+
+static inline void do_merge(struct run *r, const struct op *op)
+{
+    char room[16];
+    if (r->h.merge == MERGE_NONE)
+        return;
+    unsigned t = begin_write(r, op), k = op->key % r->s->keys;
+    uint32_t operand = ++r->next_value;
+    must(r, seerdb_batch_merge(r->batch, r->trees[t], key_slice(&r->keys[k]),
+                               operand_of(&r->h, operand, room), &r->err));
+    history_add(&r->h, (struct event){0, EV_MERGE, t, k, k + 1, operand});
 }
 
 /* Bounds are keys, or lie right behind one, or at the ends of all. */
@@ -395,9 +407,63 @@ static inline int decide_yes(void *ctx, uint64_t below, seerdb_err *err)
     return 0;
 }
 
+/* The operator of CHAIN and LIST: operands are numbers in a row. */
+static inline int chain_full(void *ctx, seerdb_slice key, const seerdb_slice *base,
+                             const seerdb_slice *operands, size_t n,
+                             seerdb_merge_out *out, seerdb_err *err)
+{
+    uint64_t value = 0;
+    uint8_t bytes[8];
+    seerdb_slice now = base != NULL ? *base : (seerdb_slice){NULL, 0};
+    bool there = base != NULL;
+    (void)ctx;
+    (void)key;
+    (void)err;
+    for (size_t i = 0; i < n; i++)
+        for (size_t at = 0; at + 4 <= operands[i].size; at += 4) {
+            const char *number = (const char *)operands[i].data + at;
+            there = chain_step(there ? &now : NULL, sdb_load_u32(number), &value);
+            sdb_store_u64(bytes, value);
+            now = (seerdb_slice){bytes, sizeof bytes};
+        }
+    if (!there)
+        return SEERDB_NOTFOUND;
+    seerdb_merge_emit(out, now.data, now.size);
+    return 0;
+}
+
+static inline int chain_partial(void *ctx, seerdb_slice key,
+                                const seerdb_slice *operands, size_t n,
+                                seerdb_merge_out *out, seerdb_err *err)
+{
+    (void)ctx;
+    (void)key;
+    (void)err;
+    for (size_t i = 0; i < n; i++)
+        seerdb_merge_emit(out, operands[i].data, operands[i].size);
+    return 0;
+}
+
+/* NULL: the trees take no merges. */
+static inline const seerdb_merge_operator *operator_of(struct run *r,
+                                                       seerdb_merge_operator *room)
+{
+    static const char *const names[] = {NULL, "uint64 add", "max", "append"};
+    if (r->h.merge < MERGE_CHAIN)
+        return r->h.merge == MERGE_NONE ? NULL : seerdb_merge_named(names[r->h.merge]);
+    *room = (seerdb_merge_operator){.name = "chain",
+                                    .full = chain_full,
+                                    .partial = r->h.merge == MERGE_CHAIN ? chain_partial
+                                                                         : NULL,
+                                    .fast = r->s->merge_fast};
+    return room;
+}
+
 static inline void open_trees(struct run *r, bool create)
 {
     seerdb *db = r->bed.db;
+    seerdb_merge_operator room;
+    const seerdb_merge_operator *op = operator_of(r, &room);
     for (unsigned t = 0; t < r->s->trees; t++) {
         seerdb_tree_options o = {.id = uuid_of(t),
                                  .owner = r->s->marked ? r->owner : (seerdb_uuid){{0}},
@@ -405,11 +471,15 @@ static inline void open_trees(struct run *r, bool create)
                                  .marked = r->s->marked,
                                  .compaction =
                                      (enum seerdb_compaction)r->s->compaction[t],
-                                 .compression = (int)r->s->compression};
+                                 .compression = (int)r->s->compression,
+                                 .value_log = r->s->value_log,
+                                 .merge = op};
         if (create)
             must(r, seerdb_tree_create(db, &o, &r->trees[t], &r->err));
         else
             must(r, seerdb_tree_open(db, &o.id, &r->trees[t], &r->err));
+        if (!create && op != NULL)
+            must(r, seerdb_tree_merges_with(r->trees[t], op, &r->err));
     }
     const seerdb_filter filter = {
         .ctx = r, .verdict = run_verdict, .expiry = run_expiry};
@@ -510,7 +580,8 @@ static inline bool is_as_of(struct run *r, uint32_t commit)
     for (unsigned t = 0; t < r->s->trees && same; t++) {
         struct content want = history_read(&r->h, t, commit, 0, tick_now(r));
         seerdb_view *v = view_now(r, t);
-        same = state_agrees(r, v, NULL, 0, t, &want, true);
+        same = state_agrees(r, v, NULL, 0, t, &want, true) &&
+               (r->s->marked || seerdb_view_number(v) == r->markers[commit][t]);
         seerdb_view_close(v);
     }
     return same;
@@ -534,6 +605,7 @@ static inline void do_cut(struct run *r, const struct op *op)
         commit--;
     }
     history_cut(&r->h, commit);
+    memcpy(r->marker, r->markers[commit], sizeof r->marker);
     r->certain = commit; /* recovery has synced what it found */
     check_everything(r);
 }
@@ -558,6 +630,8 @@ static inline void begin_run(struct run *r)
 {
     const struct setup *s = r->s;
     bed_init(&r->bed);
+    r->h.merge = s->merge <= MERGE_LIST ? (enum merge_kind)s->merge : MERGE_NONE;
+    r->h.large_one_in = s->large_one_in;
     r->bed.o.sizes.memtable = (size_t)s->memtable_kb << 10;
     r->bed.o.sizes.table = (size_t)s->table_kb << 10;
     r->bed.o.sizes.batch = (size_t)s->table_kb << 11;
@@ -589,6 +663,7 @@ static inline void end_run(struct run *r)
     must(r, seerdb_close(r->bed.db, &r->err));
     r->bed.db = NULL;
     bed_fini(&r->bed);
+    history_free(&r->h);
 }
 
 /* False: r->why says what differs. */

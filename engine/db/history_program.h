@@ -20,6 +20,7 @@ enum { OPS_MOST = 400, TREES_MOST = 2 };
 #define OPS_OF(X)                                                                      \
     X(put, 280)                                                                        \
     X(delete, 70)                                                                      \
+    X(merge, 150)                                                                      \
     X(delete_range, 70)                                                                \
     X(mark, 40)                                                                        \
     X(release, 15)                                                                     \
@@ -61,6 +62,9 @@ struct setup {
     unsigned trees, keys, key_style, large_one_in;
     unsigned memtable_kb, table_kb, history_ms, log_kb;
     unsigned compaction[TREES_MOST], compression;
+    unsigned value_log; /* bytes; 0: off */
+    unsigned merge;     /* enum merge_kind of history_model.h */
+    bool merge_fast;
 };
 
 struct program {
@@ -103,6 +107,11 @@ static inline struct program program_of(uint64_t seed)
                              .log_kb = (unsigned)(16 << sdb_rand_below(&r, 3)),
                              .compression = (unsigned)sdb_rand_below(&r, 2)};
     p.setup.filter = sdb_rand_below(&r, 3) == 0;
+    if (!p.setup.filter) /* what becomes of both is nobody's promise */
+        p.setup.merge = (unsigned)sdb_rand_below(&r, 9);
+    p.setup.merge_fast = sdb_rand_below(&r, 2) == 0;
+    if (sdb_rand_below(&r, 3) == 0)
+        p.setup.value_log = 16u << sdb_rand_below(&r, 7);
     for (unsigned i = 0; i < TREES_MOST; i++)
         p.setup.compaction[i] = (unsigned)sdb_rand_below(&r, 3);
     p.n = 5 + sdb_rand_below(&r, 36);
@@ -135,11 +144,12 @@ static inline void program_print(const struct program *p, FILE *f)
         f,
         "# seed %llu: %s%s%s%s%u trees, %u keys of style %u, large 1 in %u, memtable "
         "%u KiB, table %u KiB, history %u ms, log %u KiB, compaction %u %u, "
-        "compression %u\n",
+        "compression %u, value log from %u, merges %u%s\n",
         (unsigned long long)p->seed, s->marked ? "marked, " : "",
         s->calm ? "calm, " : "", s->cuts ? "cuts, " : "", s->filter ? "filter, " : "",
         s->trees, s->keys, s->key_style, s->large_one_in, s->memtable_kb, s->table_kb,
-        s->history_ms, s->log_kb, s->compaction[0], s->compaction[1], s->compression);
+        s->history_ms, s->log_kb, s->compaction[0], s->compaction[1], s->compression,
+        s->value_log, s->merge, s->merge_fast ? " fast" : "");
     for (size_t i = 0; i < p->n; i++)
         fprintf(f, "#   {OP_%s, %u, %u, %u, %u}, /* tree %u, key %u */\n",
                 op_name(p->ops[i].kind), p->ops[i].tree, p->ops[i].key, p->ops[i].to,

@@ -130,7 +130,7 @@ static inline int run_verdict(void *ctx, const seerdb_row *row, uint64_t now_us,
 static inline bool is_value(struct run *r, seerdb_slice got, uint32_t value)
 {
     char room[VALUE_MOST + 8];
-    return sdb_slice_equal(got, value_of(value, r->s->large_one_in, room));
+    return sdb_slice_equal(got, value_of(&r->h, value, room));
 }
 
 /* The tree as its last commit left it. */

@@ -29,6 +29,7 @@
 #include "db/debt.h"
 #include "db/marked.h"
 #include "os/clock.h"
+#include "os/failpoint.h"
 
 #include <stdio.h>
 
@@ -147,7 +148,7 @@ static int list_it(seerdb_tree *t, const struct sdb_snapshot *s, seerdb_err *err
     sdb_edit_snapshot_add(&e, t->desc.id, s);
     int rc = dropped ? gone(t, s->number, "it was dropped", err)
                      : sdb_buf_check(&e.bytes, err);
-    if (rc == 0)
+    if (rc == 0 && (rc = SDB_FAIL_AT(snapshot_create, err)) == 0)
         rc = sdb_install(db, &e, err);
     if (rc == 0) {
         sdb_lock_db(&db->lock);
@@ -246,7 +247,8 @@ int seerdb_snapshot_drop(seerdb_tree *tree, const char *name, seerdb_err *err)
     sdb_edit_snapshot_drop(&e, tree->desc.id, s);
     if (rc == 0)
         rc = sdb_buf_check(&e.bytes, err);
-    if (rc == 0 && (rc = sdb_install(db, &e, err)) == 0) {
+    if (rc == 0 && (rc = SDB_FAIL_AT(snapshot_drop, err)) == 0 &&
+        (rc = sdb_install(db, &e, err)) == 0) {
         sdb_lock_db(&db->lock);
         set_list(tree, list);
         list = NULL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/values.h"
 
+#include "os/failpoint.h"
+
 #include <assert.h>
 
 #define OPEN_MOST 128u
@@ -249,7 +251,9 @@ void sdb_values_bury(struct sdb_values *vs, bool remove)
         /* Recovery holds, and lets go, and holds again. */
         bool gone = remove && !sdb_values_is_held(vs, f->number);
         char *path = gone ? sdb_vlog_path(vs->dir, f->number, ".vlg") : NULL;
-        if (path != NULL) /* a failure leaves an orphan, which the next open removes */
+        if (path != NULL &&
+            SDB_FAIL_AT(vlog_remove, NULL) ==
+                0) /* a failure leaves an orphan, which the next open removes */
             (void)sdb_fs_remove(vs->fs, path, NULL);
         sdb_mem_free(path);
         if (f->vlog != NULL) {

@@ -11,6 +11,7 @@
 #include "log/vlog.h"
 
 #include "base/hash.h"
+#include "os/failpoint.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -166,7 +167,8 @@ int sdb_vlog_create(const struct sdb_vlog_options *o, struct sdb_vlog **out,
     if (rc != 0)
         return rc;
     make_header(o, header);
-    if ((rc = sdb_file_write_at(v->file, 0, (seerdb_slice){header, sizeof header},
+    if ((rc = SDB_FAIL_AT(vlog_create, err)) != 0 ||
+        (rc = sdb_file_write_at(v->file, 0, (seerdb_slice){header, sizeof header},
                                 err)) != 0 ||
         (rc = sdb_fs_sync_dir(o->fs, o->dir, err)) != 0) {
         char *path = sdb_vlog_path(o->dir, o->number, o->suffix);
@@ -190,7 +192,8 @@ int sdb_vlog_write_out(struct sdb_vlog *v, seerdb_err *err)
     sdb_lock_slots(&v->lock);
     uint64_t at = v->written;
     sdb_unlock_slots(&v->lock);
-    rc = sdb_file_write_at(v->file, at, sdb_buf_slice(&v->buffer), &why);
+    if ((rc = SDB_FAIL_AT(vlog_write, &why)) == 0)
+        rc = sdb_file_write_at(v->file, at, sdb_buf_slice(&v->buffer), &why);
     if (rc != 0)
         return keep_failure(v, &why, err);
     sdb_lock_slots(&v->lock);
@@ -366,7 +369,7 @@ int sdb_vlog_check_written(struct sdb_vlog *v, seerdb_err *err)
 static int sync_file(struct sdb_vlog *v, seerdb_err *err)
 {
     seerdb_err why = {0};
-    if (sdb_file_sync(v->file, &why) == 0)
+    if (SDB_FAIL_AT(vlog_sync, &why) == 0 && sdb_file_sync(v->file, &why) == 0)
         return 0;
     if (v->reading) /* recovery tries again, as it does with the log */
         return sdb_fail_as(err, &why);
@@ -427,7 +430,9 @@ int sdb_vlog_seal(struct sdb_vlog *v, seerdb_err *err)
     sdb_buf_append(&b, MAGIC, 8);
     rc = sdb_buf_check(&b, err);
     seerdb_err why = {0};
-    if (rc == 0 && (rc = sdb_file_write_at(v->file, at, sdb_buf_slice(&b), &why)) != 0)
+    if (rc == 0 &&
+        ((rc = SDB_FAIL_AT(vlog_seal, &why)) != 0 ||
+         (rc = sdb_file_write_at(v->file, at, sdb_buf_slice(&b), &why)) != 0))
         rc = keep_failure(v, &why, err);
     if (rc == 0)
         rc = sync_file(v, err);

@@ -85,6 +85,13 @@
     X(tree_created)      /* told */                                                    \
     X(tree_drop)         /* about to tell the manifest */                              \
     X(tree_dropped)      /* told; its files are there */                               \
+    X(vlog_create)       /* a value-log file is about to be made */                    \
+    X(vlog_write)        /* some of its bytes */                                       \
+    X(vlog_sync)         /* about to sync */                                           \
+    X(vlog_seal)         /* about to write its index */                                \
+    X(vlog_remove)       /* nobody holds it any more */                                \
+    X(snapshot_create)   /* about to tell the manifest */                              \
+    X(snapshot_drop)     /* about to tell the manifest */                              \
     X(decide)            /* an owner's decision is about to be made durable */         \
     X(decided)           /* it is */                                                   \
     X(adopt)             /* a lost tail is about to be given up for good */            \
