@@ -108,6 +108,7 @@ typedef struct seerdb_batch seerdb_batch;
 typedef struct seerdb_view seerdb_view;
 typedef struct seerdb_iter seerdb_iter;
 typedef struct seerdb_txn seerdb_txn;
+typedef struct seerdb_sst_writer seerdb_sst_writer;
 
 enum seerdb_sync {
     SEERDB_SYNC_OFF,    /* survives a crash of the process, not of the machine */
@@ -869,6 +870,49 @@ void seerdb_txn_rollback_to(seerdb_txn *txn, uint64_t mark);
 int seerdb_txn_commit(seerdb_txn *txn, enum seerdb_sync sync, seerdb_err *err);
 void seerdb_txn_free(
     seerdb_txn *txn); /* rolls back what is not committed; NULL is fine */
+
+/* ---- bulk ingest ---------------------------------------------------------------
+ *
+ * Who has keys in rising order can write them to sorted tables beside any store, in
+ * several threads or on another machine, and have a tree take these over in one commit.
+ *
+ * A file that is written so is a table as in FORMAT.md, whose records have no number.
+ * It is not changed by being taken over, and may be so again, by any tree. */
+typedef struct seerdb_sst_options {
+    int compression;           /* of its blocks: 0: none; otherwise a zstd level */
+    unsigned filter_bits;      /* per key, 0 to 20; 0: no filter */
+    enum seerdb_index index;   /* how it is searched */
+    seerdb_slice lower, upper; /* all keys lie between the two, both included.  If they
+                                  begin alike, the table is smaller and searched
+                                  faster; data NULL: nothing is known */
+    struct sdb_fs *fs;         /* borrowed; the file layer; NULL: the local one */
+} seerdb_sst_options;
+
+/* Make a file, which must not exist.  The first failure sticks: later calls answer it,
+ * too.  One thread at a time. */
+int seerdb_sst_writer_open(const char *path, const seerdb_sst_options *options,
+                           seerdb_sst_writer **out, seerdb_err *err);
+/* Copies.  MISUSE: the key does not come after the one before, or is out of bounds. */
+int seerdb_sst_writer_add(seerdb_sst_writer *writer, seerdb_slice key,
+                          seerdb_slice value, seerdb_err *err);
+uint64_t seerdb_sst_writer_size(const seerdb_sst_writer *writer); /* bytes so far */
+/* Write what is left and sync it.  MISUSE: nothing was added. */
+int seerdb_sst_writer_finish(seerdb_sst_writer *writer, seerdb_err *err);
+/* Removes the file if it was not finished; accepts NULL. */
+void seerdb_sst_writer_free(seerdb_sst_writer *writer);
+
+/* Put all rows of these files into an unmarked tree, as one commit, newer than all that
+ * is there: a key that is there gets the file's value.  The files are read through the
+ * store's file layer, checked byte by byte, and copied into its directory; nothing goes
+ * through the log and the memtable, and what overlaps nothing is not written again.
+ * Tables of some 64 MiB, cut where one likes, are better than one large one.
+ *
+ * MISUSE: keys of two files lie among each other, or a file's records have numbers: it
+ * was not made for this.  CORRUPT: a file is no table, or damaged.  CANTOPEN: it is not
+ * there.  Else as seerdb_write.  After a failure, or a crash before the end, nothing of
+ * it is in the tree. */
+int seerdb_ingest(seerdb_tree *tree, const char *const *paths, size_t n,
+                  enum seerdb_sync sync, seerdb_err *err);
 
 /* ---- snapshots --------------------------------------------------------------
  *

@@ -89,12 +89,14 @@ static void forget(struct learnt *l)
         svt_memo_clear(&l->memo);
 }
 
-/* The cursor's view goes: what it has learnt stays if it pins nothing. */
-static void keep_learnt(struct learnt *l)
+/* The cursor's view goes: what it has learnt stays if it pins nothing.  Not where rows
+ * go by themselves. */
+static void keep_learnt(const struct svt_table *t, struct learnt *l)
 {
     if (l->walks == 0)
         return;
-    if (svt_plan_compared_column(l->plan) < 0 ||
+    if (svt_plan_compared_column(l->plan) < 0 || t->schema.options.ttl != NULL ||
+        t->schema.options.filter != NULL ||
         (l->memo.schema != NULL && svt_memo_keep(&l->memo) != SQLITE_OK))
         forget(l);
 }
@@ -110,7 +112,7 @@ static void leave_view(struct svt_cursor *c)
         seerdb_iter_rest(c->iter); /* it counts the view */
     c->iter_view = NULL;
     c->by_heart = false;
-    keep_learnt(&c->learnt);
+    keep_learnt(c->table, &c->learnt);
     if (c->view == &c->past.view) {
         svt_past_leave(&c->past);
         c->table->npast--;
@@ -388,7 +390,7 @@ static void recall(struct svt_cursor *c, int plan, seerdb_batch *batch, uint64_t
         struct learnt learnt = other->learnt;
         other->learnt = c->learnt;
         c->learnt = learnt;
-        keep_learnt(&other->learnt);
+        keep_learnt(c->table, &other->learnt);
     }
     if (!knows(c, plan, &state)) {
         forget(&c->learnt);

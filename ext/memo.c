@@ -191,12 +191,14 @@ static seerdb_slice move(uint8_t **at, seerdb_slice bytes)
     return moved;
 }
 
-/* A value's bytes are part of its row's. */
-static void follow(seerdb_slice *bytes, seerdb_slice from, seerdb_slice to)
+/* If a value's bytes are part of these, they are moved with them. */
+static bool follow(seerdb_slice *bytes, seerdb_slice from, seerdb_slice to)
 {
     uintptr_t offset = (uintptr_t)bytes->data - (uintptr_t)from.data;
-    if (bytes->size > 0 && offset < from.size)
-        bytes->data = (const uint8_t *)to.data + offset;
+    if (bytes->size > 0 && offset >= from.size)
+        return false;
+    bytes->data = (const uint8_t *)to.data + (bytes->size > 0 ? offset : 0);
+    return true;
 }
 
 int svt_memo_keep(struct svt_memo *m)
@@ -213,12 +215,10 @@ int svt_memo_keep(struct svt_memo *m)
         row->value = move(&at, old.value);
         for (int j = 0; j < ncolumns; j++) {
             struct svt_value *v = &m->values[i * ncolumns + j];
-            const void *before = v->bytes.data;
-            if (v->type != SQLITE_TEXT && v->type != SQLITE_BLOB)
-                continue;
-            follow(&v->bytes, old.key, row->key);
-            if (v->bytes.data == before)
-                follow(&v->bytes, old.value, row->value);
+            if ((v->type == SQLITE_TEXT || v->type == SQLITE_BLOB) &&
+                !follow(&v->bytes, old.key, row->key) &&
+                !follow(&v->bytes, old.value, row->value))
+                v->type = 0; /* it lies elsewhere: decoded when it is asked for */
         }
         seerdb_pin_unref(old.pin);
     }

@@ -526,6 +526,27 @@ static void subqueries_that_are_opened_for_every_row_learn_too(void **state)
     test_close(db);
 }
 
+/* Nothing is written when they go. */
+static void what_expires_is_not_remembered(void **state)
+{
+    static const char query[] = "SELECT sum((SELECT w FROM s WHERE v = x)) FROM n";
+    (void)state;
+    sqlite3 *db = test_open(NULL);
+    test_expect(
+        db,
+        "CREATE VIRTUAL TABLE s USING seerdb(v, w, e, ttl='e');"
+        "CREATE TABLE n(x); INSERT INTO n VALUES(1), (2), (3), (4), (5);"
+        "INSERT INTO s SELECT x, x, (julianday('now') - 2440587.5) * 86400 + 0.4 "
+        "FROM n",
+        "");
+    const char *got = test_sql(db, query);
+    if (strcmp(got, "NULL") != 0) /* on a slow day they are gone already */
+        assert_string_equal(got, "15");
+    usleep(600000);
+    test_expect(db, query, "NULL");
+    test_close(db);
+}
+
 static void a_row_outlives_what_was_learnt_with_it(void **state)
 {
     (void)state;
@@ -564,6 +585,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_column_is_known_by_heart),
         cmocka_unit_test(walks_see_what_was_written_before_them),
         cmocka_unit_test(a_walk_by_heart_outlives_its_transaction),
+        cmocka_unit_test(what_expires_is_not_remembered),
         cmocka_unit_test(a_row_outlives_what_was_learnt_with_it),
         cmocka_unit_test_setup_teardown(
             subqueries_that_are_opened_for_every_row_learn_too, test_dir_make,

@@ -309,6 +309,19 @@ int seerdb_batch_spill(seerdb_batch *b, seerdb_err *err)
     return rc;
 }
 
+int sdb_batch_take_runs(seerdb_batch *b, seerdb_tree *t, struct sdb_version *runs,
+                        uint64_t to, seerdb_err *err)
+{
+    struct sdb_batch_part *part = NULL;
+    assert(b->ordinal == 0);
+    int rc = ensure_part(b, t, &part, err);
+    if (rc != 0)
+        return rc;
+    part->runs = sdb_version_ref(runs);
+    part->since = b->ordinal = to;
+    return 0;
+}
+
 int sdb_batch_check_mark(const struct sdb_batch_part *part, uint64_t mark,
                          seerdb_err *err)
 {

@@ -115,6 +115,11 @@ int sdb_batch_get(const seerdb_batch *b, const struct sdb_batch_part *part,
 /* Does who reads at the mark see this private table of the batch? */
 bool sdb_batch_sees(const seerdb_batch *b, const struct sdb_member *m, uint64_t mark);
 
+/* Let these private tables (spill.h), of the ordinals up to `to`, be what the batch
+ * writes to the tree; takes a count.  Requires: the batch is empty. */
+int sdb_batch_take_runs(seerdb_batch *b, seerdb_tree *t, struct sdb_version *runs,
+                        uint64_t to, seerdb_err *err) SDB_MUST_CHECK;
+
 /* MISUSE when the batch is lost. */
 int sdb_batch_check(const seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
 

@@ -26,8 +26,7 @@ struct output {
     struct sdb_table_writer *writer;
 };
 
-/* A number for the file, durably reserved. */
-static int take_number(seerdb *db, uint64_t *number, seerdb_err *err)
+int sdb_spill_number(seerdb *db, uint64_t *number, seerdb_err *err)
 {
     sdb_lock_write(&db->write_lock);
     int rc = sdb_reserve(db, err);
@@ -62,7 +61,7 @@ static int begin_output(struct output *o, const seerdb_tree *t, seerdb_slice sma
     *o = (struct output){.db = t->db};
     int rc = SDB_FAIL_AT(spill_write, err);
     if (rc == 0)
-        rc = take_number(o->db, &o->number, err);
+        rc = sdb_spill_number(o->db, &o->number, err);
     if (rc != 0)
         return rc;
     if ((o->path = sdb_table_path(o->db, o->number)) == NULL)

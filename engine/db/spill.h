@@ -42,6 +42,10 @@ int sdb_spill_write(const struct sdb_spill *s, struct sdb_version **out,
                     seerdb_err *err) EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB)
     SDB_MUST_CHECK;
 
+/* A number for a file, durably reserved. */
+int sdb_spill_number(seerdb *db, uint64_t *number, seerdb_err *err)
+    EXCLUDES(LK_WRITE, LK_INSTALL, LK_DB) SDB_MUST_CHECK;
+
 /* Would these runs say something else with one number for all?  A range deletes in runs
  * that are older than its own. */
 bool sdb_spill_must_merge(const struct sdb_version *runs);

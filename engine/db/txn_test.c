@@ -426,6 +426,56 @@ static void no_write_skew_comes_to_pass_among_threads(void **state)
     bed_fini(&bed);
 }
 
+struct writer {
+    struct sdb_thread thread;
+    seerdb *db;
+    seerdb_tree *t, *u;
+    _Atomic bool stop;
+    int rc;
+};
+
+static void *write_both(void *arg)
+{
+    struct writer *w = arg;
+    seerdb_batch *b = NULL;
+    w->rc = seerdb_batch_new(w->db, &b, NULL);
+    for (int i = 0; w->rc == 0 && !atomic_load(&w->stop); i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        w->rc = seerdb_batch_put(b, w->t, test_slice("a"), test_slice(text), NULL);
+        if (w->rc == 0)
+            w->rc = seerdb_batch_put(b, w->u, test_slice("a"), test_slice(text), NULL);
+        if (w->rc == 0)
+            w->rc = seerdb_write(b, SEERDB_SYNC_OFF, NULL);
+    }
+    seerdb_batch_free(b);
+    return NULL;
+}
+
+static void no_transaction_begins_in_the_middle_of_a_commit(void **state)
+{
+    (void)state;
+    struct bed bed;
+    seerdb_err err = {0};
+    bed_new(&bed);
+    struct writer w = {
+        .db = bed.db, .t = create_tree(bed.db, 1), .u = create_tree(bed.db, 2)};
+    test_ok(sdb_thread_start(&w.thread, "writer", write_both, &w, &err), &err);
+    for (int a = 0, b; a < 20000;) {
+        seerdb_txn *x = begin(bed.db, SEERDB_SNAPSHOT, w.t, w.u);
+        assert_int_equal(number_of(x, w.t, 0, &a), 0);
+        assert_int_equal(number_of(x, w.u, 0, &b), 0);
+        assert_int_equal(a, b);
+        seerdb_txn_free(x);
+    }
+    atomic_store(&w.stop, true);
+    sdb_thread_join(&w.thread);
+    assert_int_equal(w.rc, 0);
+    seerdb_tree_close(w.t);
+    seerdb_tree_close(w.u);
+    bed_fini(&bed);
+}
+
 struct committer {
     struct sdb_thread thread;
     seerdb_txn *x;
@@ -643,6 +693,7 @@ int main(void)
         cmocka_unit_test(a_marked_tree_is_refused),
         cmocka_unit_test(a_transaction_that_spills_commits_and_conflicts_as_others),
         cmocka_unit_test(no_write_skew_comes_to_pass_among_threads),
+        cmocka_unit_test(no_transaction_begins_in_the_middle_of_a_commit),
         cmocka_unit_test(a_commit_that_is_undecided_is_waited_for),
         cmocka_unit_test(histories_at_random_are_serial),
     };
