@@ -534,7 +534,7 @@ static int load_record(void *ctx, const struct sdb_record *r, seerdb_err *err) N
     if (r->kind == SDB_KIND_SEGMENTS) { /* of a commit that does not count they may be
                                            gone */
         seerdb_err why = {0};
-        rc = sdb_values_keep_all(&l->t->db->values, l->t->active, r->value, &why);
+        rc = sdb_values_keep_all(l->t->db->values, l->t->active, r->value, &why);
         if (rc != 0 && rc != SEERDB_CORRUPT)
             return sdb_fail_as(err, &why);
     }

@@ -57,8 +57,11 @@ static void a_commit_aside_is_not_without_the_rest_of_it(void **state)
     seerdb_tree *second = NULL;
     seerdb_view *v = NULL;
     owner_init(&o, true);
-    seerdb_tree_options options = {
-        .id = id, .owner = o.id, .name = "second", .marked = true};
+    seerdb_tree_options options = {.id = id,
+                                   .owner = o.id,
+                                   .name = "second",
+                                   .value_log = test_value_log(),
+                                   .marked = true};
     test_ok(seerdb_tree_create(o.bed.db, &options, &second, &err), &err);
     o.mute = true;
     write_as(&o, "a=1", true);

@@ -69,7 +69,11 @@ static inline void enter(struct owner *o)
     bed_open_ok(&o->bed);
     reserve(o->bed.db);
     seerdb_uuid id = uuid_of(1);
-    seerdb_tree_options t = {.id = id, .owner = o->id, .name = "t", .marked = true};
+    seerdb_tree_options t = {.id = id,
+                             .owner = o->id,
+                             .name = "t",
+                             .value_log = test_value_log(),
+                             .marked = true};
     if (seerdb_tree_open(o->bed.db, &id, &o->tree, &err) == SEERDB_NOTFOUND)
         test_ok(seerdb_tree_create(o->bed.db, &t, &o->tree, &err), &err);
     test_ok(seerdb_set_decider(o->bed.db, &o->id, decide, o, &err), &err);
@@ -246,8 +250,11 @@ static inline seerdb_tree *other_tree(struct owner *o, struct owner *other)
     seerdb_tree *t = NULL;
     seerdb_uuid id = uuid_of(2);
     *other = (struct owner){.id = {{2}}};
-    seerdb_tree_options options = {
-        .id = id, .owner = other->id, .name = "u", .marked = true};
+    seerdb_tree_options options = {.id = id,
+                                   .owner = other->id,
+                                   .name = "u",
+                                   .value_log = test_value_log(),
+                                   .marked = true};
     if (seerdb_tree_open(o->bed.db, &id, &t, &err) == SEERDB_NOTFOUND)
         test_ok(seerdb_tree_create(o->bed.db, &options, &t, &err), &err);
     test_ok(seerdb_set_decider(o->bed.db, &other->id, decide, other, &err), &err);

@@ -101,6 +101,7 @@ void sdb_batch_reset(seerdb_batch *b)
         seerdb_pin_unref(&b->scratch->pin);
     b->scratch = NULL;
     b->ordinal = 0;
+    b->apart_bytes = 0;
     b->phase = SDB_BATCH_OPEN;
     b->number = 0;
     b->nmarks = 0;
@@ -418,7 +419,7 @@ static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
         (rc = spill_part(b, part, err)) != 0)
         return rc;
     if (r->kind == SDB_KIND_SEGMENTS &&
-        (rc = sdb_values_keep_all(&b->db->values, part->memtable, r->value, err)) != 0)
+        (rc = sdb_values_keep_all(b->db->values, part->memtable, r->value, err)) != 0)
         return rc;
     r->number = b->ordinal + 1;
     if (r->kind == SDB_KIND_MERGE && (rc = cumulate(b, part, r, err)) != 0)
@@ -489,90 +490,19 @@ int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
     return batch_write(batch, tree, &r, err);
 }
 
-/* What stands where the parts go apart. */
-struct laying {
-    seerdb_tree *tree;
-    struct sdb_buf *list;   /* segments */
-    struct sdb_buf inlined; /* owned */
-    uint64_t count, offset;
-    seerdb_pin **pins; /* owned, npins counts: of the files that were written to */
-    size_t npins;
-};
-
-static int lay_part(struct laying *l, const seerdb_part *p, seerdb_err *err)
-{
-    struct sdb_segment s = {0};
-    int rc = 0;
-    size_t size = p->how == SEERDB_PART_KEPT ? (size_t)p->segment.size : p->bytes.size;
-    if (size > SEERDB_VALUE_MAX - l->offset)
-        return sdb_fail(err, SEERDB_TOOBIG, "a value of more than %zu bytes",
-                        SEERDB_VALUE_MAX);
-    if (p->how == SEERDB_PART_KEPT) {
-        s = (struct sdb_segment){.size = p->segment.size,
-                                 .file = p->segment.file,
-                                 .slot = p->segment.slot,
-                                 .stored = p->segment.stored,
-                                 .check = p->segment.check};
-        if (s.size == 0 || s.file == 0)
-            return sdb_fail(err, SEERDB_MISUSE, "a segment that no read has shown");
-    } else if (p->how == SEERDB_PART_APART && sdb_separate_due(l->tree, size)) {
-        rc = sdb_separate_put(l->tree, p->bytes, &s, &l->pins[l->npins], err);
-        l->npins += rc == 0 ? 1 : 0;
-    } else {
-        sdb_buf_append_slice(&l->inlined, p->bytes);
-    }
-    if (rc == 0 && s.size > 0) {
-        s.offset = l->offset;
-        sdb_segments_add(l->list, &s);
-        l->count++;
-    }
-    l->offset += size;
-    return rc;
-}
-
-/* Lay out the parts as the value of a record: of one with segments, or a plain one. */
-static int lay_parts(struct laying *l, seerdb_batch *b, const seerdb_part *parts,
-                     size_t n, struct sdb_record *r, seerdb_err *err)
-{
-    struct sdb_buf list = {0};
-    int rc = 0;
-    l->list = &list;
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = lay_part(l, &parts[i], err);
-    sdb_buf_clear(&b->apart);
-    r->kind = l->count > 0 ? SDB_KIND_SEGMENTS : SDB_KIND_VALUE;
-    if (l->count > 0) {
-        sdb_segments_begin(&b->apart, l->count);
-        sdb_buf_append_slice(&b->apart, sdb_buf_slice(&list));
-    }
-    sdb_buf_append_slice(&b->apart, sdb_buf_slice(&l->inlined));
-    b->apart.failed = b->apart.failed || list.failed || l->inlined.failed;
-    sdb_buf_fini(&list);
-    r->value = sdb_buf_slice(&b->apart);
-    return rc != 0 ? rc : sdb_buf_check(&b->apart, err);
-}
-
 int seerdb_batch_put_parts(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                            const seerdb_part *parts, size_t n, seerdb_err *err)
 {
-    struct laying l = {.tree = tree};
+    struct sdb_laid laid = {.bytes = &batch->apart};
     struct sdb_record r = {.key = key};
     int rc = check_write(batch, tree, &r, err);
-    if (rc != 0)
-        return rc;
-    for (size_t i = 0; i < n; i++)
-        if (parts[i].how == SEERDB_PART_KEPT &&
-            (tree->desc.features & SDB_TREE_SEGMENTS) == 0)
-            return sdb_fail(err, SEERDB_MISUSE, "the tree %s has no value log",
-                            (const char *)tree->desc.name.data);
-    if ((l.pins = sdb_array_new(n, sizeof(seerdb_pin *))) == NULL)
-        return sdb_fail_nomem(err, n * sizeof(seerdb_pin *));
-    if ((rc = lay_parts(&l, batch, parts, n, &r, err)) == 0)
+    if (rc == 0 && (rc = sdb_separate_parts(tree, parts, n, &laid, err)) == 0) {
+        r.kind = laid.kind;
+        batch->apart_bytes += laid.written;
+        r.value = sdb_buf_slice(laid.bytes);
         rc = batch_write(batch, tree, &r, err);
-    while (l.npins > 0)
-        seerdb_pin_unref(l.pins[--l.npins]);
-    sdb_mem_free(l.pins);
-    sdb_buf_fini(&l.inlined);
+    }
+    sdb_laid_fini(&laid);
     return rc;
 }
 
@@ -821,7 +751,7 @@ static int begin_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *
  */
 static int settle_values(const struct sdb_batch_part *part, seerdb_err *err)
 {
-    struct sdb_values *vs = &part->tree->db->values;
+    struct sdb_values *vs = part->tree->db->values;
     size_t n;
     int rc = 0;
     const struct sdb_kept *kept = sdb_memtable_kept(part->memtable, &n);

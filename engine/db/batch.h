@@ -77,6 +77,7 @@ struct seerdb_batch {
     enum sdb_batch_phase phase;
     struct sdb_buf payload;       /* the encoded commit */
     struct sdb_buf apart;         /* scratch: a value with segments */
+    uint64_t apart_bytes;         /* written to the value log, since it was empty */
     struct sdb_batch_slot *slots; /* owned: the trees in the payload */
     size_t nslots, slots_capacity;
     uint64_t number;            /* when prepared; 0: the batch was empty */

@@ -19,9 +19,13 @@
 
 #include <stdio.h>
 
-#define L0_TRIGGER     4u
-#define LEVEL_RATIO    8u
-#define RUNS_PER_LEVEL 4u
+#define L0_TRIGGER 4u
+/* Where tables name far more in the value log than they hold, merging them costs
+ * little, and shows what is garbage. */
+#define L0_TRIGGER_VALUES 2u
+#define VALUES_MORE       8u
+#define LEVEL_RATIO       8u
+#define RUNS_PER_LEVEL    4u
 
 #define BACKOFF_FIRST_US UINT64_C(100000)
 #define BACKOFF_LAST_US  UINT64_C(60000000)
@@ -397,6 +401,8 @@ static void visit(seerdb *db, seerdb_tree *t) EXCLUDES(LK_WRITE, LK_INSTALL, LK_
     c.policy.snapshots = sdb_snapshots_numbers(c.snapshots);
     c.policy.nsnapshots = sdb_snapshots_nnumbers(c.snapshots);
     c.policy.full = t->debt.full;
+    if (c.from->values > VALUES_MORE * c.from->bytes)
+        c.policy.trigger = L0_TRIGGER_VALUES;
     bool thorough = t->debt.gc;
     c.asked = t->debt.asked;
     t->debt.look = false;

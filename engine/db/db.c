@@ -123,7 +123,7 @@ static void release(seerdb *db) NO_TSA
     sdb_merging_fini(&db->merging);
     sdb_deciders_free(db);
     sdb_events_free(db);
-    sdb_values_fini(&db->values);
+    sdb_values_close(db->values); /* memtables that callers still hold keep it */
     sdb_cache_free(db->cache);
     sdb_pages_unref(db->pages); /* pins that callers still hold keep it */
     sdb_recovered_free(db->recovered);
@@ -172,7 +172,6 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     sdb_mutex_init(&db->write_lock);
     sdb_mutex_init(&db->install_lock);
     sdb_mutex_init(&db->lock);
-    sdb_values_init(&db->values);
     sdb_cond_init(&db->slot_free);
     sdb_cond_init(&db->work);
     sdb_cond_init(&db->progress);
@@ -190,13 +189,12 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     db->dir = sdb_mem_strdup(db->owns_fs ? "in-memory store" : dir);
     db->name = sdb_mem_strdup(dir != NULL ? dir : "in-memory store");
     set_limits(db, o, &log_file_size);
-    db->values.fs = db->fs;
-    db->values.dir = db->dir;
     db->cache = sdb_cache_new(db->memory_limit / 16 * 15);
     if (db->memory_limit >= PAGES_FROM)
         db->pages = sdb_pages_new(db->memtable_size);
-    if (db->dir == NULL || db->name == NULL || under == NULL || db->cache == NULL ||
-        (db->pages == NULL && db->memory_limit >= PAGES_FROM)) {
+    db->values = sdb_values_new(db->fs, db->dir);
+    if (db->values == NULL || db->dir == NULL || db->name == NULL || under == NULL ||
+        db->cache == NULL || (db->pages == NULL && db->memory_limit >= PAGES_FROM)) {
         rc = sdb_fail_nomem(err, 0);
         db->owns_fs = db->owns_fs && under != NULL;
     }
@@ -212,6 +210,7 @@ int seerdb_open(const char *dir, const seerdb_options *options, seerdb **out,
     sdb_compact_stop(db);
     sdb_job_stop(db);
     sdb_wal_abandon(db->wal);
+    db->wal = NULL;
     release(db);
     return rc;
 }
@@ -242,7 +241,9 @@ int seerdb_close(seerdb *db, seerdb_err *err)
     sdb_compact_stop(db);
     sdb_job_stop(db);
     end_value_files(db);
+    sdb_empty_graveyard(db); /* as long as there is a log to sync */
     int rc = sdb_wal_close(db->wal, err);
+    db->wal = NULL;
     release(db);
     return rc;
 }

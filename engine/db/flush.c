@@ -370,7 +370,7 @@ static int build(struct flush *f, const char *path, struct written *w, seerdb_er
         return rc;
     sdb_table_use_cache(table, db->cache, db->pages);
     rc = sdb_member_new(desc, table, NULL, NULL, &w->member, err);
-    return rc != 0 ? rc : sdb_values_keep_for(&db->values, w->member, err);
+    return rc != 0 ? rc : sdb_values_keep_for(db->values, w->member, err);
 }
 
 /* Note the end of a flush that began then. */

@@ -105,6 +105,8 @@ static void run_job(seerdb *db, struct sdb_job *job) REQUIRES(LK_DB) NO_TSA
     if (rc == 0) { /* a memtable takes its time to free */
         sdb_unlock_db(&db->lock);
         job->free(job);
+        if (sdb_values_any_dead(db->values)) /* it held some */
+            sdb_empty_graveyard(db);
         sdb_lock_db(&db->lock);
     }
 }

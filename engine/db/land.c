@@ -70,7 +70,7 @@ int sdb_land_list(seerdb_batch *b, seerdb_err *err)
         spilled = spilled || b->slots[i].runs != NULL;
     /* The manifest's word for a table stands for the values that it names, too. */
     if (!spilled || (rc = SDB_FAIL_AT(pending_sync, err)) != 0 ||
-        (rc = sdb_values_sync(&db->values, err)) != 0 ||
+        (rc = sdb_values_sync(db->values, err)) != 0 ||
         (rc = sdb_fs_sync_dir(db->fs, db->dir, err)) != 0 ||
         (rc = SDB_FAIL_AT(pending_list, err)) != 0)
         return rc;

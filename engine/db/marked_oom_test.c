@@ -88,7 +88,10 @@ static void live(struct life *l)
     seerdb_err err = {0};
     seerdb_batch *b = NULL;
     seerdb_uuid owner = {{7}};
-    seerdb_tree_options o = {.id = uuid_of(1), .owner = owner, .marked = true};
+    seerdb_tree_options o = {.id = uuid_of(1),
+                             .owner = owner,
+                             .value_log = test_value_log(),
+                             .marked = true};
     if (allowed(l, bed_open(&l->bed, &err), &err, "open") != 0)
         return;
     int rc = l->created ? seerdb_tree_open(l->bed.db, &o.id, &l->tree, &err)

@@ -195,8 +195,11 @@ static void a_reader_sees_its_marker_whatever_the_others_do(void **state)
         struct one *o = &s->one[i];
         *o = (struct one){.all = s, .owner = uuid_of(50 + i), .seed = i + 1};
         o->markers = calloc(MOST, sizeof *o->markers);
-        seerdb_tree_options t = {
-            .id = uuid_of(i), .owner = o->owner, .name = "t", .marked = true};
+        seerdb_tree_options t = {.id = uuid_of(i),
+                                 .owner = o->owner,
+                                 .name = "t",
+                                 .value_log = test_value_log(),
+                                 .marked = true};
         test_ok(seerdb_tree_create(s->bed.db, &t, &o->tree, &err), &err);
         test_ok(seerdb_set_decider(s->bed.db, &o->owner, decide, o, &err), &err);
         test_ok(sdb_thread_start(&threads[n++], "writer", write_tree, o, &err), &err);

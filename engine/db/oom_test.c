@@ -109,7 +109,9 @@ static void live(struct life *l)
         return;
     seerdb_uuid id = uuid_of(1);
     rc = l->created ? seerdb_tree_open(l->bed.db, &id, &t, &err)
-                    : seerdb_tree_create(l->bed.db, &(seerdb_tree_options){.id = id},
+                    : seerdb_tree_create(l->bed.db,
+                                         &(seerdb_tree_options){
+                                             .id = id, .value_log = test_value_log()},
                                          &t, &err);
     rc = allowed(l, rc, &err, "a tree");
     l->created = l->created || rc == 0;

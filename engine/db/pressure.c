@@ -18,6 +18,10 @@
 #define RUNS_SLOW 6u
 #define RUNS_STOP 20u
 
+/* Of what tables name in the value log: garbage from which on writers of values wait.
+ */
+#define GARBAGE_PERCENT 46u
+
 #define RATE_FIRST  512u /* bytes per microsecond */
 #define STEPS_MAX   10u
 #define WAIT_LEAST  1000u  /* microseconds */
@@ -78,6 +82,20 @@ static void tell(seerdb *db, uint64_t from_us, const char *why) REQUIRES(LK_DB)
     sdb_events_add(db, &e);
 }
 
+/* Steps of garbage in the value log, beyond what gc lets stand (vlog_gc.c). */
+static unsigned garbage_steps(const seerdb *db) REQUIRES(LK_DB)
+{
+    uint64_t all = atomic_load_explicit(&db->values->bytes, memory_order_relaxed);
+    uint64_t named = 0;
+    for (const seerdb_tree *t = db->trees; t != NULL; t = t->next)
+        named += t->state->version->values;
+    uint64_t from = named + named / 100 * GARBAGE_PERCENT + 2 * db->value_file_size;
+    if (all <= from || db->compaction_paused)
+        return 0;
+    uint64_t steps = (all - from) / (named / 32 + db->value_file_size / 4) + 1;
+    return steps < STEPS_MAX ? (unsigned)steps : STEPS_MAX;
+}
+
 /* The smooth part. */
 static void slow_down(const seerdb_batch *b) REQUIRES(LK_DB)
 {
@@ -87,13 +105,17 @@ static void slow_down(const seerdb_batch *b) REQUIRES(LK_DB)
         unsigned s = compaction_steps(b->slots[i].tree);
         steps = s > steps ? s : steps;
     }
+    if (b->apart_bytes > 0) {
+        unsigned s = garbage_steps(db);
+        steps = s > steps ? s : steps;
+    }
     if (steps == 0) {
         db->delay_us = 0;
         return;
     }
     if (steps > STEPS_MAX)
         steps = STEPS_MAX;
-    db->delay_us += ((uint64_t)b->payload.size << (steps - 1)) / RATE_FIRST;
+    db->delay_us += ((b->payload.size + b->apart_bytes) << (steps - 1)) / RATE_FIRST;
     if (db->delay_us > WAIT_MOST)
         db->delay_us = WAIT_MOST;
     if (db->delay_us < WAIT_LEAST)

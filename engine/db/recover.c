@@ -349,7 +349,7 @@ static int check_values(const struct replay *r, seerdb_slice payload, seerdb_err
                     p.number <= atomic_load_explicit(&t->flushed, memory_order_relaxed);
         while ((rc = sdb_payload_next_record(&p, &record, err)) == 0)
             if (!skip && record.kind == SDB_KIND_SEGMENTS &&
-                (rc = sdb_values_survived(&r->db->values, record.value, err)) != 0)
+                (rc = sdb_values_survived(r->db->values, record.value, err)) != 0)
                 return rc;
         rc = rc == SEERDB_NOTFOUND ? 0 : rc;
     }
@@ -486,7 +486,7 @@ void sdb_recovered_free(struct sdb_recovered *r)
 static int sync_values(void *ctx, seerdb_err *err) NO_TSA
 {
     seerdb *db = ctx;
-    int rc = sdb_values_sync(&db->values, err);
+    int rc = sdb_values_sync(db->values, err);
     if (rc != 0) {
         sdb_lock_db(&db->lock);
         db->beyond_resume = true;
@@ -515,7 +515,7 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
                                       .keep = LOG_FILES_KEPT,
                                       .before_sync = sync_values,
                                       .ctx = db};
-    db->id = db->values.store = c->store;
+    db->id = db->values->store = c->store;
     l->db = db;
     l->catalog = c;
     l->manifest = sdb_manifest_file(db->manifest);
@@ -548,13 +548,13 @@ static void remove_value_files(seerdb *db, const struct listing *l) NO_TSA
 {
     for (const seerdb_tree *t = db->trees; t != NULL; t = t->next)
         if (t->damage != NULL)
-            atomic_store_explicit(&db->values.stay, true, memory_order_relaxed);
-    if (atomic_load_explicit(&db->values.stay, memory_order_relaxed))
+            atomic_store_explicit(&db->values->stay, true, memory_order_relaxed);
+    if (atomic_load_explicit(&db->values->stay, memory_order_relaxed))
         return;
     for (size_t at = 0; at < l->values.size; at += sizeof(uint64_t)) {
         uint64_t number;
         memcpy(&number, l->values.data + at, sizeof number);
-        char *path = sdb_values_is_held(&db->values, number)
+        char *path = sdb_values_is_held(db->values, number)
                          ? NULL
                          : sdb_vlog_path(db->dir, number, ".vlg");
         if (path != NULL)
@@ -578,7 +578,7 @@ static void end_log(seerdb *db, uint64_t lost, struct sdb_wal *wal) REQUIRES(LK_
         sdb_wal_append(wal, SDB_WAL_ABORT, SDB_OUTCOME_ABORTED, payload, &position,
                        &end, NULL) != 0 ||
         sdb_wal_sync(wal, end, NULL) != 0)
-        atomic_store_explicit(&db->values.stay, true, memory_order_relaxed);
+        atomic_store_explicit(&db->values->stay, true, memory_order_relaxed);
 }
 
 /* ---- writing ------------------------------------------------------------------ */
@@ -595,7 +595,7 @@ int sdb_recover_begin(seerdb *db, size_t *logs, seerdb_err *err)
     if (rc != 0 || (rc = SDB_FAIL_AT(recover_orphans, err)) != 0 ||
         (rc = remove_orphans(db, &r->files, err)) != 0 ||
         (rc = sdb_land_sweep(db, err)) != 0 ||
-        (rc = sdb_values_sync(&db->values, err)) != 0 ||
+        (rc = sdb_values_sync(db->values, err)) != 0 ||
         (rc = SDB_FAIL_AT(recover_wal, err)) != 0 ||
         (rc = sdb_wal_open(&r->wal, &r->seen, &wal, err)) != 0)
         return rc;

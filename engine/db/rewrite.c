@@ -344,7 +344,7 @@ static int add_output(struct work *w, const struct sdb_table_desc *desc,
     if ((rc = sdb_member_new(desc, table, NULL, NULL, &outputs[r->n], err)) == 0) {
         r->n++;
         r->bytes += desc->size;
-        rc = sdb_values_keep_for(&w->db->values, outputs[r->n - 1], err);
+        rc = sdb_values_keep_for(w->db->values, outputs[r->n - 1], err);
     }
     return rc;
 }

@@ -75,7 +75,7 @@ int sdb_row_make(const seerdb_view *view, const struct sdb_record *r,
     seerdb_pin *whole = NULL;
     int rc = 0;
     if (segments && (!view->lazy || view->sieve != NULL)) {
-        rc = sdb_values_whole(&view->tree->db->values, r->key, r->value, &row, err);
+        rc = sdb_values_whole(view->tree->db->values, r->key, r->value, &row, err);
         whole = row.pin;
     }
     if (rc == 0 && view->sieve != NULL)

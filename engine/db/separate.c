@@ -28,7 +28,7 @@ static int begin(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_VALUES)
     if ((rc = sdb_vlog_create(&o, &v, err)) != 0)
         return rc;
     struct sdb_vlog *mine = sdb_vlog_ref(v);
-    rc = sdb_values_add(&db->values, o.number, v, write_out, t, &t->writing_pin, err);
+    rc = sdb_values_add(db->values, o.number, v, write_out, t, &t->writing_pin, err);
     if (rc == 0) {
         t->writing = mine;
         t->writing_file = o.number;
@@ -49,7 +49,7 @@ static void end(seerdb_tree *t, bool seal) REQUIRES(LK_VALUES)
         return;
     if (!seal || sdb_vlog_seal(t->writing, NULL) != 0)
         (void)!sdb_vlog_write_out(t->writing, NULL); /* commits have seen to theirs */
-    sdb_values_written(&t->db->values, t->writing_file, sdb_vlog_bytes(t->writing));
+    sdb_values_written(t->db->values, t->writing_file, sdb_vlog_bytes(t->writing));
     sdb_vlog_unref(t->writing);
     seerdb_pin_unref(t->writing_pin);
     t->writing = NULL;
@@ -110,11 +110,96 @@ int sdb_separate_keep(seerdb_tree *t, seerdb_slice payload, struct sdb_memtable 
     int rc = sdb_payload_open(&p, payload, t->db->dir, err);
     while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
         while (rc == 0 && id == t->desc.id && sdb_payload_next_vlog(&p, &file))
-            rc = sdb_values_keep(&t->db->values, m, file, err);
+            rc = sdb_values_keep(t->db->values, m, file, err);
         if (rc == 0 && id == t->desc.id)
             return 0;
         if (rc == 0)
             rc = sdb_payload_skip_part(&p, err);
     }
     return rc == SEERDB_NOTFOUND ? 0 : rc;
+}
+
+/* ---- parts ------------------------------------------------------------------------
+ */
+
+struct laying {
+    seerdb_tree *tree;
+    struct sdb_laid *out;
+    struct sdb_buf list, inlined; /* owned: segments, and what lies between */
+    uint64_t count, offset;
+};
+
+/* A segment that a read has shown. */
+static int keep(const struct laying *l, const seerdb_segment *from,
+                struct sdb_segment *to, seerdb_err *err)
+{
+    if ((l->tree->desc.features & SDB_TREE_SEGMENTS) == 0)
+        return sdb_fail(err, SEERDB_MISUSE, "the tree %s has no value log",
+                        (const char *)l->tree->desc.name.data);
+    if (from->size == 0 || from->file == 0 || from->slot > UINT32_MAX)
+        return sdb_fail(err, SEERDB_MISUSE, "a segment that no read has shown");
+    *to = (struct sdb_segment){.size = from->size,
+                               .file = from->file,
+                               .slot = from->slot,
+                               .stored = from->stored,
+                               .check = from->check};
+    return 0;
+}
+
+static int lay_part(struct laying *l, const seerdb_part *p, seerdb_err *err)
+{
+    struct sdb_segment s = {0};
+    bool kept = p->how == SEERDB_PART_KEPT;
+    uint64_t size = kept ? p->segment.size : p->bytes.size;
+    int rc = 0;
+    if (size > SEERDB_VALUE_MAX - l->offset)
+        return sdb_fail(err, SEERDB_TOOBIG, "a value of more than %zu bytes",
+                        SEERDB_VALUE_MAX);
+    if (kept) {
+        rc = keep(l, &p->segment, &s, err);
+    } else if (p->how == SEERDB_PART_APART && sdb_separate_due(l->tree, (size_t)size)) {
+        rc = sdb_separate_put(l->tree, p->bytes, &s, &l->out->pins[l->out->npins], err);
+        l->out->npins += rc == 0 ? 1 : 0;
+        l->out->written += rc == 0 ? sdb_segment_entry(&s) : 0;
+    } else {
+        sdb_buf_append_slice(&l->inlined, p->bytes);
+    }
+    if (rc == 0 && s.size > 0) {
+        s.offset = l->offset;
+        sdb_segments_add(&l->list, &s);
+        l->count++;
+    }
+    l->offset += size;
+    return rc;
+}
+
+int sdb_separate_parts(seerdb_tree *t, const seerdb_part *parts, size_t n,
+                       struct sdb_laid *out, seerdb_err *err)
+{
+    struct laying l = {.tree = t, .out = out};
+    struct sdb_buf *b = out->bytes;
+    int rc = 0;
+    if ((out->pins = sdb_array_new(n, sizeof(seerdb_pin *))) == NULL)
+        return sdb_fail_nomem(err, n * sizeof(seerdb_pin *));
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = lay_part(&l, &parts[i], err);
+    sdb_buf_clear(b);
+    out->kind = l.count > 0 ? SDB_KIND_SEGMENTS : SDB_KIND_VALUE;
+    if (l.count > 0) {
+        sdb_segments_begin(b, l.count);
+        sdb_buf_append_slice(b, sdb_buf_slice(&l.list));
+    }
+    sdb_buf_append_slice(b, sdb_buf_slice(&l.inlined));
+    b->failed = b->failed || l.list.failed || l.inlined.failed;
+    sdb_buf_fini(&l.list);
+    sdb_buf_fini(&l.inlined);
+    return rc != 0 ? rc : sdb_buf_check(b, err);
+}
+
+void sdb_laid_fini(struct sdb_laid *l)
+{
+    while (l->npins > 0)
+        seerdb_pin_unref(l->pins[--l->npins]);
+    sdb_mem_free(l->pins);
+    l->pins = NULL;
 }

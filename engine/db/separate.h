@@ -35,4 +35,19 @@ void sdb_separate_end(seerdb_tree *t, bool seal)
 int sdb_separate_keep(seerdb_tree *t, seerdb_slice payload, struct sdb_memtable *m,
                       seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
+/* The parts of a value laid out as that of a record: of one with segments, or a plain
+ * one.  The files that were appended to stay held until fini: by then the record's
+ * memtable holds them. */
+struct sdb_laid {
+    struct sdb_buf *bytes; /* borrowed; overwritten */
+    enum sdb_kind kind;
+    uint64_t written;  /* bytes of the values appended */
+    seerdb_pin **pins; /* owned, npins counts */
+    size_t npins;
+};
+int sdb_separate_parts(seerdb_tree *t, const seerdb_part *parts, size_t n,
+                       struct sdb_laid *out, seerdb_err *err)
+    EXCLUDES(LK_VALUES, LK_WRITE, LK_INSTALL, LK_DB) SDB_MUST_CHECK;
+void sdb_laid_fini(struct sdb_laid *l);
+
 #endif

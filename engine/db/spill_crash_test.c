@@ -40,8 +40,11 @@ static int show_marker(struct run *r, seerdb_batch *b, seerdb_tree *t, uint64_t 
 static void begin(struct run *r, bool marked)
 {
     seerdb_tree *t = NULL;
-    seerdb_tree_options o = {
-        .id = uuid_of(1), .owner = owner, .name = "t", .marked = marked};
+    seerdb_tree_options o = {.id = uuid_of(1),
+                             .owner = owner,
+                             .name = "t",
+                             .value_log = test_value_log(),
+                             .marked = marked};
     *r = (struct run){.marked = marked};
     bed_init(&r->bed);
     r->bed.o.history_ms = 1;

@@ -609,11 +609,12 @@ static bool forget_pending(seerdb *db, const struct sdb_member *dead)
  * that names one and was taken back: a power cut must not leave it without that. */
 static void empty_values(seerdb *db, bool keep)
 {
-    if (!sdb_values_any_dead(&db->values))
+    if (db->values == NULL || !sdb_values_any_dead(db->values))
         return;
-    bool remove = !keep && !atomic_load_explicit(&db->broken, memory_order_acquire) &&
+    bool remove = !keep && db->wal != NULL &&
+                  !atomic_load_explicit(&db->broken, memory_order_acquire) &&
                   sdb_wal_sync(db->wal, sdb_wal_end(db->wal), NULL) == 0;
-    sdb_values_bury(&db->values, remove);
+    sdb_values_bury(db->values, remove);
 }
 
 void sdb_empty_graveyard(seerdb *db)
@@ -649,7 +650,7 @@ void sdb_empty_graveyard(seerdb *db)
 void sdb_look_at_graveyard(seerdb *db)
 {
     if ((atomic_load_explicit(&db->graveyard, memory_order_relaxed) == NULL &&
-         !sdb_values_any_dead(&db->values)) ||
+         !sdb_values_any_dead(db->values)) ||
         sdb_check_process(db, NULL) != 0)
         return;
     sdb_lock_db(&db->lock);
@@ -712,7 +713,7 @@ int sdb_open_member(seerdb *db, const struct sdb_table_desc *desc,
     sdb_table_use_cache(table, db->cache, db->pages);
     struct sdb_member *m = NULL;
     if ((rc = sdb_member_new(desc, table, NULL, NULL, &m, err)) == 0 &&
-        (rc = sdb_values_keep_for(&db->values, m, err)) == 0) {
+        (rc = sdb_values_keep_for(db->values, m, err)) == 0) {
         m->dead = dead;
         m->ctx = dead != NULL ? db : NULL;
         *out = m;

@@ -278,7 +278,7 @@ struct seerdb {
     _Atomic bool broken;   /* bg_err is set; release there, acquire before reading it */
     _Atomic bool sync_due; /* NORMAL commits wait for the worker's sync; relaxed */
 
-    struct sdb_values values;               /* files of the value log */
+    struct sdb_values *values;              /* files of the value log */
     _Atomic(struct sdb_member *) graveyard; /* dead tables, linked by next_dead */
     _Atomic size_t batch_bytes;             /* memory of all batches; relaxed */
     struct sdb_counters counters;

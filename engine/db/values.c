@@ -24,17 +24,44 @@ struct hold {
     enum sdb_value_holder who;
 };
 
-void sdb_values_init(struct sdb_values *vs)
+struct sdb_values *sdb_values_new(struct sdb_fs *fs, const char *dir) NO_TSA
 {
+    struct sdb_values *vs = sdb_mem_zalloc(sizeof *vs);
+    if (vs == NULL)
+        return NULL;
+    atomic_init(&vs->count, 1);
+    vs->fs = fs;
+    vs->dir = dir;
     sdb_mutex_init(&vs->lock);
+    return vs;
 }
 
-void sdb_values_fini(struct sdb_values *vs) NO_TSA
+static void values_unref(struct sdb_values *vs)
 {
-    for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
-        assert(vs->buckets[i] == NULL);
-    sdb_values_bury(vs, false);
+    /* acq_rel: whoever frees sees what every other holder did. */
+    if (atomic_fetch_sub_explicit(&vs->count, 1, memory_order_acq_rel) != 1)
+        return;
     sdb_mutex_fini(&vs->lock);
+    sdb_mem_free(vs);
+}
+
+void sdb_values_close(struct sdb_values *vs)
+{
+    if (vs == NULL)
+        return;
+    sdb_values_bury(vs, false);
+    sdb_lock_vlog(&vs->lock);
+    vs->closed = true;
+    for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
+        for (struct sdb_value_file *f = vs->buckets[i]; f != NULL; f = f->next) {
+            struct sdb_vlog *v = f->vlog;
+            f->vlog = NULL;
+            sdb_unlock_vlog(&vs->lock);
+            sdb_vlog_unref(v);
+            sdb_lock_vlog(&vs->lock);
+        }
+    sdb_unlock_vlog(&vs->lock);
+    values_unref(vs);
 }
 
 static struct sdb_value_file **find(struct sdb_values *vs, uint64_t number)
@@ -62,12 +89,19 @@ static void hold_free(seerdb_pin *pin)
         struct sdb_value_file **at = find(vs, f->number);
         assert(*at == f);
         *at = f->next;
-        f->next = vs->dead;
-        vs->dead = f;
-        atomic_store_explicit(&vs->any_dead, true, memory_order_relaxed);
+        if (!vs->closed) {
+            f->next = vs->dead;
+            vs->dead = f;
+            atomic_store_explicit(&vs->any_dead, true, memory_order_relaxed);
+            f = NULL;
+        }
+    } else {
+        f = NULL;
     }
     sdb_unlock_vlog(&vs->lock);
+    sdb_mem_free(f); /* of a store that was closed: it is not open */
     sdb_mem_free(h);
+    values_unref(vs);
 }
 
 static void take(struct sdb_value_file *f, enum sdb_value_holder who)
@@ -117,12 +151,15 @@ int sdb_values_hold(struct sdb_values *vs, uint64_t number, enum sdb_value_holde
     struct sdb_value_file **at = find(vs, number);
     if (*at == NULL && fresh != NULL) {
         fresh->number = number;
+        atomic_fetch_add_explicit(&vs->bytes, fresh->size, memory_order_relaxed);
         *at = fresh;
         fresh = NULL;
     }
     h->file = *at;
-    if (h->file != NULL)
+    if (h->file != NULL) {
         take(h->file, who);
+        atomic_fetch_add_explicit(&vs->count, 1, memory_order_relaxed);
+    }
     sdb_unlock_vlog(&vs->lock);
     sdb_mem_free(fresh);
     if (h->file == NULL) { /* whoever held it let go of it meanwhile */
@@ -201,6 +238,7 @@ int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
     struct sdb_value_file **at = find(vs, number);
     assert(*at == NULL); /* numbers are used once */
     *at = f;
+    atomic_fetch_add_explicit(&vs->count, 1, memory_order_relaxed);
     vs->nopen++;
     sdb_unlock_vlog(&vs->lock);
     *out = &h->pin;
@@ -214,6 +252,7 @@ void sdb_values_written(struct sdb_values *vs, uint64_t number, uint64_t size)
     if (f != NULL) {
         f->write_out = NULL;
         f->size = size;
+        atomic_fetch_add_explicit(&vs->bytes, size, memory_order_relaxed);
     }
     sdb_unlock_vlog(&vs->lock);
 }
@@ -261,6 +300,7 @@ void sdb_values_bury(struct sdb_values *vs, bool remove)
             vs->nopen--;
             sdb_unlock_vlog(&vs->lock);
         }
+        atomic_fetch_sub_explicit(&vs->bytes, f->size, memory_order_relaxed);
         sdb_vlog_unref(f->vlog);
         sdb_mem_free(f);
         f = next;
@@ -339,6 +379,8 @@ void sdb_values_replaced(struct sdb_values *vs, uint64_t number, uint64_t size)
     sdb_lock_vlog(&vs->lock);
     struct sdb_value_file *f = *find(vs, number);
     if (f != NULL) {
+        /* The difference wraps round; the sum does not. */
+        atomic_fetch_add_explicit(&vs->bytes, size - f->size, memory_order_relaxed);
         f->size = size;
         old = f->vlog;
         f->vlog = NULL;

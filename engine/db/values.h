@@ -21,22 +21,26 @@
 struct sdb_value_file;
 
 struct sdb_values {
-    struct sdb_fs *fs; /* borrowed, as the next */
+    _Atomic uint32_t count; /* the store's and one for each hold */
+    struct sdb_fs *fs;      /* borrowed from the store, as the next; not when closed */
     const char *dir;
     seerdb_uuid store;
     struct sdb_mutex lock; /* LK_VLOG */
     struct sdb_value_file *buckets[SDB_VALUES_BUCKETS] GUARDED_BY(LK_VLOG);
     struct sdb_value_file *dead GUARDED_BY(LK_VLOG);
     uint32_t nopen GUARDED_BY(LK_VLOG);
-    _Atomic bool any_dead; /* relaxed: a hint */
-    _Atomic bool stay;     /* no file is removed; relaxed: set by recovery */
-    _Atomic bool used;     /* a file was written, or opened unsealed.  relaxed: set
-                              before a log record names the file */
+    bool closed GUARDED_BY(LK_VLOG);
+    _Atomic bool any_dead;  /* relaxed: a hint */
+    _Atomic uint64_t bytes; /* of the files that are not being written; relaxed */
+    _Atomic bool stay;      /* no file is removed; relaxed: set by recovery */
+    _Atomic bool used;      /* a file was written, or opened unsealed.  relaxed: set
+                               before a log record names the file */
 };
 
-void sdb_values_init(struct sdb_values *vs);
-/* Requires: nobody holds a file any more.  No file is removed. */
-void sdb_values_fini(struct sdb_values *vs) EXCLUDES(LK_DB);
+struct sdb_values *sdb_values_new(struct sdb_fs *fs, const char *dir); /* or NULL */
+/* The store is closed: close all files, and remove none from now on.  What holds are
+ * still given out keep the rest.  Accepts NULL. */
+void sdb_values_close(struct sdb_values *vs) EXCLUDES(LK_DB);
 
 enum sdb_value_holder { SDB_HOLD_TABLE, SDB_HOLD_OTHER };
 

@@ -391,7 +391,7 @@ int seerdb_segment_read(const seerdb_view *view, const seerdb_segment *segment,
                                   .stored = segment->stored,
                                   .check = segment->check};
     int rc = sdb_check_process(view->tree->db, err);
-    return rc != 0 ? rc : sdb_values_read(&view->tree->db->values, &s, to, err);
+    return rc != 0 ? rc : sdb_values_read(view->tree->db->values, &s, to, err);
 }
 
 uint64_t seerdb_view_number(const seerdb_view *view)

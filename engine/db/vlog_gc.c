@@ -22,12 +22,12 @@
 
 #include <stdlib.h>
 
-#define AT_A_TIME     4u /* files for which the tables are read once */
+#define AT_A_TIME     2u /* files for which the tables are read once */
 #define AHEAD         ((size_t)256 << 10)
 #define STEPS         256u
 #define WORTH_PERCENT 20u  /* of garbage: thorough */
 #define LATE_PERCENT  30u  /* of garbage: else */
-#define BOUND_PERCENT 125u /* of the live bytes: above it, files are rewritten */
+#define BOUND_PERCENT 138u /* of the live bytes: above it, files are rewritten */
 
 struct candidate {
     struct sdb_vlog_ref live; /* of all tables of the version */
@@ -111,7 +111,7 @@ static int gather(struct work *w, seerdb_err *err)
     for (size_t i = 0; i < w->n; i++) {
         struct sdb_value_use use = {0};
         struct candidate *c = &w->all[i];
-        if (!sdb_values_look(&w->db->values, c->live.file, &use))
+        if (!sdb_values_look(w->db->values, c->live.file, &use))
             continue;
         c->size = use.size;
         c->taken = use.taken;
@@ -286,7 +286,7 @@ static bool may_replace(struct work *w, const struct candidate *c)
     for (uint32_t i = 0; i < v->nmembers; i++)
         for (size_t k = 0; k < v->members[i]->desc.nvlogs; k++)
             tables += v->members[i]->desc.vlogs[k].file == c->live.file ? 1 : 0;
-    bool held = sdb_values_look(&w->db->values, c->live.file, &use);
+    bool held = sdb_values_look(w->db->values, c->live.file, &use);
     sdb_unlock_db(&w->db->lock);
     return held && use.others == 0 && use.taken == c->taken && use.tables == tables;
 }
@@ -303,7 +303,7 @@ static int replace(struct work *w, const struct candidate *c, struct sdb_vlog *f
         w->g->files++;
         w->g->bytes_before += c->size;
         w->g->bytes_after += sdb_vlog_bytes(fresh);
-        sdb_values_replaced(&w->db->values, c->live.file, sdb_vlog_bytes(fresh));
+        sdb_values_replaced(w->db->values, c->live.file, sdb_vlog_bytes(fresh));
         /* Which of the two a power cut leaves does not matter. */
         (void)!sdb_fs_sync_dir(w->db->fs, w->db->dir, NULL);
     } else if (from != NULL) {
@@ -325,7 +325,7 @@ static int rewrite(struct work *w, struct candidate *c, seerdb_err *err)
     char *path = sdb_vlog_path(o.dir, o.number, o.suffix);
     if (path == NULL)
         return sdb_fail_nomem(err, 0);
-    int rc = sdb_values_open(&w->db->values, o.number, &from, err);
+    int rc = sdb_values_open(w->db->values, o.number, &from, err);
     if (rc == 0) {
         (void)sdb_fs_remove(o.fs, path, NULL); /* of an attempt before */
         o.tree = sdb_vlog_tree(from);

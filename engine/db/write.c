@@ -269,7 +269,7 @@ static int keep_values(seerdb_tree *t, uint64_t file, seerdb_err *err)
     REQUIRES(LK_WRITE)
 {
     seerdb_err why = {0};
-    int rc = sdb_values_keep(&t->db->values, t->active, file, &why);
+    int rc = sdb_values_keep(t->db->values, t->active, file, &why);
     return rc == 0 || rc == SEERDB_CORRUPT ? 0 : sdb_fail_as(err, &why);
 }
 

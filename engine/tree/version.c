@@ -206,6 +206,8 @@ static int find_runs(struct sdb_version *v, seerdb_err *err)
         v->tombstones += d->tombstones;
         v->ranges += d->ranges;
         v->bytes += d->size;
+        for (size_t k = 0; k < d->nvlogs; k++)
+            v->values += d->vlogs[k].bytes;
         if (v->members[i]->table != NULL) /* some tests have none */
             v->memory += sdb_table_memory(v->members[i]->table);
     }

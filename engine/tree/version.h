@@ -54,7 +54,8 @@ struct sdb_version {
     _Atomic uint32_t count;
     uint32_t nruns, nmembers;
     uint64_t records, tombstones, ranges, bytes; /* sums over the runs */
-    size_t memory;                               /* of the tables' indexes */
+    uint64_t values;              /* bytes in the value log that its tables name */
+    size_t memory;                /* of the tables' indexes */
     struct sdb_run *runs;         /* newest first; part of this allocation */
     struct sdb_member *members[]; /* counted; run by run */
 };
