@@ -15,7 +15,7 @@ ENGINE := \
   db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/payload db/separate db/job db/spill db/batch db/cover db/marked db/snapshot db/view db/row db/merged db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/resume db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr args declare reader expire plan decider shadow settings wish handles access \
+EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow mergetree reader expire plan decider shadow settings wish handles access \
   hold table foreground marker sweep txn erase plain ranges memo past cursor update direct find commands funcs health integrity inspect module
 
 BUILD ?= build
@@ -352,10 +352,11 @@ bench: $(BENCH_PROGRAMS) $(BUILD)/seerdb.so ## seerdb beside SQLite's tables and
 	$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_RUN)
 	$(BUILD)/engine/bench/engine_bench $(BENCH_RUN)
 
-bench-micro: $(BENCHES) $(addprefix $(BUILD)/sql-tests/,commit_bench read_bench) $(BUILD)/seerdb.so ## single parts: ns an operation
+bench-micro: $(BENCHES) $(addprefix $(BUILD)/sql-tests/,commit_bench read_bench merge_bench) $(BUILD)/seerdb.so ## single parts: ns an operation
 	@for b in $(BENCHES); do $$b; done
 	$(BUILD)/sql-tests/commit_bench --extension $(EXTENSION)
 	$(BUILD)/sql-tests/read_bench --extension $(EXTENSION)
+	$(BUILD)/sql-tests/merge_bench --extension $(EXTENSION)
 
 FUZZ_TIME ?= 60
 fuzz: $(FUZZERS) ## run every fuzz program under libFuzzer for FUZZ_TIME seconds (clang)

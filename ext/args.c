@@ -41,7 +41,8 @@ struct parser {
 };
 
 static const char column_grammar[] =
-    "a column takes a type, PRIMARY KEY [ASC|DESC], NOT NULL, COLLATE and DEFAULT";
+    "a column takes a type, PRIMARY KEY [ASC|DESC], NOT NULL, COLLATE, DEFAULT and "
+    "MERGE";
 
 /* ---- failing -------------------------------------------------------------- */
 
@@ -160,7 +161,6 @@ static const struct {
      "takes the next number after the largest"},
     {"ON", "ON CONFLICT is not supported here: say it in the statement (INSERT OR "
            "REPLACE), or for all inserts with insert = replace"},
-    {"MERGE", "MERGE is not supported yet"},
 };
 
 /* Refuse the next token: by name if it is known, else as something unexpected. */
@@ -460,6 +460,20 @@ static bool parse_column_key(struct parser *ps, const struct svt_column *c)
     return add_key_item(ps, item);
 }
 
+static bool parse_merge(struct parser *ps, struct svt_column *c)
+{
+    char *why = NULL;
+    if (c->merge.kind != SVT_MERGE_NONE)
+        return refuse(ps, "a second MERGE");
+    int rc = svt_merge_parse(&ps->lex, &c->merge, &why);
+    bool ok = rc == SQLITE_OK;
+    if (!ok)
+        rc == SQLITE_ERROR ? refuse(ps, "%s", why) : fail_nomem(ps);
+    sqlite3_free(why);
+    ps->s->nmerge++;
+    return ok;
+}
+
 static bool parse_column_constraint(struct parser *ps, struct svt_column *c,
                                     bool *collated)
 {
@@ -486,6 +500,8 @@ static bool parse_column_constraint(struct parser *ps, struct svt_column *c,
     }
     if (accept_word(ps, "DEFAULT"))
         return parse_default(ps, c);
+    if (accept_word(ps, "MERGE"))
+        return parse_merge(ps, c);
     return refuse_token(ps, column_grammar);
 }
 
@@ -679,7 +695,7 @@ static bool is_integer_key(const struct parser *ps)
            !(ps->key_inline && s->parts[0].desc);
 }
 
-static bool finish(struct parser *ps)
+static bool finish_shape(struct parser *ps)
 {
     struct svt_schema *s = ps->s;
     if (s->ncolumns == 0 && !ps->key_given &&
@@ -706,6 +722,14 @@ static bool finish(struct parser *ps)
         return refuse(ps, "more than %d columns beside a key of several columns",
                       MAX_COLUMNS - 1);
     return true;
+}
+
+static bool finish(struct parser *ps)
+{
+    if (!finish_shape(ps))
+        return false;
+    const char *flaw = svt_schema_merge_flaw(ps->s, &ps->column);
+    return flaw == NULL || refuse(ps, "%s", flaw);
 }
 
 int svt_args_parse(int argc, const char *const *argv, struct svt_schema *out,
@@ -742,6 +766,7 @@ void svt_schema_fini(struct svt_schema *s)
         sqlite3_free(c->name);
         sqlite3_free(c->type);
         sqlite3_free(c->fallback_bytes);
+        svt_merge_fini(&c->merge);
     }
     sqlite3_free(s->columns);
     sqlite3_free(s->key);
@@ -750,29 +775,4 @@ void svt_schema_fini(struct svt_schema *s)
     sqlite3_free(s->options.ttl);
     sqlite3_free(s->options.filter);
     *s = (struct svt_schema){0};
-}
-
-int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encoding)
-{
-    if (encoding == SVT_UTF8)
-        return SQLITE_OK;
-    s->encoding = encoding;
-    s->read = svt_value_reader_of(encoding);
-    for (int i = 0; i < s->nkey && s->parts != NULL; i++)
-        s->parts[i].encoding = encoding;
-    for (int i = 0; i < s->ncolumns; i++) {
-        struct svt_column *c = &s->columns[i];
-        struct svt_bytes text = {.data = NULL};
-        if (c->fallback.type != SQLITE_TEXT)
-            continue;
-        int rc = svt_encoding_convert(db, c->fallback.bytes, &text);
-        if (rc != SQLITE_OK) {
-            svt_bytes_fini(&text);
-            return rc;
-        }
-        sqlite3_free(c->fallback_bytes);
-        c->fallback_bytes = (char *)text.data;
-        c->fallback.bytes = svt_bytes_slice(&text);
-    }
-    return SQLITE_OK;
 }

@@ -8,7 +8,7 @@
 #define SVT_ARGS_H
 
 #include "keycodec.h"
-#include "value.h"
+#include "mergeop.h"
 
 enum svt_shape {
     SVT_SHAPE_IPK,      /* a rowid table with an INTEGER PRIMARY KEY column */
@@ -29,9 +29,10 @@ struct svt_column {
     bool has_default;
     struct svt_value fallback; /* the DEFAULT, as a column of this type stores it */
     char *fallback_bytes;      /* owned: what fallback.bytes points at */
+    struct svt_merge merge;    /* what a merge does with it */
 };
 
-enum svt_insert { SVT_INSERT_CHECK, SVT_INSERT_REPLACE };
+enum svt_insert { SVT_INSERT_CHECK, SVT_INSERT_REPLACE, SVT_INSERT_MERGE };
 enum svt_sync { SVT_SYNC_AUTO, SVT_SYNC_FULL, SVT_SYNC_NORMAL, SVT_SYNC_OFF };
 
 #define SVT_VALUE_LOG_LEAST    512u
@@ -60,6 +61,7 @@ struct svt_options {
 struct svt_schema {
     struct svt_column *columns; /* owned */
     int ncolumns;               /* those the user declared */
+    int nmerge;                 /* of them, those with a MERGE operator */
     int snapshot;               /* svt_schema_snapshot */
     enum svt_shape shape;
     int *key;                   /* owned: column of each key part */
@@ -81,8 +83,14 @@ void svt_schema_fini(struct svt_schema *s);
  * svt_args_parse made it.  SQLITE_OK or a failure of SQLite's. */
 int svt_schema_encode(struct svt_schema *s, sqlite3 *db, enum svt_encoding encoding);
 
+/* What is wrong with the MERGE of a schema: static, about *column (borrowed) or, NULL,
+ * the table; NULL: nothing. */
+const char *svt_schema_merge_flaw(const struct svt_schema *s, const char **column);
+
 /* The hidden columns come after the user's: `_key` of composite keys, at index
- * ncolumns, then `_snapshot`, whose index this is; -1: SQLite has no room for it. */
+ * ncolumns, then `_op` and `_snapshot`, whose indexes these are; -1: SQLite has no room
+ * for it, or a column of the user's has that name. */
+int svt_schema_op(const struct svt_schema *s);
 int svt_schema_snapshot(const struct svt_schema *s);
 
 /* The text for sqlite3_declare_vtab; sqlite3_malloc'ed, NULL: no memory. */

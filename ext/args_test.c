@@ -61,9 +61,9 @@ static void no_columns_mean_a_key_and_a_value(void **state)
     assert_int_equal(s.columns[0].key_part, 0);
     assert_true(s.columns[0].not_null);
     assert_true(s.parts[0].last);
-    expect_declaration(
-        &s, "CREATE TABLE x(\"key\" NOT NULL, \"value\", PRIMARY KEY(\"key\")) "
-            "WITHOUT ROWID");
+    expect_declaration(&s, "CREATE TABLE x(\"key\" NOT NULL, \"value\", \"_op\" "
+                           "HIDDEN, \"_snapshot\" BLOB HIDDEN, PRIMARY KEY(\"key\")) "
+                           "WITHOUT ROWID");
     svt_schema_fini(&s);
     svt_schema_fini(&s);
     char *message;
@@ -141,36 +141,52 @@ static void the_key_decides_the_shape(void **state)
     } cases[] = {
         {{"a INTEGER PRIMARY KEY", "b"},
          SVT_SHAPE_IPK,
-         "CREATE TABLE x(\"a\" INTEGER NOT NULL PRIMARY KEY, \"b\")"},
+         "CREATE TABLE x(\"a\" INTEGER NOT NULL PRIMARY KEY, \"b\", \"_op\" HIDDEN, "
+         "\"_snapshot\" BLOB HIDDEN)"},
         {{"b", "a integer NOT NULL", "PRIMARY KEY (A DESC)"},
          SVT_SHAPE_IPK,
-         "CREATE TABLE x(\"b\", \"a\" integer NOT NULL PRIMARY KEY)"},
+         "CREATE TABLE x(\"b\", \"a\" integer NOT NULL PRIMARY KEY, \"_op\" HIDDEN, "
+         "\"_snapshot\" BLOB HIDDEN)"},
         {{"a INTEGER PRIMARY KEY COLLATE NOCASE", "b COLLATE RTRIM"},
          SVT_SHAPE_IPK,
-         "CREATE TABLE x(\"a\" INTEGER NOT NULL PRIMARY KEY, \"b\" COLLATE RTRIM)"},
+         "CREATE TABLE x(\"a\" INTEGER NOT NULL PRIMARY KEY, \"b\" COLLATE RTRIM, "
+         "\"_op\" HIDDEN, \"_snapshot\" BLOB HIDDEN)"},
         {{"a INTEGER PRIMARY KEY ASC"},
          SVT_SHAPE_IPK,
-         "CREATE TABLE x(\"a\" INTEGER NOT NULL PRIMARY KEY)"},
+         "CREATE TABLE x(\"a\" INTEGER NOT NULL PRIMARY KEY, \"_op\" HIDDEN, "
+         "\"_snapshot\" BLOB HIDDEN)"},
         {{"a INTEGER PRIMARY KEY DESC", "b"},
          SVT_SHAPE_SINGLE,
-         "CREATE TABLE x(\"a\" INTEGER NOT NULL, \"b\", PRIMARY KEY(\"a\")) WITHOUT "
+         "CREATE TABLE x(\"a\" INTEGER NOT NULL, \"b\", \"_op\" HIDDEN, \"_snapshot\" "
+         "BLOB HIDDEN, PRIMARY "
+         "KEY(\"a\")) WITHOUT "
          "ROWID"},
         {{"a INT PRIMARY KEY", "b"},
          SVT_SHAPE_SINGLE,
-         "CREATE TABLE x(\"a\" INT NOT NULL, \"b\", PRIMARY KEY(\"a\")) WITHOUT ROWID"},
+         "CREATE TABLE x(\"a\" INT NOT NULL, \"b\", \"_op\" HIDDEN, \"_snapshot\" BLOB "
+         "HIDDEN, PRIMARY "
+         "KEY(\"a\")) WITHOUT ROWID"},
         {{"a INTEGER(4) PRIMARY KEY"},
          SVT_SHAPE_SINGLE,
-         "CREATE TABLE x(\"a\" INTEGER(4) NOT NULL, PRIMARY KEY(\"a\")) WITHOUT ROWID"},
+         "CREATE TABLE x(\"a\" INTEGER(4) NOT NULL, \"_op\" HIDDEN, \"_snapshot\" BLOB "
+         "HIDDEN, PRIMARY "
+         "KEY(\"a\")) WITHOUT ROWID"},
         {{"a TEXT COLLATE NOCASE", "b \t BLOB", "CONSTRAINT pk PRIMARY KEY(a)"},
          SVT_SHAPE_SINGLE,
-         "CREATE TABLE x(\"a\" TEXT COLLATE NOCASE NOT NULL, \"b\" BLOB, PRIMARY "
+         "CREATE TABLE x(\"a\" TEXT COLLATE NOCASE NOT NULL, \"b\" BLOB, \"_op\" "
+         "HIDDEN, \"_snapshot\" BLOB HIDDEN, PRIMARY "
          "KEY(\"a\")) WITHOUT ROWID"},
         {{"a TEXT", "b INTEGER COLLATE RTRIM", "\"c\"\"d\" REAL",
           "PRIMARY KEY(b COLLATE RTRIM DESC, [a])"},
          SVT_SHAPE_COMPOSITE,
          "CREATE TABLE x(\"a\" TEXT NOT NULL, \"b\" INTEGER COLLATE RTRIM NOT NULL, "
-         "\"c\"\"d\" REAL, \"_key\" BLOB HIDDEN PRIMARY KEY NOT NULL) WITHOUT ROWID"},
-        {{"a", "b NOT NULL"}, SVT_SHAPE_ROWID, "CREATE TABLE x(\"a\", \"b\" NOT NULL)"},
+         "\"c\"\"d\" REAL, \"_key\" BLOB HIDDEN PRIMARY KEY NOT NULL, \"_op\" HIDDEN, "
+         "\"_snapshot\" BLOB HIDDEN) "
+         "WITHOUT ROWID"},
+        {{"a", "b NOT NULL"},
+         SVT_SHAPE_ROWID,
+         "CREATE TABLE x(\"a\", \"b\" NOT NULL, \"_op\" HIDDEN, \"_snapshot\" BLOB "
+         "HIDDEN)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct svt_schema s;
@@ -258,7 +274,8 @@ static void options_are_read(void **state)
 }
 
 #define COLUMN_GRAMMAR                                                                 \
-    "a column takes a type, PRIMARY KEY [ASC|DESC], NOT NULL, COLLATE and DEFAULT"
+    "a column takes a type, PRIMARY KEY [ASC|DESC], NOT NULL, COLLATE, DEFAULT "       \
+    "and MERGE"
 #define KEY_GRAMMAR "PRIMARY KEY (column [COLLATE c] [ASC|DESC], ...)"
 #define OPTIONS                                                                        \
     "the options are path, memory_limit, sync, history, compression, index, "          \
@@ -300,7 +317,6 @@ static void what_cannot_be_honoured_is_refused_by_name(void **state)
     expect_refused("t: ON CONFLICT is not supported here: say it in the statement "
                    "(INSERT OR REPLACE), or for all inserts with insert = replace",
                    "a", "PRIMARY KEY (a) ON CONFLICT IGNORE");
-    expect_refused("t: column \"a\": MERGE is not supported yet", "a INT MERGE add");
     expect_refused(
         "t: column \"a\": COLLATE german is not supported: BINARY, NOCASE and "
         "RTRIM are",
@@ -403,10 +419,9 @@ static void options_out_of_range_list_what_is_allowed(void **state)
                    "a", "sync = fast");
     expect_refused("t: option sync = \"\": allowed is auto, full, normal or off", "a",
                    "sync =");
-    expect_refused("t: option insert = merge is not supported yet: allowed is check or "
-                   "replace",
-                   "a", "insert = 'merge'");
-    expect_refused("t: option insert = \"x\": allowed is check or replace", "a",
+    expect_refused("t: option insert = merge needs a column with MERGE", "a",
+                   "insert = 'merge'");
+    expect_refused("t: option insert = \"x\": allowed is check, replace or merge", "a",
                    "insert = x");
     expect_refused("t: option path = \"\": allowed is a directory", "a", "path = ''");
     expect_refused("t: near \"y\": the value of an option ends with its closing quote",
@@ -662,18 +677,30 @@ static void sqlite_accepts_every_declaration(void **state)
         int columns; /* of SELECT * */
         int argc;    /* of xUpdate for an INSERT */
     } cases[] = {
-        {"", "key  1 1, value  0 0", 2, 4},
-        {"sync = off", "key  1 1, value  0 0", 2, 4},
-        {"a INTEGER PRIMARY KEY, b TEXT NOT NULL", "a INTEGER 1 1, b TEXT 1 0", 2, 4},
-        {"a, b VARCHAR(10, 2)", "a  0 0, b VARCHAR(10,2) 0 0", 2, 4},
-        {"a INTEGER PRIMARY KEY DESC, b", "a INTEGER 1 1, b  0 0", 2, 4},
-        {"a TEXT PRIMARY KEY COLLATE RTRIM", "a TEXT 1 1", 1, 3},
+        {"", "key  1 1, value  0 0, _op  0 0 hidden, _snapshot BLOB 0 0 hidden", 2, 6},
+        {"sync = off",
+         "key  1 1, value  0 0, _op  0 0 hidden, _snapshot BLOB 0 0 hidden", 2, 6},
+        {"a INTEGER PRIMARY KEY, b TEXT NOT NULL",
+         "a INTEGER 1 1, b TEXT 1 0, _op  0 0 hidden, _snapshot BLOB 0 0 hidden", 2, 6},
+        {"a, b VARCHAR(10, 2)",
+         "a  0 0, b VARCHAR(10,2) 0 0, _op  0 0 hidden, _snapshot BLOB 0 0 hidden", 2,
+         6},
+        {"a INTEGER PRIMARY KEY DESC, b",
+         "a INTEGER 1 1, b  0 0, _op  0 0 hidden, _snapshot BLOB 0 0 hidden", 2, 6},
+        {"a TEXT PRIMARY KEY COLLATE RTRIM",
+         "a TEXT 1 1, _op  0 0 hidden, _snapshot BLOB 0 0 hidden", 1, 5},
         {"a TEXT, b TIMESTAMP WITH TIME ZONE, PRIMARY KEY (b, a)",
-         "a TEXT 1 0, b TIMESTAMP WITH TIME ZONE 1 0, _key BLOB 1 1 hidden", 2, 5},
+         "a TEXT 1 0, b TIMESTAMP WITH TIME ZONE 1 0, _key BLOB 1 1 hidden, _op  0 0 "
+         "hidden, _snapshot BLOB 0 0 hidden",
+         2, 7},
         {"\"select\" DOUBLE PRECISION, [a b] NUMERIC(3), `c``d` PRIMARY KEY",
-         "select DOUBLE PRECISION 0 0, a b NUMERIC(3) 0 0, c`d  1 1", 3, 5},
+         "select DOUBLE PRECISION 0 0, a b NUMERIC(3) 0 0, c`d  1 1, _op  0 0 hidden, "
+         "_snapshot BLOB 0 0 hidden",
+         3, 7},
         {"a NATIVE CHARACTER(70) DEFAULT 'x, (y' NOT NULL, rowid INT",
-         "a NATIVE CHARACTER(70) 1 0, rowid INT 0 0", 2, 4},
+         "a NATIVE CHARACTER(70) 1 0, rowid INT 0 0, _op  0 0 hidden, _snapshot BLOB 0 "
+         "0 hidden",
+         2, 6},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *sql =

@@ -283,6 +283,10 @@ static int set(struct svt_table *t, sqlite3_value **argv, char **sentence,
                                 &t->base.zErrMsg);
     if (rc != SQLITE_OK)
         return rc;
+    if (strcmp(c.option, "insert") == 0 && sqlite3_stricmp(c.value, "merge") == 0 &&
+        t->schema.nmerge == 0)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: option insert = merge needs a column with MERGE", t->who);
     if (!sqlite3_get_autocommit(t->conn->db))
         return svt_fail(
             &t->base.zErrMsg, SQLITE_ERROR,

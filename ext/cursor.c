@@ -697,7 +697,7 @@ int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
                                           : result_apart(c, ctx, &v, &segment);
     if (!svt_reader_column(&c->row, i, &v))
         return fail_column(c, i);
-    bool hidden = i == c->table->schema.ncolumns; /* only the module changes it */
+    bool hidden = i >= c->table->schema.ncolumns; /* only the module changes it */
     if ((hidden || v.bytes.size >= NOCHANGE_SIZE) && sqlite3_vtab_nochange(ctx))
         return SQLITE_OK;
     result(c, ctx, &v);

@@ -199,15 +199,13 @@ static int tell_of_loss(struct svt_table *t, seerdb_batch *batch, uint64_t marke
     return rc == SEERDB_OK ? SQLITE_OK : fail(t, rc, &err);
 }
 
-int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
+static int expect_marker(struct svt_table *t, seerdb_batch *batch)
 {
     struct svt_keyspace *ks = t->ks;
     seerdb_err err = {0};
     seerdb_marker_found found = {.state = SEERDB_MARKER_CURRENT};
     uint64_t marker = 0;
     int rc = SEERDB_BUSY;
-    if (!ks->marked || ks->expected)
-        return SQLITE_OK;
     for (int i = 0; rc == SEERDB_BUSY && i < WAIT_SLICES; i++) {
         int again = i == 0 ? SQLITE_OK : svt_interrupt_check(&t->conn->interrupt);
         if (again == SQLITE_OK)
@@ -231,6 +229,12 @@ int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
     ks->expected = true;
     ks->marker = marker;
     return SQLITE_OK;
+}
+
+/* Every row comes by. */
+int svt_marker_expect(struct svt_table *t, seerdb_batch *batch)
+{
+    return !t->ks->marked || t->ks->expected ? SQLITE_OK : expect_marker(t, batch);
 }
 
 void svt_marker_remember(struct svt_table *t, uint64_t marker)

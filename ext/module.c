@@ -266,8 +266,9 @@ static void apply_plan(const struct svt_plan *plan, sqlite3_index_info *info)
 static bool is_update(const struct svt_table *t, const sqlite3_index_info *info)
 {
     const struct svt_schema *s = &t->schema;
-    int ncolumns = s->snapshot >= 0 ? s->snapshot + 1 /* with hidden ones */
-                                    : s->ncolumns + 1;
+    int op = svt_schema_op(s);
+    int last = s->snapshot >= 0 ? s->snapshot : op >= 0 ? op : s->ncolumns;
+    int ncolumns = last + 1; /* with hidden ones */
     return ncolumns < 64 && info->colUsed >> 63 != 0;
 }
 

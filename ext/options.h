@@ -127,9 +127,14 @@ static inline bool svt_set_value_log(struct svt_options *o, char **value)
 
 static inline bool svt_set_insert(struct svt_options *o, char **value)
 {
-    o->insert =
-        sqlite3_stricmp(*value, "replace") == 0 ? SVT_INSERT_REPLACE : SVT_INSERT_CHECK;
-    return o->insert == SVT_INSERT_REPLACE || sqlite3_stricmp(*value, "check") == 0;
+    static const char *const names[] = {"check", "replace", "merge"};
+    for (int i = SVT_INSERT_CHECK; i <= SVT_INSERT_MERGE; i++) {
+        if (sqlite3_stricmp(*value, names[i]) == 0) {
+            o->insert = (enum svt_insert)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static inline bool svt_set_compaction(struct svt_options *o, char **value)
@@ -230,7 +235,8 @@ static inline char *svt_show_filter_bits(const struct svt_options *o)
 
 static inline char *svt_show_insert(const struct svt_options *o)
 {
-    return sqlite3_mprintf("%s", o->insert == SVT_INSERT_REPLACE ? "replace" : "check");
+    static const char *const names[] = {"check", "replace", "merge"};
+    return sqlite3_mprintf("%s", names[o->insert]);
 }
 
 static inline char *svt_show_compaction(const struct svt_options *o)
@@ -294,8 +300,8 @@ static const struct svt_option svt_known_options[] = {
      false, "how sorted tables are searched"},
     {"filter_bits", svt_set_filter_bits, "a number from 0 to 20", NULL,
      svt_show_filter_bits, "10", 7, false, "bits per key of the filters; 0: none"},
-    {"insert", svt_set_insert, "check or replace", "merge", svt_show_insert, "check", 8,
-     false, "what a plain INSERT does on an existing key"},
+    {"insert", svt_set_insert, "check, replace or merge", NULL, svt_show_insert,
+     "check", 8, false, "what a plain INSERT does on an existing key"},
     {"strict", svt_set_strict, "0 or 1", NULL, svt_show_strict, "0", 0, false,
      "1: values of the wrong type are errors, as in STRICT tables"},
     {"value_log", svt_set_value_log,

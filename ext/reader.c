@@ -149,8 +149,10 @@ bool svt_reader_column(struct svt_reader *r, int i, struct svt_value *out)
                                   .bytes = {key + 1, r->key.size - 1}};
         return true;
     }
-    if (i == r->schema->ncolumns) { /* the hidden _key */
-        *out = (struct svt_value){.type = SQLITE_BLOB, .bytes = r->key};
+    if (i >= r->schema->ncolumns) { /* the hidden ones: _key, _op */
+        *out = (struct svt_value){.type = SQLITE_NULL};
+        if (r->schema->shape == SVT_SHAPE_COMPOSITE && i == r->schema->ncolumns)
+            *out = (struct svt_value){.type = SQLITE_BLOB, .bytes = r->key};
         return true;
     }
     const struct svt_column *c = &r->schema->columns[i];

@@ -8,13 +8,15 @@
 
 #include <string.h>
 
-#define CODE_REAL  7
-#define CODE_ZERO  8
-#define CODE_ONE   9
-#define CODE_BYTES 16
-#define BAD        0xff
-#define PICK_MAX   8
-#define HIGH_BITS  0x8080808080808080u
+#define CODE_REAL   7
+#define CODE_ZERO   8
+#define CODE_ONE    9
+#define CODE_BYTES  16
+#define BAD         0xff
+#define PICK_MAX    8
+#define SHORT_MAX   16 /* columns */
+#define SHORT_BYTES 55 /* the longest text whose code is one byte */
+#define HIGH_BITS   0x8080808080808080u
 
 /* Bytes of a column by its code. */
 static const uint8_t fixed_length[CODE_BYTES] = {0, 1, 2, 3, 4,   6,   8,   8,
@@ -80,6 +82,62 @@ static void put_bytes(struct svt_bytes *out, const struct svt_value *v)
     }
 }
 
+uint8_t svt_row_make_integer(int64_t v, uint8_t *p)
+{
+    uint8_t be[8], code = integer_code(v);
+    size_t n = fixed_length[code];
+    svt_store_be64(be, (uint64_t)v);
+    memcpy(p, be + sizeof be - n, n);
+    return code;
+}
+
+/* Rows of few columns, all of them short: nothing but stores. */
+static bool put_short(struct svt_bytes *out, const struct svt_value *values,
+                      const uint8_t *in_key, unsigned n)
+{
+    size_t room = 2 + n;
+    if (n > SHORT_MAX)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        bool bytes = values[i].type == SQLITE_TEXT || values[i].type == SQLITE_BLOB;
+        if (in_key != NULL && in_key[i] != 0)
+            continue;
+        if (bytes && values[i].bytes.size > SHORT_BYTES)
+            return false;
+        room += bytes ? values[i].bytes.size : sizeof(uint64_t);
+    }
+    if (!svt_bytes_reserve(out, room))
+        return true; /* it has failed, which is all there is to say */
+    uint8_t *code = out->data + out->size, *p = code + 2 + n;
+    *code++ = 0;
+    *code++ = (uint8_t)n;
+    for (unsigned i = 0; i < n; i++) {
+        const struct svt_value *v = &values[i];
+        if (in_key != NULL && in_key[i] != 0) {
+            *code++ = in_key[i];
+        } else if (v->type == SQLITE_INTEGER) {
+            *code = svt_row_make_integer(v->i, p);
+            p += fixed_length[*code++];
+        } else if (v->type == SQLITE_FLOAT) {
+            uint64_t bits;
+            memcpy(&bits, &v->r, sizeof bits);
+            svt_store_be64(p, bits);
+            p += sizeof bits;
+            *code++ = CODE_REAL;
+        } else if (v->type == SQLITE_TEXT || v->type == SQLITE_BLOB) {
+            *code++ = (uint8_t)(CODE_BYTES + (v->type == SQLITE_TEXT ? 1u : 0u) +
+                                2 * v->bytes.size);
+            if (v->bytes.size > 0)
+                memcpy(p, v->bytes.data, v->bytes.size);
+            p += v->bytes.size;
+        } else {
+            *code++ = 0;
+        }
+    }
+    out->size = (size_t)(p - out->data);
+    return true;
+}
+
 void svt_row_put_codes(struct svt_bytes *out, const struct svt_value *values,
                        const uint8_t *in_key, unsigned n)
 {
@@ -101,6 +159,8 @@ void svt_row_put_bytes(struct svt_bytes *out, const struct svt_value *value)
 void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
                  const uint8_t *in_key, unsigned n)
 {
+    if (put_short(out, values, in_key, n))
+        return;
     svt_row_put_codes(out, values, in_key, n);
     for (unsigned i = 0; i < n; i++) {
         if (in_key == NULL || in_key[i] == 0)
@@ -221,6 +281,26 @@ static void decode(struct svt_value *out, uint8_t *in_key, uint64_t code,
     } else {
         *in_key = (uint8_t)code;
     }
+}
+
+size_t svt_row_short_length(uint8_t code)
+{
+    if (code >= 0x80)
+        return SIZE_MAX;
+    if (code >= CODE_BYTES)
+        return (size_t)(code - CODE_BYTES) / 2;
+    return fixed_length[code] == BAD ? SIZE_MAX : fixed_length[code];
+}
+
+bool svt_row_short_integer(uint8_t code, const uint8_t *p, int64_t *out)
+{
+    if (code == CODE_ZERO || code == CODE_ONE)
+        *out = code == CODE_ONE;
+    else if (code > 0 && code < CODE_REAL)
+        *out = load_integer(p, fixed_length[code]);
+    else
+        return false;
+    return true;
 }
 
 bool svt_row_get(struct svt_row *row, unsigned i, struct svt_value *out,

@@ -21,7 +21,8 @@
  *   00 03 0a 15 01 68 69 fe
  *
  * A reader decodes only the columns it is asked for.  A row with fewer columns than the
- * table reads as NULL beyond them. */
+ * table reads as NULL beyond them, and one with more has something there that only who
+ * wrote it knows (mergerow.h). */
 #ifndef SVT_ROWCODEC_H
 #define SVT_ROWCODEC_H
 
@@ -35,6 +36,13 @@
 void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
                  const uint8_t *in_key, unsigned n);
 
+/* For who takes rows apart without reading values: the length of the bytes behind a
+ * code; SIZE_MAX: no code, or the first byte of a longer one. */
+size_t svt_row_short_length(uint8_t code);
+/* Whether it is the code of an integer; then that. */
+bool svt_row_short_integer(uint8_t code, const uint8_t *p, int64_t *out);
+/* The code of an integer, and its bytes in p, which has room for 8. */
+uint8_t svt_row_make_integer(int64_t v, uint8_t *p);
 /* The same in two steps: what comes before the columns, then the bytes of each that is
  * stored here. */
 void svt_row_put_codes(struct svt_bytes *out, const struct svt_value *values,

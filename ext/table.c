@@ -7,6 +7,7 @@
 #include "table.h"
 
 #include "access.h"
+#include "mergetree.h"
 #include "wish.h"
 
 #include <string.h>
@@ -511,8 +512,11 @@ static int open_tree(struct svt_table *t, struct svt_store *store,
     if (t->schema.options.mmap)
         seerdb_tree_use_maps(tree);
     rc = svt_table_fail(t, svt_expire_give(t->expire, tree, &err), &err);
-    if (rc != SQLITE_OK ||
-        (rc = keyspace_new(t->conn, store, tree, &t->ks)) != SQLITE_OK)
+    if (rc == SQLITE_OK)
+        rc = svt_mergetree_give(&t->schema, t->who, tree, &t->base.zErrMsg);
+    if (rc == SQLITE_OK)
+        rc = keyspace_new(t->conn, store, tree, &t->ks);
+    if (rc != SQLITE_OK)
         seerdb_tree_close(tree);
     return rc;
 }
@@ -742,9 +746,10 @@ static int create_tree(struct svt_table *t, struct svt_store *store,
                                    .value_log = t->schema.options.value_log,
                                    .marked = !store->in_memory};
     struct svt_place place = svt_table_place(t);
-    int rc = seerdb_tree_create(store->db, &options, &tree, &err);
-    if (rc != SEERDB_OK)
-        return svt_table_fail(t, rc, &err);
+    int rc = svt_mergetree_create(&t->schema, t->who, store->db, &options, &tree,
+                                  &t->base.zErrMsg);
+    if (rc != SQLITE_OK)
+        return rc;
     if (t->schema.options.mmap)
         seerdb_tree_use_maps(tree);
     struct svt_shadow s = {

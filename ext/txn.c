@@ -60,11 +60,12 @@ static void txn_free(struct svt_txn *x)
 }
 
 /* The transaction of t's store, joined. */
+/* Here and below: errors are not zeroed before they are needed; every row comes by. */
 static int join(struct svt_table *t, struct svt_txn **out)
 {
-    seerdb_err err = {0};
     struct svt_txn *x = find(t);
     if (x == NULL) {
+        seerdb_err err = {0};
         if ((x = sqlite3_malloc64(sizeof(*x))) == NULL)
             return SQLITE_NOMEM;
         *x = (struct svt_txn){.conn = t->conn, .store = svt_handles_ref(t->ks->store)};
@@ -132,9 +133,10 @@ static void finish(struct svt_txn *x)
 /* Take a prepare back before something changes the batch. */
 static int make_writable(struct svt_table *t, struct svt_txn *x)
 {
-    seerdb_err err = {0};
+    seerdb_err err;
     if (!x->prepared)
         return SQLITE_OK;
+    err = (seerdb_err){0};
     int rc = seerdb_unprepare(x->batch, &err);
     if (rc == SEERDB_OK) {
         x->prepared = false;

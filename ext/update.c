@@ -10,14 +10,23 @@
 #include "update.h"
 
 #include "erase.h"
+#include "mergerow.h"
 #include "txn.h"
 
 #include <string.h>
 
+/* What becomes of the row, by the statement and its _op. */
+enum act {
+    CHECKED, /* put, if no other row has the key */
+    PUT,     /* put, whatever is there */
+    MERGED,
+    DELETED
+};
 /* A row from this size on is put in parts: the least that value_log can be. */
 #define APART_SIZE SVT_VALUE_LOG_LEAST
 
 struct svt_write {
+    enum act act;
     struct svt_value *values; /* owned: one per declared column */
     uint8_t *in_key;          /* owned: as svt_row_put takes it */
     seerdb_segment *kept;     /* owned: per column where it is, if it stays in the value
@@ -68,6 +77,7 @@ static int workspace(struct svt_table *t, struct svt_write **out)
         t->write = w;
     }
     w->update = w->has_old = w->key_changed = w->assigned = false;
+    w->act = CHECKED;
     memset(w->kept, 0, n * sizeof(*w->kept));
     w->nparts = 0;
     w->conflict = sqlite3_vtab_on_conflict(t->conn->db);
@@ -86,6 +96,56 @@ static bool has_rowid(const struct svt_schema *s)
 static int fail(struct svt_table *t, int rc, const seerdb_err *err)
 {
     return svt_table_fail(t, rc, err);
+}
+
+/* ---- _op -------------------------------------------------------------------- */
+
+/* A merge's row is as good as an INSERT's: what it lacks is refused, whether it meets a
+ * row or makes one. */
+static int choose_merge(struct svt_table *t, struct svt_write *w)
+{
+    if (t->schema.nmerge == 0)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: nothing can be merged: no column was declared with MERGE",
+                        t->who);
+    w->act = MERGED;
+    return SQLITE_OK;
+}
+
+static int choose_named(struct svt_table *t, struct svt_write *w, sqlite3_value *op)
+{
+    const char *name = (const char *)sqlite3_value_text(op);
+    if (name == NULL)
+        return SQLITE_NOMEM;
+    if (w->update)
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: the column _op is for INSERT only", t->who);
+    if (sqlite3_stricmp(name, "merge") == 0)
+        return choose_merge(t, w);
+    if (sqlite3_stricmp(name, "put") == 0)
+        w->act = PUT;
+    else if (sqlite3_stricmp(name, "delete") == 0)
+        w->act = DELETED;
+    else
+        return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                        "%s: _op = '%.40s': it can be 'merge', 'put' or 'delete'",
+                        t->who, name);
+    return SQLITE_OK;
+}
+
+/* columns: of the statement. */
+static int choose_act(struct svt_table *t, struct svt_write *w, sqlite3_value **columns)
+{
+    int op = svt_schema_op(&t->schema);
+    if (op >= 0 && sqlite3_value_type(columns[op]) != SQLITE_NULL)
+        return choose_named(t, w, columns[op]);
+    /* A plain INSERT and INSERT OR ABORT look the same from here. */
+    if (w->update || w->conflict != SQLITE_ABORT)
+        return SQLITE_OK;
+    if (t->schema.options.insert == SVT_INSERT_REPLACE)
+        w->act = PUT;
+    return t->schema.options.insert == SVT_INSERT_MERGE ? choose_merge(t, w)
+                                                        : SQLITE_OK;
 }
 
 /* ---- the old row ----------------------------------------------------------- */
@@ -225,13 +285,16 @@ static int read_column(struct svt_table *t, struct svt_write *w, int i,
     }
     if (w->update && sqlite3_value_nochange(v))
         return read_old_column(t, w, i);
-    int rc = t->schema.read(v, c->affinity, &w->values[i]);
+    bool operand = w->act == MERGED && c->merge.kind != SVT_MERGE_NONE;
+    int rc = operand ? svt_merge_read(&t->schema, c, v, &w->values[i])
+                     : t->schema.read(v, c->affinity, &w->values[i]);
     if (rc != SQLITE_OK || w->values[i].type != SQLITE_NULL || (!c->not_null && !key))
         return rc;
     if (!c->has_default || (w->update && w->conflict != SQLITE_REPLACE) ||
         c->fallback.type == SQLITE_NULL)
         return not_null_failed(t, c);
-    w->values[i] = c->fallback;
+    if (!operand) /* a merge that makes a row knows the default */
+        w->values[i] = c->fallback;
     return SQLITE_OK;
 }
 
@@ -251,6 +314,10 @@ static int read_columns(struct svt_table *t, struct svt_write *w, sqlite3_value 
 {
     const struct svt_schema *s = &t->schema;
     for (int i = 0; i < s->ncolumns; i++) {
+        if (w->act == DELETED && s->columns[i].key_part < 0) {
+            w->values[i] = (struct svt_value){.type = SQLITE_NULL};
+            continue;
+        }
         int rc = read_column(t, w, i, argv[i]);
         if (rc != SQLITE_OK)
             return rc;
@@ -325,6 +392,9 @@ static int choose_rowid(struct svt_table *t, struct svt_write *w, sqlite3_value 
     }
     if (rc != SQLITE_OK)
         return rc;
+    if (v.type == SQLITE_NULL && w->act == DELETED)
+        return svt_fail(&t->base.zErrMsg, SQLITE_MISMATCH,
+                        "%s: _op = 'delete' needs the key of the row", t->who);
     if (v.type == SQLITE_NULL && !w->update)
         return assign_rowid(t, w);
     if (v.type != SQLITE_INTEGER)
@@ -375,7 +445,16 @@ static void find_in_key(struct svt_table *t, struct svt_write *w)
 {
     const struct svt_schema *s = &t->schema;
     memset(w->in_key, 0, (size_t)s->ncolumns);
+    if (s->nkey == 0)
+        return;
     if (s->shape == SVT_SHAPE_IPK) {
+        w->in_key[s->key[0]] = SVT_CODE_KEY;
+        return;
+    }
+    /* Texts and blobs that compare byte by byte are in it as they are. */
+    const struct svt_value *only = &w->values[s->key[0]];
+    if (s->nkey == 1 && s->parts[0].collation == SVT_BINARY &&
+        (only->type == SQLITE_TEXT || only->type == SQLITE_BLOB)) {
         w->in_key[s->key[0]] = SVT_CODE_KEY;
         return;
     }
@@ -463,7 +542,8 @@ static int make_row(struct svt_table *t, struct svt_write *w)
 {
     bool parts = false;
     find_in_key(t, w);
-    for (int i = 0; i < t->schema.ncolumns && !parts; i++)
+    /* Operands are never taken apart. */
+    for (int i = 0; i < t->schema.ncolumns && !parts && w->act != MERGED; i++)
         parts = goes_apart(t, w, i);
     uint64_t size;
     if (parts) {
@@ -478,6 +558,8 @@ static int make_row(struct svt_table *t, struct svt_write *w)
         return svt_fail(&t->base.zErrMsg, SQLITE_TOOBIG,
                         "%s: a row of %lld bytes is longer than %lld", t->who,
                         (long long)size, (long long)SEERDB_VALUE_MAX);
+    if (w->act == MERGED)
+        return SQLITE_OK;
     if (!parts && size >= APART_SIZE) /* its columns are small: it stays together */
         w->parts[w->nparts++] =
             (seerdb_part){.how = SEERDB_PART_INLINE, .bytes = svt_bytes_slice(&w->row)};
@@ -512,11 +594,8 @@ static int unique_failed(struct svt_table *t)
 static int check_unique(struct svt_table *t, struct svt_write *w)
 {
     seerdb_value found = {.pin = NULL};
-    if (w->conflict == SQLITE_REPLACE || w->assigned || (w->update && !w->key_changed))
-        return SQLITE_OK;
-    /* A plain INSERT and INSERT OR ABORT look the same from here. */
-    if (!w->update && w->conflict == SQLITE_ABORT &&
-        t->schema.options.insert == SVT_INSERT_REPLACE)
+    if (w->act != CHECKED || w->conflict == SQLITE_REPLACE || w->assigned ||
+        (w->update && !w->key_changed))
         return SQLITE_OK;
     if (t->ks->write_view != NULL)
         seerdb_view_tick(t->ks->write_view); /* a row that has expired by now is gone */
@@ -541,6 +620,14 @@ static int remove_key(struct svt_table *t, struct svt_write *w)
     return fail(t, rc, &err);
 }
 
+/* The row that an INSERT names as one to delete. */
+static int remove_named(struct svt_table *t, struct svt_write *w)
+{
+    svt_bytes_append(&w->old_key, w->key.data, w->key.size);
+    w->old_rowid = w->rowid;
+    return w->old_key.failed ? SQLITE_NOMEM : remove_key(t, w);
+}
+
 /* DELETE.  Of many rows one after the other only a range is written. */
 static int delete_row(struct svt_table *t, struct svt_write *w, sqlite3_value *value)
 {
@@ -563,16 +650,39 @@ static int delete_row(struct svt_table *t, struct svt_write *w, sqlite3_value *v
     return rc;
 }
 
+/* Rows that have expired, or that the filter hides, are not merged into: a compaction
+ * may have dropped them, or not yet.  What cannot be seen is deleted first. */
+static int clear_hidden(struct svt_table *t, struct svt_write *w)
+{
+    seerdb_value found = {.pin = NULL};
+    seerdb_err err = {0};
+    if (t->ks->write_view != NULL)
+        seerdb_view_tick(t->ks->write_view);
+    int rc = get(t, w, svt_bytes_slice(&w->key), &found);
+    seerdb_pin_unref(found.pin);
+    if (rc != SQLITE_NOTFOUND)
+        return rc;
+    svt_txn_note_write(t, w->batch);
+    return fail(
+        t, seerdb_batch_delete(w->batch, t->ks->tree, svt_bytes_slice(&w->key), &err),
+        &err);
+}
+
 static int put_row(struct svt_table *t, struct svt_write *w)
 {
-    seerdb_err err = {0};
+    seerdb_err err;
+    err.code = SEERDB_OK; /* the rest is set with it */
+    err.msg[0] = 0;
     svt_txn_note_write(t, w->batch);
-    int rc =
-        w->nparts > 0
-            ? seerdb_batch_put_parts(w->batch, t->ks->tree, svt_bytes_slice(&w->key),
-                                     w->parts, w->nparts, &err)
-            : seerdb_batch_put(w->batch, t->ks->tree, svt_bytes_slice(&w->key),
-                               svt_bytes_slice(&w->row), &err);
+    seerdb_slice key = svt_bytes_slice(&w->key), row = svt_bytes_slice(&w->row);
+    int rc;
+    if (w->act == MERGED)
+        rc = seerdb_batch_merge(w->batch, t->ks->tree, key, row, &err);
+    else if (w->nparts > 0)
+        rc = seerdb_batch_put_parts(w->batch, t->ks->tree, key, w->parts, w->nparts,
+                                    &err);
+    else
+        rc = seerdb_batch_put(w->batch, t->ks->tree, key, row, &err);
     if (rc == SEERDB_OK && has_rowid(&t->schema))
         remember_rowid(t->ks, w->rowid);
     return fail(t, rc, &err);
@@ -580,8 +690,8 @@ static int put_row(struct svt_table *t, struct svt_write *w)
 
 static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
 {
-    int rc = SQLITE_OK;
-    if (w->update)
+    int rc = choose_act(t, w, argv + 2);
+    if (rc == SQLITE_OK && w->update)
         rc = read_old_key(t, w, argv[0]);
     if (rc == SQLITE_OK && has_rowid(&t->schema))
         rc = choose_rowid(t, w, argv);
@@ -592,6 +702,8 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
         rc = check_types(t, w);
     if (rc == SQLITE_OK)
         rc = make_key(t, w);
+    if (rc == SQLITE_OK && w->act == DELETED)
+        return remove_named(t, w);
     if (rc == SQLITE_OK)
         rc = make_row(t, w);
     if (rc == SQLITE_OK)
@@ -602,6 +714,8 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
         rc = check_types(t, w);
     if (rc == SQLITE_OK && w->key_changed)
         rc = remove_key(t, w);
+    if (rc == SQLITE_OK && w->act == MERGED && t->expire != NULL)
+        rc = clear_hidden(t, w);
     if (rc == SQLITE_OK)
         rc = put_row(t, w);
     /* The row went away under an UPDATE that reads it: nothing to change. */
@@ -673,8 +787,9 @@ int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64
     seerdb_batch_release(batch, mark);
     /* What it is set to becomes last_insert_rowid(), without a rowid too. */
     if (rc == SQLITE_OK && !w->update)
-        *rowid =
-            has_rowid(&t->schema) ? w->rowid : sqlite3_last_insert_rowid(t->conn->db);
+        *rowid = has_rowid(&t->schema) && w->act != DELETED
+                     ? w->rowid
+                     : sqlite3_last_insert_rowid(t->conn->db);
     seerdb_pin_unref(w->old.pin);
     w->old = (seerdb_value){.pin = NULL};
     return rc;

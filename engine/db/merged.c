@@ -22,7 +22,7 @@ int sdb_merged_row(const seerdb_view *view, struct sdb_merging *merging,
     if (based)
         whole.bytes = base->value;
     if (based && base->kind == SDB_KIND_SEGMENTS)
-        rc = sdb_values_whole(&t->db->values, key, base->value, &whole, err);
+        rc = sdb_values_whole(t->db->values, key, base->value, &whole, err);
     merging->hurried = false;
     if (rc == 0)
         rc = sdb_merging_full(merging, sdb_tree_merge(t), key,

@@ -8,7 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define KEY_SHOWN 16u /* bytes of a key in messages */
+#define KEY_SHOWN  16u /* bytes of a key in messages */
+#define NAME_SHOWN 80u /* and of an operator's name */
 
 /* ---- what operators say ------------------------------------------------------- */
 
@@ -42,8 +43,11 @@ static int explain(const seerdb_merge_operator *op, seerdb_slice key, int rc,
     const uint8_t *bytes = key.data;
     for (size_t i = 0; i < key.size && i < KEY_SHOWN; i++)
         snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    /* Behind a semicolon there may be parameters. */
+    size_t shown = strcspn(op->name, ";");
     return sdb_fail(err, rc < 0 ? rc : SEERDB_MISUSE,
-                    "merge operator %.80s, key x'%s%s': %.300s", op->name, hex,
+                    "merge operator %.*s, key x'%s%s': %.300s",
+                    (int)(shown < NAME_SHOWN ? shown : NAME_SHOWN), op->name, hex,
                     key.size > KEY_SHOWN ? "..." : "",
                     why->code != 0 ? why->msg : "it failed and did not say why");
 }
