@@ -26,8 +26,8 @@ static void unknown_names_are_named(void **state)
     test_expect(db, "CREATE VIRTUAL TABLE t USING seerdb(k); CREATE TABLE o(x)", "");
     test_expect(db, "SELECT seerdb('t', 'fly')",
                 "error 1: seerdb: unknown command 'fly': the commands are flush, "
-                "compact, pause, continue, verify, spill, delete_range, truncate, "
-                "set, resume, drop_tree, accept");
+                "compact, gc, pause, continue, verify, spill, delete_range, truncate, "
+                "set, snapshot, drop_snapshot, resume, drop_tree, accept");
     test_expect(db, "SELECT seerdb('u', 'flush')", "error 1: no such table: u");
     test_expect(db, "SELECT seerdb('x.t', 'flush')", "error 1: no such table: x.t");
     test_expect(db, "SELECT seerdb('o', 'flush')", "error 1: o is not a seerdb table");

@@ -76,8 +76,8 @@ static int descend_in_table(struct descent *d, const struct sdb_member *m,
                             d->err);
         if (rc != 0)
             break;
-        rc = descend(d, &(struct sdb_record){found.key, found.number, found.kind,
-                                             found.value});
+        rc = descend(
+            d, &(struct sdb_record){found.key, found.number, found.kind, found.value});
         if (d->based)
             d->pin = found.pin;
         else

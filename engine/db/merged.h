@@ -8,8 +8,8 @@
 #include "db/row.h"
 
 /* Show what was gathered in merging, merged with the record `base` (NULL: there is
- * none), as a row in memory of its own: out->pin is the caller's count.  NOTFOUND: there
- * is no such row.  scratch is the caller's, reused. */
+ * none), as a row in memory of its own: out->pin is the caller's count.  NOTFOUND:
+ * there is no such row.  scratch is the caller's, reused. */
 int sdb_merged_row(const seerdb_view *view, struct sdb_merging *merging,
                    seerdb_slice key, const struct sdb_record *base,
                    struct seerdb_filter_out *scratch, seerdb_value *out,

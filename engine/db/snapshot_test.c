@@ -249,8 +249,70 @@ static void older_commits_are_read_by_number_while_they_are_kept(void **state)
     bed_fini(&b);
 }
 
-/* ---- jobs under way
- * ------------------------------------------------------------------ */
+/* commit-protocol 15: what is in doubt limits nobody who asks for less. */
+static void doubt_about_later_commits_is_no_obstacle(void **state)
+{
+    (void)state;
+    for (int undecided = 0; undecided < 2; undecided++) {
+        struct bed b;
+        seerdb_err err = {0};
+        uint64_t number = 0;
+        bed_new(&b);
+        be_owner(b.db);
+        seerdb_tree *t = make_tree(b.db, true);
+        uint64_t one = commit_marked(t, 0, "a=1", true);
+        seerdb_batch *batch = new_batch(b.db);
+        test_ok(seerdb_batch_expect(batch, t, one, 0, NULL, &err), &err);
+        add(batch, t, "a=2 b=2");
+        test_ok(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), &err);
+        if (!undecided)
+            test_ok(seerdb_rollback(batch, &err), &err);
+        asked = 0;
+        take_at(t, "s", one);
+        assert_int_equal(asked, 1); /* the owner must not forget that it stands there */
+        int wanted = undecided ? SEERDB_BUSY : SEERDB_MISMATCH;
+        test_fails(seerdb_snapshot_create(t, "r", number, 10, NULL, &err), wanted,
+                   &err);
+        expect_then(t, "s", "a=1");
+        if (undecided)
+            seerdb_commit(batch);
+        seerdb_batch_free(batch);
+        uint64_t last =
+            commit_marked(t, undecided ? number : one, "a=3 ~b:z c=3", true);
+        compact(b.db);
+        expect_then(t, "s", "a=1");
+        t = reopen(&b, t);
+        be_owner(b.db);
+        commit_marked(t, last, "d=4", true);
+        expect_then(t, "s", "a=1");
+        expect(t, "a=3 c=3 d=4");
+        seerdb_tree_close(t);
+        bed_fini(&b);
+    }
+}
+
+static void without_its_owner_a_tree_takes_no_snapshot(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    (void)state;
+    bed_new(&b);
+    seerdb_tree *t = make_tree(b.db, true);
+    uint64_t one = commit_marked(t, 0, "a=1", true);
+    test_fails(seerdb_snapshot_create(t, "s", one, 0, NULL, &err), SEERDB_BUSY, &err);
+    t = reopen(&b, t); /* nobody has shown a marker */
+    be_owner(b.db);
+    test_fails(seerdb_snapshot_create(t, "s", one, 0, NULL, &err), SEERDB_BUSY, &err);
+    seerdb_batch *batch = new_batch(b.db);
+    test_ok(seerdb_batch_expect(batch, t, one, 0, NULL, &err), &err);
+    seerdb_batch_free(batch);
+    take_at(t, "s", one);
+    assert_string_equal(names_of(t).text, "s");
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
+/* ---- jobs under way -------------------------------------------------------- */
 
 struct gate {
     _Atomic bool closed, reached; /* release and acquire */
@@ -356,8 +418,7 @@ static void a_snapshot_of_the_present_disturbs_no_job(void **state)
     bed_fini(&b);
 }
 
-/* ---- space
- * --------------------------------------------------------------------------- */
+/* ---- space ----------------------------------------------------------------- */
 
 static void fill(seerdb_tree *t, unsigned n, unsigned round)
 {
@@ -427,8 +488,7 @@ static void what_is_truncated_while_a_snapshot_is_held_goes(void **state)
     bed_fini(&b);
 }
 
-/* ---- failures
- * ------------------------------------------------------------------------ */
+/* ---- failures -------------------------------------------------------------- */
 
 static void a_snapshot_is_whole_or_not_there_after_a_crash(void **state)
 {
@@ -541,6 +601,8 @@ int main(void)
         cmocka_unit_test(a_snapshot_stays_as_it_was),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(older_commits_are_read_by_number_while_they_are_kept),
+        cmocka_unit_test(doubt_about_later_commits_is_no_obstacle),
+        cmocka_unit_test(without_its_owner_a_tree_takes_no_snapshot),
         cmocka_unit_test(a_job_that_did_not_know_of_a_snapshot_begins_anew),
         cmocka_unit_test(a_snapshot_of_the_present_disturbs_no_job),
         cmocka_unit_test(a_snapshot_costs_the_space_of_one_state),

@@ -448,7 +448,7 @@ void sdb_tree_sift(const seerdb_tree *t, struct sdb_fold *f)
     /* acquire: pairs with seerdb_tree_filter_with */
     struct sdb_sieve *s = atomic_load_explicit(&t->sieve, memory_order_acquire);
     f->resolve = sdb_values_resolve;
-    f->resolve_ctx = &t->db->values;
+    f->resolve_ctx = t->db->values;
     if (s == NULL || s->filter.foreground)
         return;
     f->sieve = s;

@@ -243,8 +243,8 @@ static inline seerdb_view *new_view(seerdb_tree *t)
     return v;
 }
 
-/* Writes in words: "a=1 b=2 -c ~d:f g+3" puts a and b, deletes c, and the keys from d to
- * below f, and merges 3 into g. */
+/* Writes in words: "a=1 b=2 -c ~d:f g+3" puts a and b, deletes c, and the keys from d
+ * to below f, and merges 3 into g. */
 static inline int batch_words(seerdb_batch *b, seerdb_tree *t, const char *words,
                               seerdb_err *err)
 {

@@ -6,8 +6,8 @@
 #include "log/side.h"
 
 #include "os/clock.h"
-#include "table/operands.h"
 #include "os/failpoint.h"
+#include "table/operands.h"
 #include "table/segments.h"
 
 #define SUFFIX     ".side"
@@ -245,7 +245,8 @@ static int read_records(struct reading *g, seerdb_slice payload)
         if (kind == SDB_KIND_SEGMENTS && sdb_segments_open(&s, record.value, NULL) != 0)
             return corrupt(g, "a malformed value with segments");
         if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE &&
-            kind != SDB_KIND_MERGE && kind != SDB_KIND_RANGE && kind != SDB_KIND_SEGMENTS)
+            kind != SDB_KIND_MERGE && kind != SDB_KIND_RANGE &&
+            kind != SDB_KIND_SEGMENTS)
             return sdb_fail(g->err, SEERDB_NEWER,
                             "%s: offset %" PRIu64 ": a record of kind %u, which this "
                             "version cannot read",
