@@ -785,6 +785,7 @@ static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
         goto out;
     if ((rc = encode_ranges(b, ranges, err)) != 0)
         goto out;
+    it->chains = true;
     const struct sdb_gather_commit gather = {.op = sdb_tree_merge(part->tree),
                                              .merging = &b->merging,
                                              .ranges = ranges,

@@ -112,7 +112,7 @@ static void live(struct life *l)
 }
 
 /* With memory, all is as it was acknowledged. */
-static void check(struct life *l)
+static void look_at(struct life *l)
 {
     char want[8 * COMMITS + 8] = "";
     seerdb_tree *t = NULL;
@@ -146,11 +146,11 @@ static void without_memory_nothing_is_lost(void **state)
         sdb_mem_fail_after(n);
         live(&l);
         sdb_mem_fail_after(-1);
-        check(&l);
+        look_at(&l);
         all = l.failures == 0 && l.commits == COMMITS;
         live(&l); /* and it goes on */
         assert_int_equal(l.commits, COMMITS);
-        check(&l);
+        look_at(&l);
         bed_fini(&l.b);
     }
 }

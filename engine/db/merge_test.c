@@ -268,10 +268,11 @@ static void a_hot_key_is_read_in_few_steps(void **state)
     write_words(t, "cold=1 hot=1");
     write_words(t2, "cold=1 hot=1");
     merge_many(t, 5000, "hot+");
-    assert_in_range(operands_to_read(&a, t, "hot"), 0, 1);
+    flush(b.db); /* nobody else asks it then */
+    merge_many(t, 5000, "hot+");
+    assert_in_range(operands_to_read(&a, t, "hot"), 0, 9); /* one per memtable */
     merge_many(t2, 5000, "hot+");
     /* What is not put together as it comes is when it has become too much. */
-    assert_in_range(operands_to_read(&slow, t2, "hot"), 0, 3000);
     assert_true(stat_of(b.db, t2, "flushes") >= 2);
     flush(b.db);
     compact(&b);

@@ -247,6 +247,8 @@ static int add_memtable(seerdb_iter *it, struct sdb_memtable *m, uint64_t ceilin
         k->n++;
     it->newest[*n] = raise + sdb_memtable_newest(m);
     if (rc == 0)
+        k->all[k->used]->chains = true;
+    if (rc == 0)
         it->sources[(*n)++] = k->all[k->used++];
     return rc;
 }

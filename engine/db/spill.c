@@ -185,6 +185,7 @@ static int write_content(const struct sdb_spill *s, struct sdb_table_writer *w,
         i = sdb_spill_joined(ranges, i, &range);
         sdb_table_writer_range(w, &range);
     }
+    it->chains = true;
     const struct sdb_gather_commit gather = {
         sdb_tree_merge(s->tree), s->merging,         s->from, ranges,
         sdb_values_resolve,      s->tree->db->values};

@@ -547,6 +547,8 @@ void seerdb_batch_free(seerdb_batch *batch)
     sdb_batch_drop_spare(batch);
     sdb_buf_fini(&batch->apart);
     sdb_buf_fini(&batch->payload);
+    sdb_buf_fini(&batch->operand);
+    sdb_merging_fini(&batch->merging);
     sdb_mem_free(batch->slots);
     sdb_mem_free(batch->marks);
     sdb_mem_free(batch);

@@ -40,6 +40,8 @@ struct sdb_iter {
     uint64_t as; /* the number of all records of block; 0: they have their own */
     const seerdb_interrupt *interrupt;
     uint32_t passed; /* keys passed over, by all moves */
+    bool chains; /* older() may pass over what the merge record shown includes.  Set by
+                    whoever aims an iterator of a memtable; others do not know it */
 };
 
 struct sdb_iter_ops {

@@ -83,18 +83,40 @@ static bool may_build_upon(const struct sdb_cumulate *c, struct sdb_memtable *m,
     return !deleted;
 }
 
+/* The only operand of a merge record; false: it has several, or is malformed. */
+static bool only_operand(seerdb_slice value, uint64_t *from, seerdb_slice *operand)
+{
+    struct sdb_operands o;
+    bool one = sdb_operands_open(&o, value) && o.count == 1 &&
+               sdb_operands_next(&o, operand) && sdb_operands_done(&o);
+    *from = o.from;
+    return one;
+}
+
 /* Make a list of both.  Failures do not matter: the record stays as it is. */
 static void add_to_list(const struct sdb_cumulate *c, const struct sdb_found *found,
                         struct sdb_record *r)
 {
+    struct sdb_merging *m = c->merging;
     struct sdb_record older = {found->key, found->number, SDB_KIND_MERGE, found->value};
-    seerdb_slice list;
-    if (found->value.size > c->most || sdb_merging_add(c->merging, &older, NULL) != 0 ||
-        sdb_merging_list(c->merging, c->op, r->key, c->merging->below, &list, NULL) !=
-            0 ||
-        list.size > c->most)
+    seerdb_slice list, both[2];
+    uint64_t from, own;
+    if (found->value.size > c->most)
         return;
-    r->value = list;
+    /* Mostly there are two operands, and one comes of them. */
+    if (only_operand(found->value, &from, &both[0]) &&
+        only_operand(r->value, &own, &both[1])) {
+        from = from != 0 ? from : found->number;
+        if (sdb_merging_two(m, c->op, r->key, both, from, &list) &&
+            list.size <= c->most)
+            r->value = list;
+        return;
+    }
+    sdb_merging_begin(m);
+    if (sdb_merging_add(m, r, NULL) == 0 && sdb_merging_add(m, &older, NULL) == 0 &&
+        sdb_merging_list(m, c->op, r->key, m->below, &list, NULL) == 0 &&
+        list.size <= c->most)
+        r->value = list;
 }
 
 static int build_upon(const struct sdb_cumulate *c, const struct sdb_found *found,
@@ -103,7 +125,10 @@ static int build_upon(const struct sdb_cumulate *c, const struct sdb_found *foun
     seerdb_slice value;
     if (found->value.size > 2 * c->most || found->kind == SDB_KIND_SEGMENTS)
         return 0;
-    int rc = sdb_merging_full(c->merging, c->op, r->key,
+    sdb_merging_begin(c->merging);
+    int rc = sdb_merging_add(c->merging, r, err);
+    if (rc == 0)
+        rc = sdb_merging_full(c->merging, c->op, r->key,
                               found->kind == SDB_KIND_VALUE ? &found->value : NULL,
                               &value, err);
     if (rc < 0)
@@ -126,9 +151,7 @@ int sdb_cumulate(const struct sdb_cumulate *c, struct sdb_memtable *m,
     if (rc != 0)
         return 0;
     c->merging->hurried = c->hurried;
-    sdb_merging_begin(c->merging);
-    if (may_build_upon(c, m, &found) &&
-        (rc = sdb_merging_add(c->merging, r, err)) == 0) {
+    if (may_build_upon(c, m, &found)) {
         if (found.kind != SDB_KIND_MERGE)
             rc = build_upon(c, &found, r, err);
         else if (c->op->partial != NULL)

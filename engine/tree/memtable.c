@@ -29,6 +29,7 @@
 
 #include "base/arena.h"
 #include "table/keycode.h"
+#include "table/operands.h"
 #include "tree/node.h"
 
 #include <assert.h>
@@ -130,6 +131,8 @@ static struct sdb_node *take_spare(struct sdb_memtable *m, uint32_t level)
 static struct sdb_entry *new_entry(struct sdb_memtable *m, const struct sdb_record *r)
 {
     size_t size = offsetof(struct sdb_entry, bytes) + r->key.size + r->value.size;
+    if (r->kind == SDB_KIND_MERGE)
+        size += sizeof(struct sdb_entry *); /* sdb_entry_beyond */
     size_t whole = (size + ENTRY_ALIGN - 1) & ~(size_t)(ENTRY_ALIGN - 1);
     struct sdb_entry *e = sdb_arena_alloc(&m->entries, whole, ENTRY_ALIGN);
     if (e == NULL)
@@ -144,6 +147,25 @@ static struct sdb_entry *new_entry(struct sdb_memtable *m, const struct sdb_reco
     if (r->value.size > 0)
         memcpy(e->bytes + r->key.size, r->value.data, r->value.size);
     return e;
+}
+
+/* Let a merge record know what it does not include.  Entries of a hot key include all
+ * before them: each asks the one before, and finds what that one has found. */
+static void find_beyond(struct sdb_entry *e)
+{
+    struct sdb_operands o;
+    const struct sdb_entry *at = e->older;
+    uint64_t from = e->number;
+    if (sdb_operands_open(&o, sdb_entry_value(e)) && o.from != 0)
+        from = o.from;
+    while (at != NULL && at->number >= from) {
+        const struct sdb_entry *next = at->older;
+        if (at->kind == SDB_KIND_MERGE && sdb_operands_open(&o, sdb_entry_value(at)) &&
+            o.from >= from)
+            next = sdb_entry_beyond(at);
+        at = next;
+    }
+    memcpy(e->bytes + e->key_size + e->value_size, &at, sizeof at);
 }
 
 /* The way from the top to a leaf. */
@@ -480,10 +502,13 @@ int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
     struct sdb_entry *e = new_entry(m, r);
     if (e == NULL)
         return sdb_fail_nomem(err, r->key.size + r->value.size);
+    if (!append && at.equal)
+        e->older = sdb_node_slot(path.node[0], at.pos);
+    if (e->kind == SDB_KIND_MERGE)
+        find_beyond(e);
     if (append) {
         sdb_node_put(m->tail, sdb_node_n(m->tail), code, e);
     } else if (at.equal) {
-        e->older = sdb_node_slot(path.node[0], at.pos);
         assert(e->older->number <= e->number);
         atomic_store_explicit(&path.node[0]->slots[at.pos], e, memory_order_release);
     } else {
@@ -512,6 +537,19 @@ int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
     return 0;
 }
 
+const struct sdb_entry *sdb_memtable_next_version(const struct sdb_entry *e, bool chain,
+                                                  uint64_t ceiling,
+                                                  const struct sdb_hidden *hidden)
+{
+    uint64_t number = e->number;
+    if (chain && e->kind == SDB_KIND_MERGE)
+        return sdb_memtable_visible(sdb_entry_beyond(e), ceiling, hidden);
+    do /* an entry of the same number was replaced by this one */
+        e = sdb_memtable_visible(e->older, ceiling, hidden);
+    while (e != NULL && e->number == number);
+    return e;
+}
+
 int sdb_memtable_walk(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
                       const struct sdb_hidden *hidden,
                       int (*each)(void *ctx, const struct sdb_record *r), void *ctx)
@@ -526,9 +564,7 @@ int sdb_memtable_walk(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling
         int rc = each(ctx, &r);
         if (rc != 0)
             return rc;
-        do /* an entry of the same number was replaced by this one */
-            e = sdb_memtable_visible(e->older, ceiling, hidden);
-        while (e != NULL && e->number == r.number);
+        e = sdb_memtable_next_version(e, true, ceiling, hidden);
     }
     return SEERDB_NOTFOUND;
 }
@@ -665,6 +701,8 @@ static void check_chain(struct check *c, const struct sdb_entry *e)
     for (; e != NULL; e = e->older) {
         assert(e->older == NULL || e->older->number <= e->number);
         assert(sdb_entry_cmp(c->last_key, sdb_entry_key(e)) == 0);
+        assert(e->kind != SDB_KIND_MERGE || sdb_entry_beyond(e) == NULL ||
+               sdb_entry_beyond(e)->number <= e->number);
         c->records++;
         c->tombstones += e->kind == SDB_KIND_TOMBSTONE ? 1 : 0;
     }

@@ -43,7 +43,7 @@ static inline void sdb_memtable_unref(struct sdb_memtable *m)
 }
 
 /* Make sure that `n` inserts with keys and values of `bytes` in all succeed without
- * further memory.  Writer. */
+ * further memory; a merge record takes 8 bytes more.  Writer. */
 int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
                          seerdb_err *err) SDB_MUST_CHECK;
 
@@ -72,8 +72,9 @@ const struct sdb_kept *sdb_memtable_kept(const struct sdb_memtable *m, size_t *n
 int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
                      const struct sdb_hidden *hidden, struct sdb_found *out);
 
-/* Call `each` for every such version of the key, newest first, until it answers other
- * than 0: that is the result.  NOTFOUND: it never did.  Borrowed from m. */
+/* Call `each` for every such version of the key, newest first, but for those that a
+ * merge record before includes, until it answers other than 0: that is the result.
+ * NOTFOUND: it never did.  Borrowed from m. */
 int sdb_memtable_walk(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,
                       const struct sdb_hidden *hidden,
                       int (*each)(void *ctx, const struct sdb_record *r), void *ctx)
@@ -129,5 +130,10 @@ const struct sdb_root *sdb_memtable_root(const struct sdb_memtable *m);
 const struct sdb_entry *sdb_memtable_visible(const struct sdb_entry *e,
                                              uint64_t ceiling,
                                              const struct sdb_hidden *hidden);
+/* The version behind e that is visible, or NULL; in a `chain`, of those that e does not
+ * include. */
+const struct sdb_entry *sdb_memtable_next_version(const struct sdb_entry *e, bool chain,
+                                                  uint64_t ceiling,
+                                                  const struct sdb_hidden *hidden);
 
 #endif

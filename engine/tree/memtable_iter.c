@@ -255,10 +255,8 @@ static int iter_older(struct sdb_iter *base, seerdb_err *err)
 {
     (void)err;
     struct memtable_iter *it = iter_of(base);
-    const struct sdb_entry *e = it->at;
-    do /* an entry of the same number was replaced by this one */
-        e = visible(e->older, it->ceiling, it->hidden);
-    while (e != NULL && e->number == it->at->number);
+    const struct sdb_entry *e =
+        sdb_memtable_next_version(it->at, base->chains, it->ceiling, it->hidden);
     if (e == NULL)
         return SEERDB_NOTFOUND;
     show(it, e);

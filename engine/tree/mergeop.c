@@ -218,6 +218,24 @@ int sdb_merging_list(struct sdb_merging *m, const seerdb_merge_operator *op,
     return 0;
 }
 
+bool sdb_merging_two(struct sdb_merging *m, const seerdb_merge_operator *op,
+                     seerdb_slice key, const seerdb_slice operands[2], uint64_t from,
+                     seerdb_slice *out)
+{
+    seerdb_err why = {0};
+    sdb_buf_clear(&m->out.bytes);
+    m->out.too_big = false;
+    m->out.hurried = m->hurried;
+    if (op->partial(op->ctx, key, operands, 2, &m->out, &why) != 0 || m->out.too_big ||
+        m->out.bytes.failed)
+        return false;
+    sdb_buf_clear(&m->list);
+    sdb_operands_put_head(&m->list, from, 1);
+    sdb_put_slice(&m->list, sdb_buf_slice(&m->out.bytes));
+    *out = sdb_buf_slice(&m->list);
+    return !m->list.failed;
+}
+
 /* ---- operators of the engine's own ---------------------------------------------- */
 
 static int add_up(const seerdb_slice *base, const seerdb_slice *operands, size_t n,

@@ -33,7 +33,7 @@ struct sdb_entry {
     uint64_t number;
     uint32_t key_size, value_size;
     uint8_t kind;
-    uint8_t bytes[]; /* key, value */
+    uint8_t bytes[]; /* key, value; of a merge record: where its chain goes on */
 };
 
 struct sdb_node {
@@ -134,6 +134,15 @@ static inline seerdb_slice sdb_entry_key(const struct sdb_entry *e)
 static inline seerdb_slice sdb_entry_value(const struct sdb_entry *e)
 {
     return (seerdb_slice){e->bytes + e->key_size, e->value_size};
+}
+
+/* Where the chain of a merge record goes on: the newest entry that it does not include;
+ * NULL: there is none.  It stands behind the value, wherever that ends. */
+static inline const struct sdb_entry *sdb_entry_beyond(const struct sdb_entry *e)
+{
+    const struct sdb_entry *beyond;
+    memcpy(&beyond, e->bytes + e->key_size + e->value_size, sizeof beyond);
+    return beyond;
 }
 
 static inline int sdb_entry_cmp(const struct sdb_entry *e, seerdb_slice key)
