@@ -521,7 +521,7 @@ static void rule_12_what_was_written_to_an_undone_table_is_not_logged(void **sta
     }
     test_close(db);
     db = pair_open("undone.db", "wal");
-    double puts = test_stat(db, "t", "puts"); /* as replayed */
+    double puts = test_stat(db, "t", "replayed");
     assert_int_equal(puts, 2 + 2 + 2 + 1 + 1);
     test_expect(db, "SELECT total(v) FROM t; SELECT k FROM x", "34.0 8");
     test_close(db);

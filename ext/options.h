@@ -139,8 +139,8 @@ static inline bool svt_set_insert(struct svt_options *o, char **value)
 
 static inline bool svt_set_compaction(struct svt_options *o, char **value)
 {
-    static const char *const names[] = {"leveled", "lazy", "tiered"};
-    for (int i = SEERDB_LEVELED; i <= SEERDB_TIERED; i++) {
+    static const char *const names[] = {"leveled", "lazy", "tiered", "adaptive"};
+    for (int i = SEERDB_LEVELED; i <= SEERDB_ADAPTIVE; i++) {
         if (sqlite3_stricmp(*value, names[i]) == 0) {
             o->compaction = (enum seerdb_compaction)i;
             return true;
@@ -241,7 +241,7 @@ static inline char *svt_show_insert(const struct svt_options *o)
 
 static inline char *svt_show_compaction(const struct svt_options *o)
 {
-    static const char *const names[] = {"leveled", "lazy", "tiered"};
+    static const char *const names[] = {"leveled", "lazy", "tiered", "adaptive"};
     return sqlite3_mprintf("%s", names[o->compaction]);
 }
 
@@ -308,7 +308,7 @@ static const struct svt_option svt_known_options[] = {
      "off or a number of bytes, also with KB or MB, at least 512", NULL,
      svt_show_value_log, "4KB", 13, false,
      "texts and blobs of this size and more are written once, to files of their own"},
-    {"compaction", svt_set_compaction, "leveled, lazy or tiered", "adaptive",
+    {"compaction", svt_set_compaction, "leveled, lazy, tiered or adaptive", NULL,
      svt_show_compaction, "leveled", 9, false, "sorted runs per level"},
     {"ttl", svt_set_ttl, "an expression over the columns", NULL, svt_show_ttl, "none",
      0, false, "the unix time at which a row expires; NULL is never"},

@@ -51,7 +51,7 @@ static void column_definition(const struct schema *s, unsigned i, bool inline_ke
 
 static void add_options(struct gen *g, struct schema *s, struct text *out)
 {
-    static const char *const compactions[] = {"leveled", "lazy", "tiered"};
+    static const char *const compactions[] = {"leveled", "lazy", "tiered", "adaptive"};
     static const char *const filters[] = {"0", "1", "20"};
     bool first = s == &g->script->tables[0];
     /* Of the store, not of the table: either the first one gives a limit, or all say

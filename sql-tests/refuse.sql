@@ -49,7 +49,6 @@ CREATE VIRTUAL TABLE r USING seerdb(a INTEGER PRIMARY KEY, b NUMERIC, strict = 1
 CREATE VIRTUAL TABLE r USING seerdb(a TEXT, strict = yes);
 CREATE VIRTUAL TABLE r USING seerdb(a, value_log = 100);
 CREATE VIRTUAL TABLE r USING seerdb(a, compaction = never);
-CREATE VIRTUAL TABLE r USING seerdb(a, compaction = adaptive);
 CREATE VIRTUAL TABLE r USING seerdb(a, index = hash);
 CREATE VIRTUAL TABLE r USING seerdb(a, filter_bits = 21);
 CREATE VIRTUAL TABLE r USING seerdb(a, ttl = 'b + 86400');

@@ -445,10 +445,11 @@ static enum sdb_op op_of(enum sdb_kind kind)
 SDB_COLD static int write_timed(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
                                 seerdb_err *err)
 {
-    uint64_t began = sdb_clock_mono_ns();
+    uint64_t began = b->began != 0 ? b->began : sdb_clock_mono_ns();
+    enum sdb_op op = op_of(r->kind); /* merging may make it another kind */
     int rc = write_record(b, t, r, err);
     if (rc == 0)
-        sdb_meter_add(&t->meter, op_of(r->kind), sdb_clock_mono_ns() - began);
+        sdb_meter_add(&t->meter, op, sdb_clock_mono_ns() - began);
     return rc;
 }
 
@@ -496,12 +497,17 @@ int seerdb_batch_put_parts(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice 
     struct sdb_laid laid = {.bytes = &batch->apart};
     struct sdb_record r = {.key = key};
     int rc = check_write(batch, tree, &r, err);
-    if (rc == 0 && (rc = sdb_separate_parts(tree, parts, n, &laid, err)) == 0) {
+    if (rc != 0)
+        return rc;
+    if (SDB_RARELY((batch->writes + 1) % SDB_WRITE_EVERY == 0))
+        batch->began = sdb_clock_mono_ns();
+    if ((rc = sdb_separate_parts(tree, parts, n, &laid, err)) == 0) {
         r.kind = laid.kind;
         batch->apart_bytes += laid.written;
         r.value = sdb_buf_slice(laid.bytes);
         rc = batch_write(batch, tree, &r, err);
     }
+    batch->began = 0;
     sdb_laid_fini(&laid);
     return rc;
 }

@@ -91,6 +91,8 @@ struct seerdb_batch {
     const struct sdb_gate *gate;       /* borrowed; NULL: none */
     unsigned writes, commits;          /* since it was made, and before: one in so many
                                           is timed */
+    uint64_t began;                    /* the write under way that is timed, where it
+                                          began before batch_write; 0: it did not */
     uint64_t commit_ns;                /* that its prepare took; 0: it is not timed */
 };
 

@@ -35,9 +35,11 @@
 struct sdb_policy sdb_compact_policy(const seerdb_tree *t, uint64_t droppable)
 {
     const seerdb *db = t->db;
+    uint32_t kind = atomic_load_explicit(&t->tuned.compaction, memory_order_relaxed);
+    if (kind == SEERDB_ADAPTIVE)
+        kind = atomic_load_explicit(&t->policy, memory_order_relaxed);
     return (struct sdb_policy){
-        .kind = (enum seerdb_compaction)atomic_load_explicit(&t->tuned.compaction,
-                                                             memory_order_relaxed),
+        .kind = (enum seerdb_compaction)kind,
         .batch_size = db->batch_size,
         .table_size = db->table_size,
         .trigger = L0_TRIGGER,
@@ -456,6 +458,24 @@ void *sdb_compactor_main(void *arg) NO_TSA
     return NULL;
 }
 
+/* Go on with the policy that the tree was left with, as its runs tell: another one
+ * would rewrite it before anything is known of how it is used this time. */
+static void adapt_to_runs(seerdb_tree *t) REQUIRES(LK_DB)
+{
+    const struct sdb_version *v = t->state->version;
+    uint32_t upper = 0, bottom = 0;
+    for (uint32_t i = 0; i < v->nruns; i++) {
+        bool again = i > 0 && v->runs[i].level == v->runs[i - 1].level;
+        upper += again && v->runs[i].level > 0 && v->runs[i].level < SDB_BOTTOM;
+        bottom += again && v->runs[i].level >= SDB_BOTTOM;
+    }
+    uint32_t policy = bottom > 0  ? SEERDB_TIERED
+                      : upper > 0 ? SEERDB_LAZY
+                                  : SEERDB_LEVELED;
+    t->adapt.state.now = (enum seerdb_compaction)policy;
+    atomic_store_explicit(&t->policy, policy, memory_order_relaxed);
+}
+
 int sdb_compact_begin(seerdb *db, seerdb_err *err)
 {
     int rc = 0;
@@ -465,6 +485,7 @@ int sdb_compact_begin(seerdb *db, seerdb_err *err)
     sdb_lock_db(&db->lock);
     bool any = false;
     for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next) {
+        adapt_to_runs(t);
         struct sdb_policy p =
             sdb_compact_policy(t, t->marked ? history_from : UINT64_MAX);
         p.snapshots = sdb_snapshots_numbers(t->snapshots);

@@ -301,7 +301,7 @@ static int describe_tree(const seerdb_tree_options *o, struct sdb_tree_desc *des
     int rc = 0;
     if (o->compression < 0 || o->compression > 19 || o->app.size > 65536 ||
         o->filter_bits > 20 || (unsigned)o->index > SEERDB_INDEX_BINARY ||
-        (unsigned)o->compaction > SEERDB_TIERED)
+        (unsigned)o->compaction > SEERDB_ADAPTIVE)
         return sdb_fail(err, SEERDB_MISUSE, "tree options out of range");
     if (o->merge != NULL && !is_operator(o->merge))
         return sdb_fail(err, SEERDB_MISUSE,

@@ -394,6 +394,9 @@ static void tell(const struct flush *f, uint64_t began_us,
         e.event = "error";
         snprintf(e.detail, sizeof e.detail, "%.*s", (int)sizeof e.detail - 1, why->msg);
     }
+    atomic_fetch_add_explicit(why == NULL ? &db->counters.flushes
+                                          : &db->counters.flush_failures,
+                              1, memory_order_relaxed);
     sdb_lock_db(&db->lock);
     sdb_events_add(db, &e);
     sdb_unlock_db(&db->lock);
@@ -403,8 +406,8 @@ static void tell(const struct flush *f, uint64_t began_us,
 static void let_go(struct flush *f, uint64_t floor)
 {
     seerdb *db = f->job.db;
-    atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
     SDB_PASS(flush_published);
+    sdb_debt_adapt(f->tree);
     sdb_tree_map_tables(f->tree);
     sdb_lock_write(&db->write_lock);
     sdb_share_memory(db);
@@ -487,9 +490,6 @@ static int flush_run(struct sdb_job *job, seerdb_err *err)
         rc = try_once(f, path, &w, err);
     } while (rc == 0 && w.stale);
     tell(f, began_us, &w.desc, rc == 0 ? NULL : err);
-    if (rc != 0)
-        atomic_fetch_add_explicit(&db->counters.flush_failures, 1,
-                                  memory_order_relaxed);
     sdb_member_unref(w.member);
     release_inputs(f);
     /* Of a store that broke, the manifest may name the file: the next open knows. */

@@ -259,6 +259,7 @@ static int landing_run(struct sdb_job *job, seerdb_err *err)
         rc = install(l, &tables, err);
     if (rc == 0) {
         SDB_PASS(land_published);
+        sdb_debt_adapt(l->tree);
         sdb_tree_map_tables(l->tree);
         sdb_lock_write(&db->write_lock);
         if (tables.n > 0)

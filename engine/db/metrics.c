@@ -41,10 +41,10 @@ static double ratio(double a, double b)
 #define QUANTILES 5
 static const unsigned permille[QUANTILES] = {500, 900, 990, 999, 1000};
 
-/* One line per kind: its name, what it is, how much of it is timed. */
-#define OP(name, what, timed)                                                          \
+/* One line per kind: its name, what is counted and what timed, and how much of it. */
+#define OP(name, counted, what, timed)                                                 \
     {                                                                                  \
-        name "_count", what,                                                           \
+        name "_count", counted,                                                        \
             {name "_p50", name "_p90", name "_p99", name "_p999", name "_max"},        \
         {                                                                              \
             "half of " what " took no longer" timed,                                   \
@@ -57,25 +57,34 @@ static const unsigned permille[QUANTILES] = {500, 900, 990, 999, 1000};
 #define EACH      "; within 3 percent"
 #define ONE_OF(n) "; within 3 percent, of one in " n " that is timed"
 static const struct op_names {
-    const char *count, *what, *at[QUANTILES], *meaning[QUANTILES];
+    const char *count, *counted, *at[QUANTILES], *meaning[QUANTILES];
 } ops[SDB_OPS] = {
-    [SDB_OP_GET] = OP("get", "point lookups", ONE_OF("64")),
-    [SDB_OP_SEEK] = OP("seek", "scans' moves to a key or an end", ONE_OF("64")),
-    [SDB_OP_SCAN] = OP("scan", "scans' moves to the next batch of rows", ONE_OF("64")),
-    [SDB_OP_PUT] = OP("put", "records put into transactions", ONE_OF("64")),
-    [SDB_OP_DELETE] = OP("delete", "tombstones put into transactions", ONE_OF("64")),
-    [SDB_OP_MERGE] = OP("merge", "merges put into transactions", ONE_OF("64")),
-    [SDB_OP_FLUSH] = OP("flush", "flushes", EACH),
-    [SDB_OP_COMPACTION] = OP("compaction", "compactions", EACH),
-    [SDB_OP_COMMIT] =
-        OP("commit", "commits, without what SQLite did in between", ONE_OF("8")),
+    [SDB_OP_GET] =
+        OP("get", "point lookups since the open", "point lookups", ONE_OF("64")),
+    [SDB_OP_SEEK] = OP("seek", "moves of scans to a key or an end since the open",
+                       "scans' moves to a key or an end", ONE_OF("64")),
+    [SDB_OP_SCAN] =
+        OP("scan", "moves of scans to the next batch of rows since the open",
+           "scans' moves to the next batch of rows", ONE_OF("64")),
+    [SDB_OP_PUT] = OP("put", "records that commits put, one per key of each",
+                      "records put into transactions", ONE_OF("64")),
+    [SDB_OP_DELETE] = OP("delete", "keys and ranges that commits deleted",
+                         "tombstones put into transactions", ONE_OF("64")),
+    [SDB_OP_MERGE] = OP("merge", "merges that commits held, one per key of each",
+                        "merges put into transactions", ONE_OF("64")),
+    [SDB_OP_FLUSH] = OP("flush", "flushes since the open", "flushes", EACH),
+    [SDB_OP_COMPACTION] =
+        OP("compaction", "compactions since the open", "compactions", EACH),
+    [SDB_OP_COMMIT] = OP("commit", "commits since the open",
+                         "commits, without what SQLite did in between", ONE_OF("8")),
 };
-static const struct op_names syncs = OP("sync", "syncs of the log", EACH);
+static const struct op_names syncs =
+    OP("sync", "syncs of the log since the open", "syncs of the log", EACH);
 
 static void say_times(const struct op_names *op, double count,
                       const struct sdb_histogram *h, struct lister *l)
 {
-    say(l, op->count, count, "count", op->what);
+    say(l, op->count, count, "count", op->counted);
     for (int i = 0; i < QUANTILES; i++) {
         uint64_t ns = h == NULL             ? 0
                       : permille[i] == 1000 ? sdb_histogram_greatest(h)
@@ -363,6 +372,7 @@ static const struct {
     {"compactions", "merges of sorted tables", COUNTER(compactions)},
     {"moves", "sorted tables that went to another level as they were", COUNTER(moves)},
     {"compaction_failures", "compactions that failed", COUNTER(compaction_failures)},
+    {"replayed", "records that the open found in the log", COUNTER(replayed)},
     {"spills", "tables written by transactions that outgrew their share of memory",
      COUNTER(spills)},
 };

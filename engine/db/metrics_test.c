@@ -188,6 +188,7 @@ static void writes_are_counted_when_they_are_committed(void **state)
     seerdb_tree *again = open_tree(b.db, 1);
     expect_stat(b.db, again, "put_count", 0);
     expect_stat(b.db, again, "commits", 0);
+    expect_stat(b.db, again, "replayed", 4);
     seerdb_tree_close(again);
     bed_fini(&b);
 }
@@ -305,9 +306,8 @@ static void stores_of_one_file_layer_are_counted_apart(void **state)
 
 /* Of rows that are not there, and of rows that are; and they stay when the table goes.
  */
-static void filters_account_for_every_lookup(void **state)
+static void account_for_lookups(bool beside_ranges)
 {
-    (void)state;
     enum { ROWS = 2000, LOOKUPS = 3000 };
     struct bed b;
     roomy(&b);
@@ -321,6 +321,8 @@ static void filters_account_for_every_lookup(void **state)
             &err);
     put_rows(t, 0, ROWS, 2);
     flush(b.db);
+    if (beside_ranges) /* then lookups go another way */
+        write_words(t, "~y:z");
     seerdb_view *v = new_view(t);
     for (uint64_t i = 0; i < LOOKUPS; i++)
         get_row(v, i, i % 2 == 0);
@@ -338,6 +340,13 @@ static void filters_account_for_every_lookup(void **state)
     }
     seerdb_tree_close(t);
     bed_fini(&b);
+}
+
+static void filters_account_for_every_lookup(void **state)
+{
+    (void)state;
+    account_for_lookups(false);
+    account_for_lookups(true);
 }
 
 /* Of keys in a row a model knows the place; of random ones about. */
@@ -443,6 +452,79 @@ static void short_transactions_are_timed_as_often_as_long_ones(void **state)
     bed_fini(&b);
 }
 
+/* Merges stay merges, though a transaction makes one of those to a key, or a value. */
+static void merges_are_measured_as_merges(void **state)
+{
+    (void)state;
+    enum { N = 640 };
+    struct bed b;
+    bed_new(&b);
+    seerdb_err err = {0};
+    seerdb_tree *t = NULL;
+    test_ok(seerdb_tree_create(
+                b.db,
+                &(seerdb_tree_options){
+                    .id = uuid_of(1), .name = "t", .merge = seerdb_merge_named("max")},
+                &t, &err),
+            &err);
+    seerdb_batch *batch = new_batch(b.db);
+    add(batch, t, "a=1");
+    for (int i = 1; i < N; i++)
+        test_ok(seerdb_batch_merge(batch, t, test_slice("a"), test_slice("2"), &err),
+                &err);
+    test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+    assert_int_equal(sdb_histogram_count(sdb_meter_of(&t->meter, SDB_OP_MERGE)),
+                     N / SDB_WRITE_EVERY);
+    expect_stat(b.db, t, "put_count", 1); /* one record stands, and is a value */
+    expect_stat(b.db, t, "merge_count", 0);
+    test_ok(seerdb_batch_merge(batch, t, test_slice("b"), test_slice("2"), &err), &err);
+    test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+    expect_stat(b.db, t, "merge_count", 1);
+    expect_stat(b.db, t, "merges", 1);
+    expect_key(t, "a", "2");
+    seerdb_batch_free(batch);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
+/* A large value's time has what it takes to lay it down in a file of its own; its bytes
+ * are its own, not those of what stands for it. */
+static void values_in_the_value_log_count_in_full(void **state)
+{
+    (void)state;
+    enum { N = 64, SIZE = 20000 };
+    struct bed b;
+    char key[24];
+    static char value[SIZE];
+    roomy(&b);
+    seerdb_err err = {0};
+    seerdb_tree *t = NULL;
+    test_ok(seerdb_tree_create(b.db,
+                               &(seerdb_tree_options){
+                                   .id = uuid_of(1), .name = "t", .value_log = 4096},
+                               &t, &err),
+            &err);
+    seerdb_batch *batch = new_batch(b.db);
+    struct sdb_rand r = {.state = 1};
+    for (size_t i = 0; i < SIZE; i++)
+        value[i] = (char)sdb_rand_next(&r);
+    for (uint64_t i = 0; i < N; i++)
+        test_ok(seerdb_batch_put(batch, t, key_of(i, key), (seerdb_slice){value, SIZE},
+                                 &err),
+                &err);
+    test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+    seerdb_batch_free(batch);
+    expect_stat(b.db, t, "put_count", N);
+    assert_int_equal(sdb_histogram_count(sdb_meter_of(&t->meter, SDB_OP_PUT)), 1);
+    double user = stat_of(b.db, t, "written_bytes"), raw = N * (KEY + SIZE);
+    assert_true(user >= raw && user < raw * 1.02);
+    double values = stat_of(b.db, t, "value_log_written");
+    assert_true(values >= N * SIZE && values < N * SIZE * 1.05);
+    expect_stat(b.db, t, "write_amplification", written_by_hand(&b) / user);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
 static void a_view_shows_its_age_while_it_is_open(void **state)
 {
     (void)state;
@@ -543,6 +625,8 @@ int main(void)
         cmocka_unit_test(models_are_compared_with_the_truth),
         cmocka_unit_test(times_rise_from_percentile_to_percentile),
         cmocka_unit_test(short_transactions_are_timed_as_often_as_long_ones),
+        cmocka_unit_test(merges_are_measured_as_merges),
+        cmocka_unit_test(values_in_the_value_log_count_in_full),
         cmocka_unit_test(a_view_shows_its_age_while_it_is_open),
         cmocka_unit_test(names_are_given_once_and_parts_add_up),
     };

@@ -420,7 +420,7 @@ void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options)
         {&tree->tuned.compression, (uint32_t)options->compression, COMPRESSION_MOST},
         {&tree->tuned.filter_bits, options->filter_bits, FILTER_BITS_MOST},
         {&tree->tuned.index, (uint32_t)options->index, SEERDB_INDEX_BINARY},
-        {&tree->tuned.compaction, (uint32_t)options->compaction, SEERDB_TIERED}};
+        {&tree->tuned.compaction, (uint32_t)options->compaction, SEERDB_ADAPTIVE}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i].value <= all[i].most)
             atomic_store_explicit(all[i].field, all[i].value, memory_order_relaxed);

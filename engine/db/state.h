@@ -22,6 +22,7 @@
 #include "os/countfs.h"
 #include "os/thread.h"
 #include "table/table_writer.h"
+#include "tree/adapt.h"
 #include "tree/fold.h"
 #include "tree/memtable.h"
 #include "tree/mergeop.h"
@@ -93,6 +94,12 @@ struct seerdb_tree {
         _Atomic uint64_t value_log;
     } tuned;
     _Atomic uint32_t runs0; /* runs of level 0; relaxed: for backpressure */
+    /* Of SEERDB_ADAPTIVE: the policy in force, an enum seerdb_compaction; relaxed. */
+    _Atomic uint32_t policy;
+    struct {
+        struct sdb_adapt state;
+        struct sdb_load seen; /* what was done before the last flush */
+    } adapt GUARDED_BY(LK_DB);
     struct sdb_meter meter;
     struct sdb_written written;
     struct sdb_tallies tallies GUARDED_BY(LK_DB);
@@ -167,7 +174,7 @@ enum sdb_stall {
 /* Counted over the store's life; relaxed.  Reads: sdb_tally; writes: sdb_written. */
 struct sdb_counters {
     _Atomic uint64_t commits, flushes, flush_failures, compactions, moves,
-        compaction_failures, asides, spills;
+        compaction_failures, asides, spills, replayed;
     _Atomic uint64_t stalls[SDB_NSTALLS], stall_us[SDB_NSTALLS];
 };
 

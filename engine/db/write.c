@@ -263,6 +263,12 @@ static void count_spilled(seerdb_tree *t, const struct sdb_version *runs)
     count_writes(t, &n);
 }
 
+static void count_replayed(seerdb *db, const struct written *n) REQUIRES(LK_WRITE)
+{
+    for (int kind = 0; kind <= SDB_KIND_MAX; kind++)
+        sdb_count(&db->counters.replayed, n->kinds[kind]);
+}
+
 /* Recovery comes upon commits that do not count: tables of later ones have been
  * written, and then their values were removed. */
 static int keep_values(seerdb_tree *t, uint64_t file, seerdb_err *err)
@@ -400,6 +406,8 @@ int sdb_apply(seerdb *db, seerdb_slice payload, enum sdb_apply_mode mode,
             return rc;
         if (counts)
             count_writes(t, &n);
+        else if (mode != SDB_APPLY_HIDE)
+            count_replayed(db, &n);
     }
     if (counts)
         sdb_count(&db->counters.commits, 1); /* under LK_WRITE: nothing is lost */

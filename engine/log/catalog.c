@@ -249,11 +249,11 @@ static int apply_tree(struct apply *a)
                         "%s: edit: tree %" PRIu64 " has tables with an index of kind "
                         "%" PRIu32 ", known here are 0 and 1",
                         a->where, t.id, t.index);
-    if (t.compaction > SEERDB_TIERED)
+    if (t.compaction > SEERDB_ADAPTIVE)
         return sdb_fail(a->err, SEERDB_NEWER,
                         "%s: edit: tree %" PRIu64 " has the compaction policy %" PRIu32
                         ", known here are up to %d",
-                        a->where, t.id, t.compaction, SEERDB_TIERED);
+                        a->where, t.id, t.compaction, SEERDB_ADAPTIVE);
     struct sdb_tree_desc *trees =
         sdb_array_grow(c->trees, c->ntrees + 1, sizeof *trees);
     if (trees == NULL)
