@@ -7,12 +7,12 @@ ENGINE := \
   base/status base/interrupt base/pin base/mem base/buf base/coding base/hash base/codec base/rand base/arena base/histogram \
   os/sync os/pages os/thread os/clock os/failpoint os/file os/memdata os/memfs os/faultfs os/aheadfs os/countfs \
   table/key table/operands table/hidden table/ranges table/keycode table/vec table/search16 table/block table/iter table/range_iter table/filter \
-  table/segments table/learned table/cache table/table_format table/table_index \
+  table/segments table/learned table/expiries table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/vlog log/frame log/wal_recover log/wal log/snapshots log/catalog log/edit log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/adapt tree/run_iter tree/sieve tree/mergeop tree/gather tree/fold tree/range_fold \
-  db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/payload db/separate db/job db/spill db/batch db/cover db/marked db/snapshot db/view db/row db/merged db/read db/estimate db/flush db/land \
+  db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/batch db/cover db/marked db/snapshot db/view db/row db/merged db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/resume db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow mergetree reader expire plan decider shadow settings wish handles access \

@@ -484,13 +484,18 @@ const seerdb_merge_operator *seerdb_merge_named(const char *name);
  * and whoever reads it gets the failure. */
 typedef struct seerdb_row {
     seerdb_slice key, value;
+    /* Of a `sparse` filter: what of the value is in the value log and was not read, for
+     * seerdb_segments_next.  value has the size of all of it; those bytes mean nothing.
+     * Size 0: nothing is missing. */
+    seerdb_slice segments;
 } seerdb_row;
 
 enum seerdb_verdict {
     SEERDB_KEEP,
     SEERDB_REMOVE,
-    SEERDB_CHANGE /* to the value that was emitted.  The filter is asked about that
+    SEERDB_CHANGE, /* to the value that was emitted.  The filter is asked about that
                      value too, later: it must not depend on how often */
+    SEERDB_WHOLE   /* ask again with what is missing of the value */
 };
 
 /* Where the bytes of a changed value go; they are appended.  A failure to do so (NOMEM)
@@ -510,6 +515,8 @@ typedef struct seerdb_filter {
      * SEERDB_NOTFOUND: never, or not known.  For compactions to come in time: what it
      * says decides on no row.  NULL: it is never known. */
     int (*expiry)(void *ctx, const seerdb_row *row, uint64_t *time_us);
+    bool sparse; /* it is content with values of which parts are missing, if need be by
+                    SEERDB_WHOLE; expiry, by SEERDB_NOTFOUND */
     bool foreground; /* only calls of the engine by the user's threads may ask: flushes
                         and compactions leave rows alone */
     void (*release)(
@@ -732,9 +739,12 @@ int seerdb_view_open(seerdb_tree *tree, seerdb_view **out, seerdb_err *err);
 seerdb_view *seerdb_view_ref(seerdb_view *view);
 void seerdb_view_close(seerdb_view *view); /* gives one count back; accepts NULL */
 uint64_t seerdb_view_number(const seerdb_view *view);
-/* The view's time becomes the present one, for seerdb_get and for iterators that are
+/* The view's time becomes the present one (not that of a snapshot, which has the time
+ * at which it was taken), for seerdb_get and for iterators that are
  * opened or reopened from now on.  One thread at a time. */
 void seerdb_view_tick(seerdb_view *view);
+/* The time that its tree's filter is given, microseconds since 1970; 0: it has none. */
+uint64_t seerdb_view_filter_time(const seerdb_view *view);
 
 /* Who may interrupt moves of iterators that are opened over the view from now on, where
  * they pass over many deleted or invisible keys; such a one is then good for rest,

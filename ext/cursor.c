@@ -33,6 +33,7 @@
 /* The state of a table, as a statement sees it. */
 struct state {
     uint64_t number, epoch; /* of the view, and the connection's */
+    uint64_t time;          /* rows expire without a commit; 0: they do not */
     seerdb_batch *batch;
     uint64_t mark, batch_epoch;
 };
@@ -335,8 +336,9 @@ static int make_memo(struct svt_cursor *c)
 
 static bool same_state(const struct state *a, const struct state *b)
 {
-    return a->number == b->number && a->epoch == b->epoch && a->batch == b->batch &&
-           a->mark == b->mark && a->batch_epoch == b->batch_epoch;
+    return a->number == b->number && a->time == b->time && a->epoch == b->epoch &&
+           a->batch == b->batch && a->mark == b->mark &&
+           a->batch_epoch == b->batch_epoch;
 }
 
 static bool knows(const struct svt_cursor *c, int plan, const struct state *state)
@@ -378,6 +380,7 @@ static void recall(struct svt_cursor *c, int plan, seerdb_batch *batch, uint64_t
     struct svt_table *t = c->table;
     struct state state = {.number = seerdb_view_number(c->view->view),
                           .epoch = t->conn->epoch,
+                          .time = seerdb_view_filter_time(c->view->view),
                           .batch = batch,
                           .mark = batch != NULL ? seerdb_batch_writes(batch) : 0,
                           .batch_epoch = batch != NULL ? epoch : 0};

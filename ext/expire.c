@@ -5,7 +5,10 @@
  * SQLite: a column, a column plus or minus a number, a column compared with a number,
  * for rows where the column is an integer or NULL: then neither affinity nor collation
  * matters.  All else is evaluated by SQLite (expr.h), on private
- * connections, of which each thread takes one for the time of a row. */
+ * connections, of which each thread takes one for the time of a row.
+ *
+ * Large values are in the value log, and are read only if the expressions name their
+ * columns. */
 #include "expire.h"
 
 #include "errmap.h"
@@ -19,6 +22,8 @@
 #include <string.h>
 
 #define SECOND_US INT64_C(1000000)
+/* A result beside SQLite's: what is missing of the row is needed. */
+#define NEEDS_WHOLE (-1)
 
 enum form { FORM_SQL, FORM_PLUS, FORM_LT, FORM_LE, FORM_GT, FORM_GE, FORM_EQ, FORM_NE };
 
@@ -210,9 +215,24 @@ static void give_worker(struct svt_expire *x, struct worker *w)
     sqlite3_mutex_leave(x->mutex);
 }
 
+/* Does the text or blob lie where the row is missing? */
+static bool is_missing(const seerdb_row *row, const struct svt_value *v)
+{
+    seerdb_slice segments = row->segments;
+    seerdb_segment s;
+    if ((v->type != SQLITE_TEXT && v->type != SQLITE_BLOB) || v->bytes.size == 0)
+        return false;
+    const uint8_t *start = row->value.data, *at = v->bytes.data;
+    while (seerdb_segments_next(&segments, &s)) {
+        if (at + v->bytes.size > start + s.offset && at < start + s.offset + s.size)
+            return true;
+    }
+    return false;
+}
+
 /* By SQL.  *out is a number, or NULL, or what no number can be made of: no bytes. */
 static int evaluate(struct svt_expire *x, const struct rule *r, struct worker *w,
-                    struct svt_value *out, char **message)
+                    const seerdb_row *row, struct svt_value *out, char **message)
 {
     struct svt_expr *e = NULL;
     char *why = NULL;
@@ -221,12 +241,14 @@ static int evaluate(struct svt_expire *x, const struct rule *r, struct worker *w
         if (svt_expr_uses(e, i) && !svt_reader_column(&w->reader, i, &w->values[i]))
             rc = svt_fail(&why, SQLITE_CORRUPT_VTAB, "column \"%s\" is malformed",
                           x->schema.columns[i].name);
+        else if (svt_expr_uses(e, i) && is_missing(row, &w->values[i]))
+            rc = NEEDS_WHOLE;
     }
     if (rc == SQLITE_OK)
         rc = svt_expr_eval(e, w->values, out, &why);
     out->bytes = (seerdb_slice){NULL, 0};
     svt_expr_pool_give(r->pool, e);
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK && rc != NEEDS_WHOLE)
         rc = fail_row(x, r, rc, why, message);
     sqlite3_free(why);
     return rc;
@@ -239,7 +261,7 @@ static int evaluate_row(struct svt_expire *x, const struct rule *r,
     if (w == NULL)
         return fail_row(x, r, SQLITE_NOMEM, NULL, message);
     svt_reader_set(&w->reader, row->key, row->value);
-    int rc = evaluate(x, r, w, out, message);
+    int rc = evaluate(x, r, w, row, out, message);
     give_worker(x, w);
     return rc;
 }
@@ -354,6 +376,8 @@ static int verdict(void *ctx, const seerdb_row *row, uint64_t now_us,
     int rc = is_filtered(x, row, &gone, &message);
     if (rc == SQLITE_OK && !gone)
         rc = find_expiry(x, row, &time_us, &is_time, &message);
+    if (rc == NEEDS_WHOLE)
+        return SEERDB_WHOLE;
     if (rc != SQLITE_OK)
         return pass_on(rc, message, err);
     return gone || time_us <= now_us ? SEERDB_REMOVE : SEERDB_KEEP;
@@ -383,6 +407,7 @@ int svt_expire_give(struct svt_expire *x, seerdb_tree *tree, seerdb_err *err)
     seerdb_filter f = {.ctx = x,
                        .verdict = verdict,
                        .expiry = expiry,
+                       .sparse = true,
                        .foreground = !svt_expr_threads(),
                        .release = release};
     if (x == NULL)
@@ -400,7 +425,7 @@ int svt_expire_give(struct svt_expire *x, seerdb_tree *tree, seerdb_err *err)
 int svt_expire_test(struct svt_expire *x, seerdb_slice key, seerdb_slice value,
                     char **message)
 {
-    const seerdb_row row = {key, value};
+    const seerdb_row row = {.key = key, .value = value};
     uint64_t time_us;
     bool gone, is_time = true;
     int rc = is_filtered(x, &row, &gone, message);

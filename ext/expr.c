@@ -54,7 +54,6 @@ struct svt_expr {
     const struct svt_value *in;         /* those of the evaluation under way */
     const struct svt_expr_input *names; /* borrowed while it is built */
     bool strict;                        /* the authorizer looks at the text alone */
-    int ticks;                          /* of the progress handler */
 };
 
 /* ---- the text --------------------------------------------------------------- */
@@ -175,13 +174,6 @@ static int authorize(void *ctx, int action, const char *a, const char *b,
     }
 }
 
-/* An expression runs through its program once: who comes here often is not one. */
-static int progress(void *ctx)
-{
-    struct svt_expr *e = ctx;
-    return ++e->ticks > 64;
-}
-
 static void set_limits(struct svt_expr *e)
 {
     static const struct {
@@ -203,6 +195,29 @@ static void set_limits(struct svt_expr *e)
 
 /* ---- the table ------------------------------------------------------------------ */
 
+/* SQLite takes what looks like a byte order mark in front of a UTF-16 text for one, and
+ * drops it: such a text gets another in front. */
+static void give_text(sqlite3_context *ctx, seerdb_slice text, enum svt_encoding e)
+{
+    unsigned char code = (unsigned char)svt_encoding_code(e);
+    const uint8_t *p = text.data;
+    bool marked = e != SVT_UTF8 && text.size >= 2 &&
+                  ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff));
+    if (!marked) {
+        sqlite3_result_text64(ctx, text.data, text.size, SQLITE_STATIC, code);
+        return;
+    }
+    uint8_t *copy = sqlite3_malloc64(text.size + 2);
+    if (copy == NULL) {
+        sqlite3_result_error_nomem(ctx);
+        return;
+    }
+    copy[0] = e == SVT_UTF16LE ? 0xff : 0xfe;
+    copy[1] = e == SVT_UTF16LE ? 0xfe : 0xff;
+    memcpy(copy + 2, text.data, text.size);
+    sqlite3_result_text64(ctx, (const char *)copy, text.size + 2, sqlite3_free, code);
+}
+
 static void input(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     const struct svt_expr *e = sqlite3_user_data(ctx);
@@ -222,8 +237,7 @@ static void input(sqlite3_context *ctx, int argc, sqlite3_value **argv)
         sqlite3_result_double(ctx, v->r);
         break;
     case SQLITE_TEXT:
-        sqlite3_result_text64(ctx, bytes, v->bytes.size, SQLITE_STATIC,
-                              (unsigned char)svt_encoding_code(e->encoding));
+        give_text(ctx, (seerdb_slice){bytes, v->bytes.size}, e->encoding);
         break;
     case SQLITE_BLOB:
         sqlite3_result_blob64(ctx, bytes, v->bytes.size, SQLITE_STATIC);
@@ -325,8 +339,6 @@ static int build(struct svt_expr *e, const struct svt_expr_spec *spec)
         rc = prepare_one(e, sqlite3_mprintf("SELECT (\n%s\n) FROM _row", spec->text),
                          &alone);
     sqlite3_finalize(alone);
-    if (rc == SQLITE_OK)
-        sqlite3_progress_handler(e->db, 1000, progress, e);
     return rc;
 }
 
@@ -409,7 +421,6 @@ int svt_expr_eval(struct svt_expr *e, const struct svt_value *in, struct svt_val
 {
     sqlite3_reset(e->stmt); /* its result repeats what the last step said */
     e->in = in;
-    e->ticks = 0;
     *out = (struct svt_value){.type = SQLITE_NULL};
     int rc = sqlite3_step(e->stmt);
     if (rc == SQLITE_ROW)

@@ -54,7 +54,7 @@ bool svt_expr_uses(const struct svt_expr *e, int i);
 
 /* in: ninputs values; those that are not named are not looked at.  What out borrows is
  * valid until e is used again or freed, and in's bytes are needed as long.  A failure
- * (SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_NOMEM, SQLITE_INTERRUPT: too many steps) has a
+ * (SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_NOMEM) has a
  * message as above and leaves e usable. */
 int svt_expr_eval(struct svt_expr *e, const struct svt_value *in, struct svt_value *out,
                   char **message);

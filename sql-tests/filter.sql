@@ -65,5 +65,17 @@ SELECT group_concat(k) FROM ne;
 -- refused
 CREATE VIRTUAL TABLE r USING seerdb(k PRIMARY KEY, filter = 'count(*)');
 CREATE VIRTUAL TABLE r USING seerdb(k PRIMARY KEY, filter = 'k = ?');
-CREATE VIRTUAL TABLE r USING seerdb(k PRIMARY KEY, filter = 'k = "nobody"');
 CREATE VIRTUAL TABLE r USING seerdb(k PRIMARY KEY, filter = 'load_extension(k)');
+-- rows whose large values are in the value log: by a small column, and by a large one
+CREATE VIRTUAL TABLE big USING seerdb(k INTEGER PRIMARY KEY, body TEXT, n INTEGER, tail TEXT, due INTEGER, value_log = '1KB', ttl = due, filter = 'n = 7 OR tail LIKE ''x%''');
+WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 8) INSERT INTO big SELECT x, printf('%.*c', 5000 + x, 'b'), x, printf('%.*c', CASE WHEN x % 2 THEN 2000 ELSE 3 END, CASE WHEN x IN (3, 4) THEN 'x' ELSE 'y' END), CASE x WHEN 1 THEN 1 WHEN 2 THEN 1 END FROM c;
+SELECT k, length(body), length(tail), n FROM big;
+SELECT k FROM big WHERE body LIKE 'b%';
+UPDATE big SET due = 5 WHERE k = 5;
+UPDATE big SET n = 7 WHERE k = 6;
+UPDATE big SET tail = 'x' WHERE k = 7;
+SELECT k, length(body) FROM big;
+INSERT INTO big VALUES (1, 'new', 1, 'y', NULL);
+SELECT seerdb('big', 'flush');
+SELECT k, length(body) FROM big;
+SELECT count(*), sum(length(body)) FROM big;

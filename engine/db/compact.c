@@ -13,6 +13,7 @@
 #include "db/events.h"
 #include "db/flush.h"
 #include "db/rewrite.h"
+#include "db/sift.h"
 #include "db/vlog_gc.h"
 #include "os/clock.h"
 #include "os/failpoint.h"
@@ -29,6 +30,8 @@
 
 #define BACKOFF_FIRST_US UINT64_C(100000)
 #define BACKOFF_LAST_US  UINT64_C(60000000)
+/* Before it is looked again at when rows expire: the clock may have been set. */
+#define DUE_MOST_US UINT64_C(3600000000)
 /* Between an open and the first compaction. */
 #define BEGIN_AFTER_US UINT64_C(1000000)
 
@@ -48,6 +51,7 @@ struct sdb_policy sdb_compact_policy(const seerdb_tree *t, uint64_t droppable)
         .pack_bottom =
             atomic_load_explicit(&t->tuned.compression, memory_order_relaxed) != 0,
         .droppable = droppable,
+        .now_us = sdb_tree_job_time(t),
         .flushed = atomic_load_explicit(&t->flushed, memory_order_relaxed)};
 }
 
@@ -285,6 +289,7 @@ static int run(struct compaction *c, seerdb_err *err)
                                       .from = c->from,
                                       .pick = &c->pick,
                                       .history_from = c->history_from,
+                                      .now_us = c->policy.now_us,
                                       .snapshots = c->snapshots,
                                       .look_up = look_up,
                                       .ctx = c};
@@ -323,6 +328,19 @@ static void answer(seerdb_tree *t, uint64_t asked) REQUIRES(LK_DB)
     sdb_cond_broadcast(&t->db->progress);
 }
 
+/* Until there is something to do, as far as it is known now. */
+static uint64_t time_to_wait(const struct compaction *c)
+{
+    const struct sdb_pick *pick = &c->pick;
+    uint64_t history_us = c->db->history_us, wait_us = DUE_MOST_US;
+    /* The history's beginning is known as exactly as its points are close. */
+    if (pick->later)
+        wait_us = history_us + 4 * (history_us / SDB_HISTORY_POINTS);
+    if (pick->due_us != 0 && pick->due_us - c->policy.now_us < wait_us)
+        wait_us = pick->due_us - c->policy.now_us;
+    return wait_us;
+}
+
 static void settle(const struct compaction *c, int rc, const seerdb_err *why)
     REQUIRES(LK_DB)
 {
@@ -338,11 +356,9 @@ static void settle(const struct compaction *c, int rc, const seerdb_err *why)
             return;
         }
         answer(t, c->asked);
-        if (pick->later && !d->look) {
+        if (!d->look && (pick->later || pick->due_us != 0)) {
             d->look = true;
-            /* The history's beginning is known as exactly as its points are close. */
-            d->look_at_us =
-                now + t->db->history_us + 4 * (t->db->history_us / SDB_HISTORY_POINTS);
+            d->look_at_us = now + time_to_wait(c);
         }
         return;
     }
@@ -492,7 +508,8 @@ int sdb_compact_begin(seerdb *db, seerdb_err *err)
         p.nsnapshots = sdb_snapshots_nnumbers(t->snapshots);
         struct sdb_pick pick = {0};
         rc = sdb_pick(t->state->version, &p, &pick, err);
-        t->debt.look = rc == 0 && (pick.kind != SDB_PICK_NONE || pick.later);
+        t->debt.look =
+            rc == 0 && (pick.kind != SDB_PICK_NONE || pick.later || pick.due_us != 0);
         t->debt.look_at_us = sdb_clock_mono_us() + BEGIN_AFTER_US;
         any = any || t->debt.look;
         sdb_pick_fini(&pick);

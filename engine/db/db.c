@@ -454,20 +454,6 @@ void seerdb_tree_use_maps(seerdb_tree *tree)
     sdb_tree_map_tables(tree);
 }
 
-int seerdb_tree_filter_with(seerdb_tree *tree, const seerdb_filter *filter,
-                            seerdb_err *err)
-{
-    struct sdb_sieve *fresh = NULL, *none = NULL;
-    int rc = sdb_check_process(tree->db, err);
-    if (rc == 0)
-        rc = sdb_sieve_new(filter, &fresh, err);
-    if (rc == 0 && !atomic_compare_exchange_strong_explicit(&tree->sieve, &none, fresh,
-                                                            memory_order_release,
-                                                            memory_order_relaxed))
-        sdb_sieve_free(fresh);
-    return rc;
-}
-
 void seerdb_tree_close(seerdb_tree *tree)
 {
     sdb_tree_unref(tree);

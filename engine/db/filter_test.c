@@ -11,7 +11,7 @@
 /* The filter, and the clock. */
 struct world {
     _Atomic uint64_t now_us;
-    _Atomic int asked, released;
+    _Atomic int asked, whole, released;
 };
 
 static uint64_t tell_time(void *ctx)
@@ -361,6 +361,211 @@ static void readers_in_the_history_see_what_was_there_before(void **state)
     owner_free(o);
 }
 
+static void write_rows(seerdb_tree *t, char letter, int n, int second)
+{
+    seerdb_err err = {0};
+    seerdb_batch *b = new_batch(seerdb_tree_store(t));
+    char key[16], value[16];
+    for (int i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "%c%04d", letter, i);
+        snprintf(value, sizeof value, "e%d", second);
+        test_ok(seerdb_batch_put(b, t, test_slice(key), test_slice(value), &err), &err);
+    }
+    test_ok(seerdb_write(b, SEERDB_SYNC_OFF, &err), &err);
+    seerdb_batch_free(b);
+}
+
+static void expired_rows_go_by_themselves_when_they_are_enough(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct world w;
+    seerdb_tree *t = begin(&b, &w, 10);
+    w.now_us = 100 * SECOND - 50000;
+    write_rows(t, 'a', 300, 100);
+    write_rows(t, 'b', 300, 5000);
+    flush(b.db);
+    compact(b.db);
+    assert_int_equal(stat_of(b.db, t, "table_records"), 600);
+    sdb_clock_sleep_us(100000); /* the clock does not move: nothing has expired */
+    assert_int_equal(stat_of(b.db, t, "table_records"), 600);
+    w.now_us = 100 * SECOND - 50000 + 20000;
+    write_words(t, "c=x");
+    flush(b.db); /* have the compactor ask what time it is: 30 ms to go */
+    w.now_us = 100 * SECOND;
+    assert_soon(stat_of(b.db, t, "table_records") <= 301);
+    assert_int_equal(stat_of(b.db, t, "filter_removed"), 300);
+    end(&b, t);
+}
+
+static void rows_that_expired_while_the_store_was_closed_go_too(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct world w;
+    seerdb_tree *t = begin(&b, &w, 10);
+    write_rows(t, 'a', 300, 100);
+    write_rows(t, 'b', 100, 5000);
+    flush(b.db);
+    compact(b.db);
+    w.now_us = 200 * SECOND;
+    t = reopened(&b, t, &w);
+    assert_soon(stat_of(b.db, t, "table_records") == 100);
+    end(&b, t);
+}
+
+static void a_compaction_asked_for_drops_all_that_has_expired(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct world w;
+    seerdb_tree *t = begin(&b, &w, 10);
+    write_words(t, "a=e20 b=x c=x d=x e=x f=x");
+    flush(b.db);
+    compact(b.db);
+    w.now_us = 30 * SECOND;
+    compact(b.db);
+    assert_int_equal(stat_of(b.db, t, "table_records"), 5);
+    compact(b.db);
+    end(&b, t);
+}
+
+static void a_snapshot_keeps_what_it_sees_until_it_is_dropped(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct world w;
+    seerdb_err err = {0};
+    seerdb_view *v = NULL;
+    seerdb_tree *t = begin(&b, &w, 10);
+    write_rows(t, 'a', 300, 100);
+    write_words(t, "z=x");
+    test_ok(seerdb_snapshot_create(t, "s", 0, 0, NULL, &err), &err);
+    write_words(t, "b=e20");
+    w.now_us = 200 * SECOND;
+    flush(b.db);
+    compact(b.db);
+    for (int round = 0; round < 2; round++) {
+        expect(t, "z=x");
+        test_ok(seerdb_view_open_snapshot(t, "s", &v, &err), &err);
+        seerdb_view_tick(v); /* the snapshot's time is its own */
+        char got[4096];
+        seerdb_iter *it = NULL;
+        test_ok(seerdb_iter_open(v, NULL, 0, &it, &err), &err);
+        dump_iter(it, true, got, sizeof got);
+        assert_int_equal(strlen(got), 300 * 11 + 3);
+        seerdb_iter_close(it);
+        seerdb_view_close(v);
+        assert_int_equal(stat_of(b.db, t, "table_records"), 301);
+        if (round == 0)
+            t = reopened(&b, t, &w);
+    }
+    test_ok(seerdb_snapshot_drop(t, "s", &err), &err);
+    compact(b.db);
+    assert_soon(stat_of(b.db, t, "table_records") == 1);
+    end(&b, t);
+}
+
+/* Rows of "eN" or "wN" and a large value behind it; of a w-row the filter wants all. */
+static int sparse_verdict(void *ctx, const seerdb_row *row, uint64_t now_us,
+                          seerdb_filter_out *out, seerdb_err *err)
+{
+    struct world *w = ctx;
+    const char *value = row->value.data;
+    seerdb_slice segments = row->segments;
+    seerdb_segment s;
+    (void)out;
+    (void)err;
+    assert_true(row->value.size == 2 + 5000);
+    w->asked += segments.size > 0;
+    w->whole += segments.size == 0;
+    if (segments.size > 0) {
+        assert_true(seerdb_segments_next(&segments, &s));
+        assert_true(s.offset == 2 && s.size == 5000);
+        assert_false(seerdb_segments_next(&segments, &s));
+        if (value[0] == 'w')
+            return SEERDB_WHOLE;
+    } else {
+        for (int i = 2; i < 5002; i++)
+            assert_int_equal(value[i], 'x');
+    }
+    return due_us((seerdb_slice){value, 2}) > now_us ? SEERDB_KEEP : SEERDB_REMOVE;
+}
+
+static void write_large(seerdb_tree *t, const char *key, const char *head)
+{
+    static char large[5000];
+    seerdb_err err = {0};
+    seerdb_batch *b = new_batch(seerdb_tree_store(t));
+    memset(large, 'x', sizeof large);
+    const seerdb_part parts[] = {
+        {.how = SEERDB_PART_INLINE, .bytes = test_slice(head)},
+        {.how = SEERDB_PART_APART, .bytes = {large, sizeof large}}};
+    test_ok(seerdb_batch_put_parts(b, t, test_slice(key), parts, 2, &err), &err);
+    test_ok(seerdb_write(b, SEERDB_SYNC_OFF, &err), &err);
+    seerdb_batch_free(b);
+}
+
+static int count_rows(seerdb_tree *t, bool lazy)
+{
+    int n = 0;
+    seerdb_err err = {0};
+    seerdb_iter *it = NULL;
+    seerdb_view *v = new_view(t);
+    seerdb_view_set_lazy(v, lazy);
+    test_ok(seerdb_iter_open(v, NULL, 0, &it, &err), &err);
+    int rc = seerdb_iter_first(it, &err);
+    for (; rc == 0; rc = seerdb_iter_next(it, &err))
+        n++;
+    assert_int_equal(rc, SEERDB_NOTFOUND);
+    seerdb_iter_close(it);
+    seerdb_view_close(v);
+    return n;
+}
+
+static void large_values_are_read_only_for_who_needs_them(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct world w = {.now_us = 1 * SECOND};
+    seerdb_err err = {0};
+    seerdb_tree *t = NULL;
+    seerdb_filter f = {
+        .ctx = &w, .verdict = sparse_verdict, .sparse = true, .release = release};
+    bed_init(&b);
+    b.o.clock = tell_time;
+    b.o.clock_ctx = &w;
+    bed_open_ok(&b);
+    test_ok(seerdb_tree_create(
+                b.db, &(seerdb_tree_options){.id = uuid_of(1), .value_log = 1000}, &t,
+                &err),
+            &err);
+    test_ok(seerdb_tree_filter_with(t, &f, &err), &err);
+    write_large(t, "a", "e2");
+    write_large(t, "b", "e9");
+    write_large(t, "c", "e3");
+    flush(b.db);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(count_rows(t, true), 3 - 2 * round);
+        w.now_us = 5 * SECOND;
+    }
+    write_large(t, "d", "e4");
+    flush(b.db);
+    compact(b.db);
+    assert_int_equal(count_rows(t, true), 1);
+    assert_int_equal(stat_of(b.db, t, "table_records"), 1);
+    assert_true(w.asked > 0);
+    assert_int_equal(w.whole, 0);
+    write_large(t, "e", "w4");
+    write_large(t, "f", "w9");
+    flush(b.db);
+    assert_int_equal(count_rows(t, true), 2);
+    assert_true(w.whole > 0);
+    assert_int_equal(count_rows(t, false), 2);
+    verify(b.db);
+    end(&b, t);
+}
+
 /* ---- against a model ------------------------------------------------------------- */
 
 #define KEYS 12
@@ -481,7 +686,6 @@ static void op_write(struct run *r)
     write_words(r->t, words);
 }
 
-/* Somebody may be told what time it is. */
 static void note_time(struct run *r)
 {
     if (r->w.now_us > r->model.latest_us)
@@ -564,8 +768,6 @@ static void random_histories_agree_with_a_model(void **state)
     int seeds = given != NULL ? atoi(given) : 20;
     for (int seed = 1; seed <= seeds; seed++) {
         struct run r = {.old = NULL};
-        if (seed == 1 || given != NULL)
-            print_message("# seed %d\n", seed);
         r.t = begin(&r.bed, &r.w, 100);
         r.rand = (struct sdb_rand){(uint64_t)seed};
         for (int i = 0; i < 300; i++)
@@ -587,6 +789,11 @@ int main(void)
         cmocka_unit_test(jobs_leave_rows_alone_without_a_filter_they_may_ask),
         cmocka_unit_test(the_first_filter_given_stays_and_every_one_is_released),
         cmocka_unit_test(readers_in_the_history_see_what_was_there_before),
+        cmocka_unit_test(expired_rows_go_by_themselves_when_they_are_enough),
+        cmocka_unit_test(rows_that_expired_while_the_store_was_closed_go_too),
+        cmocka_unit_test(a_compaction_asked_for_drops_all_that_has_expired),
+        cmocka_unit_test(a_snapshot_keeps_what_it_sees_until_it_is_dropped),
+        cmocka_unit_test(large_values_are_read_only_for_who_needs_them),
         cmocka_unit_test(random_histories_agree_with_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "db/events.h"
 #include "db/marked.h"
 #include "db/separate.h"
+#include "db/sift.h"
 #include "log/side.h"
 #include "os/clock.h"
 #include "os/failpoint.h"
@@ -35,6 +36,7 @@ struct flush {
     struct sdb_read_state *from; /* counted while it runs: what counts, and what not */
     struct sdb_snapshots *snapshots; /* counted while it runs: what they need stays */
     uint64_t history_from;
+    uint64_t now_us;      /* for the tree's filter; 0: it is not asked */
     uint64_t fold_floor;  /* reads below it may miss what this flush folded */
     uint64_t last_number; /* of the commits in it */
     uint64_t below;       /* its commits have smaller numbers: known when it froze */
@@ -143,7 +145,7 @@ static int write_records(struct flush *f, struct sink *sink, seerdb_err *err)
                             .history_from = f->tree->marked ? f->history_from : 0,
                             .note_floor = f->tree->marked,
                             .merge = sdb_tree_merge(f->tree)};
-    sdb_tree_sift(f->tree, &fold);
+    sdb_tree_sift(f->tree, f->now_us, &fold);
     struct sdb_range_fold ranges = {0};
     struct sdb_iter *it = NULL;
     const struct sdb_iter *filter = NULL;
@@ -191,6 +193,7 @@ static int write_table(struct flush *f, const char *path, struct sdb_table_desc 
     struct sdb_file *file = NULL;
     struct sdb_table_summary s = {0};
     struct sdb_table_writer_options o = sdb_tree_table_options(f->tree, 0);
+    o.expired_by = f->now_us;
     (void)sdb_memtable_bounds(f->memtable, &o.smallest, &o.largest);
     int rc = sdb_fs_open(db->fs, path, SDB_CREATE, SDB_FOR_FLUSH, &file, err);
     sink.file = file;
@@ -448,6 +451,7 @@ static int try_once(struct flush *f, const char *path, struct written *w,
                     seerdb_err *err)
 {
     seerdb *db = f->job.db;
+    f->now_us = sdb_tree_job_time(f->tree);
     sdb_lock_db(&db->lock);
     f->from = sdb_read_state_ref(f->tree->state);
     f->snapshots = sdb_snapshots_ref(f->tree->snapshots);

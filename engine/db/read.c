@@ -143,7 +143,7 @@ static int make_found(const seerdb_view *view, const struct sdb_found *found,
         seerdb_pin_unref(found->pin);
     else
         out->pin = found->pin;
-    sdb_buf_fini(&scratch.bytes);
+    sdb_filter_out_fini(&scratch);
     return rc;
 }
 
@@ -469,7 +469,7 @@ void seerdb_iter_close(seerdb_iter *it)
     sdb_mem_free(it->newest);
     sdb_buf_fini(&it->lower);
     sdb_buf_fini(&it->upper);
-    sdb_buf_fini(&it->out.bytes);
+    sdb_filter_out_fini(&it->out);
     sdb_merging_fini(&it->merging);
     sdb_mem_free(it);
 }

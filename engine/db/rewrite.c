@@ -19,6 +19,7 @@
  * ranges delete whole are not read. */
 #include "db/rewrite.h"
 
+#include "db/sift.h"
 #include "os/aheadfs.h"
 #include "os/failpoint.h"
 #include "table/merge_iter.h"
@@ -301,6 +302,7 @@ static int begin_output(struct work *w, seerdb_slice smallest, seerdb_err *err)
     o.smallest = smallest;
     o.largest = w->largest;
     o.told = keep_block;
+    o.expired_by = w->r->now_us;
     o.ctx = w;
     w->name = sdb_cache_new_table();
     w->nkept = 0;
@@ -514,7 +516,7 @@ int sdb_rewrite_run(struct sdb_rewrite *r, seerdb_err *err)
                                .history_from = r->history_from,
                                .note_floor = r->tree->marked,
                                .merge = sdb_tree_merge(r->tree)};
-    sdb_tree_sift(r->tree, &w.fold);
+    sdb_tree_sift(r->tree, r->now_us, &w.fold);
     w.history_max = r->pick->bytes / 4;
     if (w.history_max < w.db->memtable_size)
         w.history_max = w.db->memtable_size;

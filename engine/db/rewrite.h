@@ -17,6 +17,7 @@ struct sdb_rewrite {
     const struct sdb_pick *pick; /* borrowed */
     uint64_t history_from;       /* superseded versions with a number from here on
                                     stay; 0: none do */
+    uint64_t now_us;             /* for the tree's filter; 0: it is not asked */
     const struct sdb_snapshots *snapshots; /* borrowed: what they need stays, too */
     int (*look_up)(void *ctx, seerdb_err *err); /* called every now and then: may wait,
                                                    or fail to end it all */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The filter sees whole values only: of a lazy view, too, the segments of a row that
- * has a filter are read for it, and shown split afterwards. */
+ * A filter that does not need the segments of a value is asked before they are read, so
+ * that they are not for what it removes, nor for a lazy view.  Others see whole values
+ * only: of a lazy view, too, the segments are read then, and shown split afterwards. */
 #include "db/row.h"
 
 #include "base/mem.h"
@@ -41,8 +42,9 @@ static int sift(const seerdb_view *view, struct seerdb_filter_out *scratch,
                 seerdb_value *row, seerdb_err *err)
 {
     seerdb_value was = *row;
-    int rc = sdb_sieve_ask(view->sieve, &(seerdb_row){row->key, row->bytes},
-                           view->now_us, scratch, err);
+    int rc =
+        sdb_sieve_ask(view->sieve, &(seerdb_row){.key = row->key, .value = row->bytes},
+                      view->now_us, scratch, err);
     if (rc == SEERDB_KEEP)
         return 0;
     if (rc == SEERDB_CHANGE)
@@ -70,15 +72,24 @@ static int split(seerdb_slice value, seerdb_value *out, seerdb_err *err)
 int sdb_row_make(const seerdb_view *view, const struct sdb_record *r,
                  struct seerdb_filter_out *scratch, seerdb_value *out, seerdb_err *err)
 {
-    bool segments = r->kind == SDB_KIND_SEGMENTS;
+    bool segments = r->kind == SDB_KIND_SEGMENTS, ask = view->sieve != NULL;
     seerdb_value row = {.bytes = r->value, .key = r->key};
     seerdb_pin *whole = NULL;
     int rc = 0;
-    if (segments && (!view->lazy || view->sieve != NULL)) {
+    if (segments && ask) {
+        rc = sdb_sieve_ask_record(view->sieve, r, view->now_us, scratch, err);
+        if (rc == SEERDB_CHANGE)
+            return sdb_row_copy(r->key, sdb_buf_slice(&scratch->bytes), out, err);
+        if (rc == SEERDB_REMOVE)
+            return SEERDB_NOTFOUND;
+        ask = rc == SEERDB_WHOLE;
+        rc = ask ? 0 : rc;
+    }
+    if (rc == 0 && segments && (!view->lazy || ask)) {
         rc = sdb_values_whole(view->tree->db->values, r->key, r->value, &row, err);
         whole = row.pin;
     }
-    if (rc == 0 && view->sieve != NULL)
+    if (rc == 0 && ask)
         rc = sift(view, scratch, &row, err);
     if (rc == 0 && segments && view->lazy &&
         row.pin == whole) { /* it was not changed */

@@ -131,6 +131,9 @@ static int register_it(seerdb_tree *t, struct sdb_snapshot *s, seerdb_err *err)
         rc = check_number(t, s->number, err);
     else
         s->number = atomic_load_explicit(&t->last_commit, memory_order_relaxed);
+    /* Not before that of a job which does not know of the snapshot, and drops what has
+     * expired by then. */
+    s->time_us = sdb_now_us(t->db);
     if (rc == 0 && (rc = sdb_snapshots_with(t->snapshots, s, &list, err)) == 0)
         set_list(t, list);
     return rc;
@@ -205,10 +208,8 @@ int seerdb_snapshot_create(seerdb_tree *tree, const char *name, uint64_t marker,
                            unsigned wait_ms, uint64_t *number, seerdb_err *err)
 {
     seerdb *db = tree->db;
-    struct sdb_snapshot s = {.number = marker,
-                             .time_us = sdb_now_us(db),
-                             .name = {name, strlen(name)},
-                             .pending = true};
+    struct sdb_snapshot s = {
+        .number = marker, .name = {name, strlen(name)}, .pending = true};
     int rc;
     if ((rc = sdb_check_process(db, err)) != 0 ||
         (rc = sdb_check_writable(db, err)) != 0)

@@ -429,30 +429,26 @@ void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options)
                               memory_order_relaxed);
 }
 
+static uint64_t row_expiry(const void *ctx, const struct sdb_record *r)
+{
+    return sdb_sieve_expiry(ctx, r);
+}
+
 struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
                                                        uint32_t level)
 {
     uint32_t bits = atomic_load_explicit(&t->tuned.filter_bits, memory_order_relaxed);
     uint32_t index = atomic_load_explicit(&t->tuned.index, memory_order_relaxed);
     int packed = (int)atomic_load_explicit(&t->tuned.compression, memory_order_relaxed);
+    const struct sdb_sieve *sieve = sdb_tree_job_sieve(t);
     return (struct sdb_table_writer_options){
         /* packing costs more than the rest of a compaction: where it is done once */
         .compression = level >= SDB_BOTTOM ? packed : 0,
         .filter_bits = filter_bits_at(bits, level),
         .index = (enum seerdb_index)index,
+        .expiry = sieve != NULL && sieve->filter.expiry != NULL ? row_expiry : NULL,
+        .expiry_ctx = sieve,
     };
-}
-
-void sdb_tree_sift(const seerdb_tree *t, struct sdb_fold *f)
-{
-    /* acquire: pairs with seerdb_tree_filter_with */
-    struct sdb_sieve *s = atomic_load_explicit(&t->sieve, memory_order_acquire);
-    f->resolve = sdb_values_resolve;
-    f->resolve_ctx = t->db->values;
-    if (s == NULL || s->filter.foreground)
-        return;
-    f->sieve = s;
-    f->now_us = sdb_now_us(t->db);
 }
 
 int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summary *s,
@@ -464,6 +460,8 @@ int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summ
     desc->tombstones = s->tombstones;
     desc->ranges = s->ranges;
     desc->open_end = s->open_end;
+    desc->first_expiry = s->first_expiry;
+    desc->expiry_due = s->expiry_due;
     desc->key_bytes = s->key_bytes;
     desc->value_bytes = s->value_bytes;
     desc->min_number = s->min_number;

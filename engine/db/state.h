@@ -383,13 +383,18 @@ void sdb_tree_unref(seerdb_tree *t)
 /* The same for a reader, with its tally. */
 void sdb_tree_unref_reader(seerdb_tree *t, struct sdb_tally *tally) EXCLUDES(LK_DB);
 
+/* The tree's filter, if it has one that jobs may ask; NULL. */
+static inline struct sdb_sieve *sdb_tree_job_sieve(const seerdb_tree *t)
+{
+    /* acquire: pairs with seerdb_tree_filter_with */
+    struct sdb_sieve *s = atomic_load_explicit(&t->sieve, memory_order_acquire);
+    return s != NULL && !s->filter.foreground ? s : NULL;
+}
+
 /* How to write a table of the tree for this level; its bounds are left to the caller.
  */
 struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
                                                        uint32_t level);
-
-/* Have a fold for a job ask the tree's filter, if it has one that jobs may ask. */
-void sdb_tree_sift(const seerdb_tree *t, struct sdb_fold *f);
 
 /* Fill in what a finished table says of itself; where it goes and what its numbers mean
  * is the caller's to say. */

@@ -165,6 +165,11 @@ int seerdb_view_open_at(seerdb_tree *tree, uint64_t marker, unsigned wait_ms,
     return rc;
 }
 
+uint64_t seerdb_view_filter_time(const seerdb_view *view)
+{
+    return view->sieve != NULL ? view->now_us : 0;
+}
+
 /* ---- of snapshots and of older commits ----------------------------------------- */
 
 /* Fill the view for a snapshot: 0, MISUSE, GONE.  *resolve: it is not filled, because

@@ -511,6 +511,23 @@ static int apply_tree_aside(struct apply *a)
     return 0;
 }
 
+static int apply_table_expiry(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r);
+    uint64_t first = sdb_get_varint(&a->r), due = sdb_get_varint(&a->r);
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    size_t i = t != NULL ? find_table(t, file) : 0;
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "expiry");
+    if (t == NULL || i == t->ntables || t->tables[i].first_expiry != 0)
+        return refuse(a, file, "expiry of a table that is not there, or told twice");
+    if (first == 0 || due < first)
+        return refuse(a, file, "rows that expire in no order");
+    t->tables[i].first_expiry = first;
+    t->tables[i].expiry_due = due;
+    return 0;
+}
+
 static int apply_table_held(struct apply *a)
 {
     uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r), records = 0,
@@ -604,6 +621,8 @@ static int apply_field(struct apply *a, uint64_t tag)
         return apply_snapshot_add(a);
     case SDB_EDIT_SNAPSHOT_DROP:
         return apply_snapshot_drop(a);
+    case SDB_EDIT_TABLE_EXPIRY:
+        return apply_table_expiry(a);
     case SDB_EDIT_TABLE_HELD:
         return apply_table_held(a);
     case SDB_EDIT_OWNER:

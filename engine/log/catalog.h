@@ -42,7 +42,10 @@ struct sdb_table_desc {
     size_t nvlogs;
     struct sdb_held *held; /* owned: what it has for named snapshots; numbers rise */
     size_t nheld;
-    bool pending; /* of an undecided commit: no table of the tree yet */
+    bool pending;          /* of an undecided commit: no table of the tree yet */
+    uint64_t first_expiry; /* of its rows, microseconds since 1970; 0: none expires */
+    uint64_t expiry_due;   /* when enough have expired for a compaction; UINT64_MAX:
+                              never */
 };
 
 /* A file that holds a tree's commits in place of the log; all zeros: there is none. */
@@ -113,7 +116,9 @@ enum sdb_edit_kind {                        /* tags on disk */
                      SDB_EDIT_SNAPSHOT_DROP = 14,
                      SDB_EDIT_TABLE_HELD = 15, /* with the table that it is of */
                      SDB_EDIT_OWNER = 16,      /* where an owner is */
-                     SDB_EDIT_TREE_MERGE = 17 /* operator of a tree that takes merges */
+                     SDB_EDIT_TREE_MERGE =
+                         17, /* operator of a tree that takes merges */
+                     SDB_EDIT_TABLE_EXPIRY = 18 /* with the table that it is of */
 };
 
 /* Apply an edit to a catalog.  CORRUPT, naming `where`, when it is malformed or

@@ -129,6 +129,9 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
     sdb_put_varint(b, t->ranges);
     sdb_put_varint(b, t->open_end ? SDB_TABLE_OPEN_END : 0);
     end_field(e, start);
+    if (t->first_expiry != 0)
+        put_varints(e, SDB_EDIT_TABLE_EXPIRY,
+                    (uint64_t[]){tree, t->file, t->first_expiry, t->expiry_due}, 4);
     if (t->nheld == 0)
         return;
     start = begin_field(e, SDB_EDIT_TABLE_HELD);

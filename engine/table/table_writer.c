@@ -37,6 +37,10 @@ struct sdb_table_writer {
     unsigned filter_bits;
     void (*told)(void *ctx, uint32_t i, seerdb_slice block, bool packed);
     void *ctx;
+    uint64_t (*expiry)(const void *ctx, const struct sdb_record *r);
+    const void *expiry_ctx;
+    uint64_t expired_by;
+    struct sdb_expiries expiries;
     struct sdb_buf hashes; /* u64 each: of the distinct keys, for the filter */
     struct sdb_learned_builder learned;
     struct sdb_buf range_bytes; /* as they came: varint number, slices start and end */
@@ -212,6 +216,13 @@ static int check_record(struct sdb_table_writer *w, const struct sdb_record *r,
                         w->file->path, w->records);
     *older = order == 0;
     return 0;
+}
+
+static void note_expiry(struct sdb_table_writer *w, const struct sdb_record *r)
+{
+    uint64_t time = w->expiry(w->expiry_ctx, r);
+    if (time != UINT64_MAX && (time > w->expired_by || w->expired_by == 0))
+        sdb_expiries_add(&w->expiries, time > 0 ? time : 1); /* 0 is none */
 }
 
 static void count_record(struct sdb_table_writer *w, const struct sdb_record *r)
@@ -466,6 +477,9 @@ int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_optio
     w->id = o->id;
     w->index = o->index;
     w->told = o->told;
+    w->expiry = o->expiry;
+    w->expiry_ctx = o->expiry_ctx;
+    w->expired_by = o->expired_by;
     w->ctx = o->ctx;
     w->filter_bits =
         o->filter_bits < SDB_FILTER_BITS_MAX ? o->filter_bits : SDB_FILTER_BITS_MAX;
@@ -508,6 +522,8 @@ void sdb_table_writer_add(struct sdb_table_writer *w, const struct sdb_record *r
     if (r->kind == SDB_KIND_SEGMENTS &&
         sdb_vlog_refs_count(&w->vlogs, r->value, &w->err) != 0)
         return;
+    if (w->expiry != NULL)
+        note_expiry(w, r);
     if (sdb_buf_check(&w->last_key, &w->err) != 0 ||
         sdb_buf_check(&w->block.heap, &w->err) != 0)
         return;
@@ -597,6 +613,8 @@ int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary
         .smallest = bounds.smallest,
         .largest = bounds.largest,
         .open_end = bounds.open_end,
+        .first_expiry = w->expiries.first,
+        .expiry_due = sdb_expiries_due(&w->expiries, w->records),
         .vlogs = w->vlogs.all,
         .nvlogs = w->vlogs.n,
     };

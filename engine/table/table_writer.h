@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/codec.h"
 #include "os/file.h"
+#include "table/expiries.h"
 #include "table/learned.h"
 #include "table/ranges.h"
 #include "table/segments.h"
@@ -32,6 +33,11 @@ struct sdb_table_writer_options {
      * (block.h), borrowed; whether it is stored packed.  NULL: nobody is. */
     void (*told)(void *ctx, uint32_t i, seerdb_slice block, bool packed);
     void *ctx;
+    /* When a row expires; UINT64_MAX: never.  Times up to expired_by do not count:
+     * those rows stayed although they have expired.  NULL: it is not asked about. */
+    uint64_t (*expiry)(const void *ctx, const struct sdb_record *r);
+    const void *expiry_ctx;
+    uint64_t expired_by;
 };
 
 /* What a finished table is; slices and vlogs borrow from the writer until it is freed.
@@ -43,7 +49,9 @@ struct sdb_table_summary {
     uint64_t ranges;                 /* range tombstones */
     uint64_t min_number, max_number; /* of records and ranges */
     seerdb_slice smallest, largest;  /* all keys and ranges lie between */
-    bool open_end; /* largest is the end of a range, and no key of the table */
+    bool open_end;         /* largest is the end of a range, and no key of the table */
+    uint64_t first_expiry; /* of its records; 0: none expires */
+    uint64_t expiry_due;   /* when enough of them have expired; UINT64_MAX: never */
     const struct sdb_vlog_ref *vlogs; /* what its records name of the value log */
     size_t nvlogs;
 };

@@ -481,18 +481,28 @@ static int emit_tombstone(struct sifted *s, seerdb_slice key)
     return s->emit(s->ctx, &r);
 }
 
+/* The oldest snapshot that may see the newest version, which has this number; 0: none.
+ */
+static uint64_t snapshot_of(const struct sdb_fold *f, uint64_t number)
+{
+    uint64_t oldest = 0;
+    for (size_t i = f->nsnapshots; i > 0 && f->snapshots[i - 1] >= number; i--)
+        oldest = f->snapshots[i - 1];
+    return oldest;
+}
+
 /* What the filter says of a record.  One whose value cannot be read stays: who reads it
  * is told. */
 static int ask(struct sdb_fold *f, const struct sdb_record *r)
 {
     seerdb_value whole = {.bytes = r->value};
-    if (r->kind == SDB_KIND_SEGMENTS) {
-        int rc = f->resolve(f->resolve_ctx, r, &whole, NULL);
-        if (rc != 0)
-            return rc;
-    }
-    int rc = sdb_sieve_ask(f->sieve, &(seerdb_row){r->key, whole.bytes}, f->now_us,
-                           &f->changed, NULL);
+    int rc = sdb_sieve_ask_record(f->sieve, r, f->now_us, &f->changed, NULL);
+    if (rc != SEERDB_WHOLE)
+        return rc;
+    if ((rc = f->resolve(f->resolve_ctx, r, &whole, NULL)) != 0)
+        return rc < 0 ? rc : SEERDB_KEEP;
+    rc = sdb_sieve_ask(f->sieve, &(seerdb_row){.key = r->key, .value = whole.bytes},
+                       f->now_us, &f->changed, NULL);
     seerdb_pin_unref(whole.pin);
     return rc;
 }
@@ -503,9 +513,14 @@ static int sift_newest(struct sifted *s, const struct sdb_record *r)
     struct sdb_record changed = *r;
     bool has_value = r->kind == SDB_KIND_VALUE ||
                      (r->kind == SDB_KIND_SEGMENTS && f->resolve != NULL);
-    if (!has_value ||
-        (f->nsnapshots > 0 && f->snapshots[f->nsnapshots - 1] >= r->number))
+    if (!has_value)
         return s->emit(s->ctx, r);
+    uint64_t snapshot = snapshot_of(f, r->number);
+    if (snapshot != 0) {
+        if (f->held_by == 0 && ask(f, r) == SEERDB_REMOVE)
+            f->held_by = snapshot; /* the present sees it no more */
+        return s->emit(s->ctx, r);
+    }
     switch (ask(f, r)) {
     case SEERDB_KEEP:
         return s->emit(s->ctx, r);
@@ -549,7 +564,7 @@ int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
 
 void sdb_fold_fini(struct sdb_fold *f)
 {
-    sdb_buf_fini(&f->changed.bytes);
+    sdb_filter_out_fini(&f->changed);
     sdb_merging_fini(&f->merging);
     sdb_buf_fini(&f->versions);
     sdb_buf_fini(&f->bytes);

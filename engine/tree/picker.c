@@ -426,6 +426,27 @@ static bool is_stale(const struct sdb_policy *p, const struct sdb_member *m)
                : stale >= DENSE_LEAST && stale * 100 >= m->desc.records * STALE_PERCENT;
 }
 
+/* Have enough rows of the table expired? Asked for: any. */
+static bool is_expired(const struct sdb_policy *p, const struct sdb_member *m)
+{
+    const struct sdb_table_desc *d = &m->desc;
+    return d->first_expiry != 0 && p->now_us != 0 &&
+           (p->full ? d->first_expiry : d->expiry_due) <= p->now_us;
+}
+
+/* When that will be of the first table; 0: never. */
+static uint64_t next_due(const struct sdb_version *v, const struct sdb_policy *p)
+{
+    uint64_t due = 0;
+    for (uint32_t i = 0; i < v->nmembers && p->now_us != 0; i++) {
+        const struct sdb_table_desc *d = &v->members[i]->desc;
+        if (d->first_expiry != 0 && d->expiry_due > p->now_us &&
+            d->expiry_due != UINT64_MAX && (due == 0 || d->expiry_due < due))
+            due = d->expiry_due;
+    }
+    return due;
+}
+
 /* Merge runs of level 0 with each other: the newest ones, as long as the next is not
  * much larger than those before it together.  False if that is not worth it. */
 static bool merge_level0(struct choice *c, struct sdb_pick *out)
@@ -449,20 +470,22 @@ static bool pick_level0(struct choice *c, struct sdb_pick *out)
 {
     const struct sdb_version *v = c->v;
     uint32_t base = base_level(c->p, c->levels), n = c->nruns0 - c->first0;
-    bool dense = false, ranges = false;
+    bool dense = false, ranges = false, expired = false;
     uint64_t bytes = 0;
     for (uint32_t i = c->first0; i < c->nruns0; i++)
         for (uint32_t k = v->runs[i].first; k < v->runs[i].first + v->runs[i].n; k++) {
             dense = dense || is_dense(c->p, v->members[k]);
+            expired = expired || is_expired(c->p, v->members[k]);
             ranges = ranges || has_ranges(c->p, v->members[k]);
             out->later = out->later || (v->members[k]->desc.ranges > 0 &&
                                         !has_ranges(c->p, v->members[k]));
         }
-    if (n == 0 || (n < c->p->trigger && !c->p->full && !dense))
+    if (n == 0 || (n < c->p->trigger && !c->p->full && !dense && !expired))
         return false;
     const char *reason = c->p->full           ? "asked for"
                          : n >= c->p->trigger ? "level 0"
-                                              : "tombstones";
+                         : dense              ? "tombstones"
+                                              : "expired rows";
     take_none(c);
     take_run(c, c->nruns0 - 1);
     if (move_down(c, base, reason, out))
@@ -524,9 +547,10 @@ static void pick_level(struct choice *c, uint32_t level, const char *reason,
         pass_down(c, level + 1, reason, out);
 }
 
-/* A table full of tombstones: pass it down.  Where nothing lies below it: write it
- * again without what nobody needs any more.  Only those that are the only run of their
- * level: what lies below a run of several may be another of them. */
+/* A table full of tombstones, or of rows that have expired: pass it down.  Where
+ * nothing lies below it: write it again without what nobody needs any more.  Only those
+ * that are the only run of their level: what lies below a run of several may be another
+ * of them. */
 static bool pick_dense(struct choice *c, struct sdb_pick *out)
 {
     const struct sdb_version *v = c->v;
@@ -536,15 +560,18 @@ static bool pick_dense(struct choice *c, struct sdb_pick *out)
             continue;
         for (uint32_t i = v->runs[r].first; i < v->runs[r].first + v->runs[r].n; i++) {
             const struct sdb_member *m = v->members[i];
-            bool dense = is_dense(c->p, m), stale = is_stale(c->p, m);
-            if (!dense && !stale && m->desc.ranges == 0)
+            bool dense = is_dense(c->p, m), stale = is_stale(c->p, m),
+                 expired = is_expired(c->p, m);
+            if (!dense && !stale && !expired && m->desc.ranges == 0)
                 continue;
             take_none(c);
             take(c, i);
             bool below = something_below(c),
                  young = m->desc.max_number >= c->p->droppable;
-            if (below && dense)
-                pass_down(c, level + 1, "tombstones", out);
+            if (below && (dense || expired))
+                pass_down(c, level + 1, dense ? "tombstones" : "expired rows", out);
+            else if (!below && expired)
+                decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "expired rows", out);
             else if (!below && ((stale && !young) || has_useless_ranges(c->p, m)))
                 decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "stale records", out);
             /* Some of its ranges are young. */
@@ -639,6 +666,7 @@ int sdb_pick(const struct sdb_version *v, const struct sdb_policy *p,
     }
     sdb_picker_levels(v, p, c.levels);
     choose(&c, out);
+    out->due_us = next_due(v, p);
     sdb_mem_free(c.taken);
     return 0;
 }

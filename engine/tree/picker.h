@@ -26,7 +26,9 @@ struct sdb_policy {
     unsigned runs;       /* per level, with more than one */
     bool pack_bottom;    /* the bottom is compressed, other levels are not */
     bool full;           /* asked for: everything into one run at the bottom */
-    uint64_t droppable;  /* what has a number from here on may have to stay */
+    uint64_t now_us; /* tables of which enough has expired by now are compacted; 0: rows
+                        do not expire */
+    uint64_t droppable;        /* what has a number from here on may have to stay */
     const uint64_t *snapshots; /* borrowed; rising: what they need stays */
     size_t nsnapshots;
     uint64_t flushed; /* commits up to here are in tables: those with greater
@@ -62,6 +64,7 @@ struct sdb_pick {
     uint64_t output_run;
     bool last;        /* nothing older than the inputs overlaps them */
     bool later;       /* nothing now, but when what may be dropped has grown */
+    uint64_t due_us;  /* nor before then, when enough of a table expires; 0: never */
     uint32_t cut_run; /* cut outputs where tables of this run begin; nruns: nowhere */
 };
 

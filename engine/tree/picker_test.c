@@ -13,7 +13,8 @@
 
 /* "0:7 a-m 100; 0:6 c-z 100 t50": tables, newest first, each level:run, its keys, its
  * size, of a hundred records how many are tombstones ("t50"), and the number of a range
- * tombstone over all its keys but the last ("r7"). */
+ * tombstone over all its keys but the last ("r7"); or when enough of it has expired
+ * ("e60"; the first record 10 before). */
 struct world {
     struct sdb_version *v;
     struct sdb_policy p;
@@ -78,7 +79,7 @@ static struct sdb_version *parse(const char *words)
     test_ok(sdb_version_new(NULL, &(struct sdb_version_change){0}, &v, &err), &err);
     while (*words != '\0') {
         unsigned level, dense = 0;
-        unsigned long long run, size, range = 0;
+        unsigned long long run, size, range = 0, due;
         struct sdb_table *table = NULL;
         char lo[8], hi[8];
         int n = 0;
@@ -96,6 +97,11 @@ static struct sdb_version *parse(const char *words)
                                    .records = 1000,
                                    .tombstones = dense * 10,
                                    .max_number = 10 * run};
+        if (sscanf(words, " e%llu%n", &due, &n) == 1) {
+            words += n;
+            d.first_expiry = due - 10;
+            d.expiry_due = due;
+        }
         if (sscanf(words, " r%llu%n", &range, &n) == 1) {
             words += n;
             table = make_ranged(&d, lo, hi, range);
@@ -289,6 +295,49 @@ static void tombstones_are_a_reason(void **state)
     CHECK(cases, &p);
     p.droppable = 90;
     CHECK(too_young, &p);
+}
+
+static void expired_rows_are_a_reason(void **state)
+{
+    (void)state;
+    static const struct pick_case cases[] = {
+        {"6:9 a-m 100 e60; 6:9 n-z 100", "merge 100 > 6:9 last"},
+        {"6:9 a-m 100 e61; 6:9 n-z 100", "none"},
+        {"6:9 a-m 100; 6:9 n-z 100 e5", "merge 99 > 6:9 last"},
+        {"5:2 a-m 100 e60; 6:9 a-z 100", "merge 100 99 > 6:9 last"},
+        {"0:1 a-m 100 e60; 6:9 a-z 100", "merge 100 99 > 6:9 last"},
+        {"0:1 a-m 100 e61; 6:9 a-z 100", "none"},
+    };
+    static const struct pick_case unasked[] = {{"6:9 a-m 100 e60", "none"}};
+    static const struct pick_case full[] = {
+        {"6:9 a-m 100 e70", "merge 100 > 6:9 last"},
+        {"6:9 a-m 100 e71", "none"},
+    };
+    struct sdb_policy p = policy(SEERDB_LEVELED);
+    CHECK(unasked, &p);
+    p.now_us = 60;
+    CHECK(cases, &p);
+    p.full = true;
+    CHECK(full, &p);
+}
+
+static void the_next_time_is_that_of_the_first_table_due(void **state)
+{
+    (void)state;
+    struct sdb_policy p = policy(SEERDB_LEVELED);
+    struct sdb_pick pick = {0};
+    seerdb_err err = {0};
+    struct sdb_version *v = parse("6:9 a-c 100 e90; 6:9 d-m 100 e80; 6:9 n-z 100");
+    p.now_us = 60;
+    test_ok(sdb_pick(v, &p, &pick, &err), &err);
+    assert_int_equal(pick.kind, SDB_PICK_NONE);
+    assert_int_equal(pick.due_us, 80);
+    sdb_pick_fini(&pick);
+    p.now_us = 0;
+    test_ok(sdb_pick(v, &p, &pick, &err), &err);
+    assert_int_equal(pick.due_us, 0);
+    sdb_pick_fini(&pick);
+    sdb_version_unref(v);
 }
 
 static void range_tombstones_are_a_reason(void **state)
@@ -677,6 +726,8 @@ int main(void)
         cmocka_unit_test(small_runs_do_not_rewrite_a_large_tree),
         cmocka_unit_test(several_runs_per_level_go_down_together),
         cmocka_unit_test(tombstones_are_a_reason),
+        cmocka_unit_test(expired_rows_are_a_reason),
+        cmocka_unit_test(the_next_time_is_that_of_the_first_table_due),
         cmocka_unit_test(range_tombstones_are_a_reason),
         cmocka_unit_test(what_has_older_commits_in_memory_stays_in_level_0),
         cmocka_unit_test(asked_for_everything_goes_to_the_bottom),

@@ -34,7 +34,7 @@ int sdb_sieve_ask(const struct sdb_sieve *s, const seerdb_row *row, uint64_t now
     if (rc < 0)
         return sdb_fail(err, rc, "%s",
                         own.msg[0] != 0 ? own.msg : "the filter of the tree failed");
-    if (rc > SEERDB_CHANGE)
+    if (rc > SEERDB_CHANGE && (rc != SEERDB_WHOLE || row->segments.size == 0))
         return sdb_fail(err, SEERDB_MISUSE,
                         "the filter of the tree answered %d: no verdict", rc);
     if (rc == SEERDB_CHANGE && out->bytes.size > SEERDB_VALUE_MAX)
@@ -45,10 +45,57 @@ int sdb_sieve_ask(const struct sdb_sieve *s, const seerdb_row *row, uint64_t now
     return failed != 0 ? failed : rc;
 }
 
-uint64_t sdb_sieve_expiry(const struct sdb_sieve *s, const seerdb_row *row)
+/* The value of a record with segments, with gaps in their places. */
+static int make_sparse(const struct sdb_record *r, struct sdb_buf *b, seerdb_row *row,
+                       seerdb_err *err)
 {
+    struct sdb_segments all;
+    struct sdb_segment s;
+    int rc = sdb_segments_open(&all, r->value, err);
+    if (rc != 0)
+        return rc;
+    const uint8_t *from = all.inlined.data, *first = all.rest.p;
+    uint64_t at = 0;
+    sdb_buf_clear(b);
+    if (!sdb_buf_reserve(b, all.whole))
+        return sdb_buf_check(b, err);
+    *row = (seerdb_row){.key = r->key,
+                        .value = {b->data, all.whole},
+                        .segments = {first, (size_t)(from - first)}};
+    while (sdb_segments_next(&all, &s)) {
+        memcpy(b->data + at, from, s.offset - at);
+        from += s.offset - at;
+        at = s.offset + s.size;
+    }
+    if (all.whole > at)
+        memcpy(b->data + at, from, all.whole - at);
+    return 0;
+}
+
+int sdb_sieve_ask_record(const struct sdb_sieve *s, const struct sdb_record *r,
+                         uint64_t now_us, struct seerdb_filter_out *out,
+                         seerdb_err *err)
+{
+    seerdb_row row = {.key = r->key, .value = r->value};
+    if (r->kind != SDB_KIND_SEGMENTS)
+        return sdb_sieve_ask(s, &row, now_us, out, err);
+    if (!s->filter.sparse)
+        return SEERDB_WHOLE;
+    int rc = make_sparse(r, &out->sparse, &row, err);
+    return rc != 0 ? rc : sdb_sieve_ask(s, &row, now_us, out, err);
+}
+
+uint64_t sdb_sieve_expiry(const struct sdb_sieve *s, const struct sdb_record *r)
+{
+    seerdb_row row = {.key = r->key, .value = r->value};
+    struct sdb_buf sparse = {0};
     uint64_t at = UINT64_MAX;
-    if (s->filter.expiry == NULL || s->filter.expiry(s->filter.ctx, row, &at) != 0)
-        return UINT64_MAX;
+    bool known = s->filter.expiry != NULL &&
+                 (r->kind == SDB_KIND_VALUE || r->kind == SDB_KIND_SEGMENTS);
+    if (known && r->kind == SDB_KIND_SEGMENTS)
+        known = s->filter.sparse && make_sparse(r, &sparse, &row, NULL) == 0;
+    if (!known || s->filter.expiry(s->filter.ctx, &row, &at) != 0)
+        at = UINT64_MAX;
+    sdb_buf_fini(&sparse);
     return at;
 }

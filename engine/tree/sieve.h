@@ -11,12 +11,18 @@
 #define SDB_TREE_SIEVE_H
 
 #include "base/buf.h"
+#include "table/segments.h"
 
 #include <stdatomic.h>
 
 struct seerdb_filter_out {
-    struct sdb_buf bytes;
+    struct sdb_buf bytes, sparse; /* a changed value; one that is asked about */
 };
+static inline void sdb_filter_out_fini(struct seerdb_filter_out *out)
+{
+    sdb_buf_fini(&out->bytes);
+    sdb_buf_fini(&out->sparse);
+}
 
 struct sdb_sieve {
     seerdb_filter filter;
@@ -32,8 +38,14 @@ void sdb_sieve_free(struct sdb_sieve *s); /* accepts NULL; releases the filter *
 int sdb_sieve_ask(const struct sdb_sieve *s, const seerdb_row *row, uint64_t now_us,
                   struct seerdb_filter_out *out, seerdb_err *err) SDB_MUST_CHECK;
 
+/* The same of a record; SEERDB_WHOLE: its value must be read first, and then it is a
+ * matter of sdb_sieve_ask. */
+int sdb_sieve_ask_record(const struct sdb_sieve *s, const struct sdb_record *r,
+                         uint64_t now_us, struct seerdb_filter_out *out,
+                         seerdb_err *err) SDB_MUST_CHECK;
+
 /* When the row is removed at the latest: microseconds since 1970; UINT64_MAX: never, or
  * the filter does not say. */
-uint64_t sdb_sieve_expiry(const struct sdb_sieve *s, const seerdb_row *row);
+uint64_t sdb_sieve_expiry(const struct sdb_sieve *s, const struct sdb_record *r);
 
 #endif
