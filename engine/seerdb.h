@@ -843,9 +843,10 @@ seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep 
  * its iterators, rows that were not there included: those that commit have run as if
  * one after the other and in both          what it was told to watch
  *
- * A key is as it was if no commit has put it since, and it is there if it was there.  A
- * range is, if it shows the same keys and values.  (A row that a filter has dropped
- * since, is not.)  The keys that it rests on are kept in memory until its end.
+ * A key is as it was if no commit has put it since, or merged into it, and it is there
+ * if it was there.  A range is, if it shows the same keys and values.  (A row that a
+ * filter has dropped since, is not.)  The keys that it rests on are kept in memory
+ * until its end.
  *
  * One thread at a time; any number of transactions, from any number of threads. */
 enum seerdb_isolation { SEERDB_SNAPSHOT, SEERDB_SERIALIZABLE };
@@ -874,6 +875,8 @@ int seerdb_txn_put(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
                    seerdb_slice value, seerdb_err *err);
 int seerdb_txn_delete(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
                       seerdb_err *err);
+int seerdb_txn_merge(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
+                     seerdb_slice operand, seerdb_err *err);
 int seerdb_txn_delete_range(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice lower,
                             seerdb_slice upper, seerdb_err *err);
 
@@ -895,7 +898,8 @@ void seerdb_txn_free(
  * Who has keys in rising order can write them to sorted tables beside any store, in
  * several threads or on another machine, and have a tree take these over in one commit.
  *
- * A file that is written so is a table as in FORMAT.md, whose records have no number.
+ * A file that is written so is a table as in FORMAT.md, whose records have no number,
+ * and whose large values stay where they are, also in a tree with a value log.
  * It is not changed by being taken over, and may be so again, by any tree. */
 typedef struct seerdb_sst_options {
     int compression;           /* of its blocks: 0: none; otherwise a zstd level */

@@ -397,6 +397,16 @@ int seerdb_txn_delete(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
     return end_write(txn, before, rc);
 }
 
+int seerdb_txn_merge(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice key,
+                     seerdb_slice operand, seerdb_err *err)
+{
+    size_t before = txn->written.size;
+    int rc = begin_write(txn, tree, false, key, (seerdb_slice){NULL, 0}, err);
+    if (rc == 0)
+        rc = seerdb_batch_merge(txn->batch, tree, key, operand, err);
+    return end_write(txn, before, rc);
+}
+
 int seerdb_txn_delete_range(seerdb_txn *txn, seerdb_tree *tree, seerdb_slice lower,
                             seerdb_slice upper, seerdb_err *err)
 {

@@ -294,6 +294,39 @@ static void a_marked_tree_is_refused(void **state)
     bed_fini(&bed);
 }
 
+static void merges_conflict_as_puts_do(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        bool theirs = i & 1, flushed = i & 2, there = i & 4;
+        struct bed bed;
+        seerdb_err err = {0};
+        seerdb_tree *t = NULL;
+        const seerdb_tree_options o = {
+            .id = uuid_of(1), .name = "t", .merge = seerdb_merge_named("append")};
+        bed_new(&bed);
+        test_ok(seerdb_tree_create(bed.db, &o, &t, &err), &err);
+        if (there)
+            write_words(t, "a=1");
+        seerdb_txn *x = begin(bed.db, SEERDB_SERIALIZABLE, t, NULL);
+        test_ok(seerdb_txn_merge(x, t, test_slice("a"), test_slice("2"), &err), &err);
+        reads(x, t, "a", there ? "12" : "2");
+        if (theirs) {
+            seerdb_batch *b = new_batch(bed.db);
+            test_ok(seerdb_batch_merge(b, t, test_slice("a"), test_slice("3"), &err),
+                    &err);
+            test_ok(seerdb_write(b, SEERDB_SYNC_OFF, &err), &err);
+            seerdb_batch_free(b);
+        }
+        if (flushed)
+            test_ok(seerdb_compact(bed.db, NULL, &err), &err);
+        ends(x, theirs ? SEERDB_CONFLICT : 0);
+        expect_key(t, "a", there ? (theirs ? "13" : "12") : (theirs ? "3" : "2"));
+        seerdb_tree_close(t);
+        bed_fini(&bed);
+    }
+}
+
 static void a_transaction_that_spills_commits_and_conflicts_as_others(void **state)
 {
     (void)state;
@@ -691,6 +724,7 @@ int main(void)
         cmocka_unit_test(savepoints_take_writes_back_and_what_they_rest_on),
         cmocka_unit_test(trees_are_seen_as_of_one_moment_and_committed_together),
         cmocka_unit_test(a_marked_tree_is_refused),
+        cmocka_unit_test(merges_conflict_as_puts_do),
         cmocka_unit_test(a_transaction_that_spills_commits_and_conflicts_as_others),
         cmocka_unit_test(no_write_skew_comes_to_pass_among_threads),
         cmocka_unit_test(no_transaction_begins_in_the_middle_of_a_commit),
