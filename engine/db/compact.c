@@ -245,7 +245,8 @@ static int collect(struct compaction *c, bool thorough, seerdb_err *err)
         rc = sdb_vlog_gc(&g, err);
         if (g.files > 0)
             tell_gc(c->db, &g, began_us);
-    } while (rc == 0 && thorough && g.files > 0);
+        /* Of a small file the index may be more than a fifth: it never is worth it. */
+    } while (rc == 0 && thorough && g.bytes_after < g.bytes_before);
     return rc;
 }
 

@@ -388,6 +388,16 @@ static inline void do_compact(struct run *r, const struct op *op)
         must(r, seerdb_pause(r->bed.db, &r->err));
 }
 
+static inline void do_gc(struct run *r, const struct op *op)
+{
+    if (r->s->value_log == 0)
+        return;
+    must(r, seerdb_continue(r->bed.db, &r->err));
+    must_or_busy(r, seerdb_gc(r->bed.db, any_tree(r, op), &r->err), "gc");
+    if (r->s->calm)
+        must(r, seerdb_pause(r->bed.db, &r->err));
+}
+
 /* Let compactions go on by themselves for a while, and stop them wherever they are. */
 static inline void do_settle(struct run *r, const struct op *op)
 {

@@ -37,6 +37,7 @@ enum { OPS_MOST = 400, TREES_MOST = 2 };
     X(tick, 25)                                                                        \
     X(flush, 50)                                                                       \
     X(compact, 12)                                                                     \
+    X(gc, 12)                                                                          \
     X(settle, 18)                                                                      \
     X(reopen, 5)                                                                       \
     X(crash, 3)                                                                        \

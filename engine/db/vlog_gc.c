@@ -18,6 +18,7 @@
 #include "db/vlog_gc.h"
 
 #include "os/aheadfs.h"
+#include "os/failpoint.h"
 #include "table/table_iter.h"
 
 #include <stdlib.h>
@@ -298,8 +299,9 @@ static int replace(struct work *w, const struct candidate *c, struct sdb_vlog *f
     char *from = sdb_vlog_path(w->db->dir, c->live.file, ".vlg.tmp");
     char *to = sdb_vlog_path(w->db->dir, c->live.file, ".vlg");
     int rc = from == NULL || to == NULL ? sdb_fail_nomem(err, 0) : 0;
-    if (rc == 0 && may_replace(w, c) &&
+    if (rc == 0 && may_replace(w, c) && (rc = SDB_FAIL_AT(vlog_replace, err)) == 0 &&
         (rc = sdb_fs_rename(w->db->fs, from, to, err)) == 0) {
+        SDB_PASS(vlog_replaced);
         w->g->files++;
         w->g->bytes_before += c->size;
         w->g->bytes_after += sdb_vlog_bytes(fresh);

@@ -90,6 +90,8 @@
     X(vlog_sync)         /* about to sync */                                           \
     X(vlog_seal)         /* about to write its index */                                \
     X(vlog_remove)       /* nobody holds it any more */                                \
+    X(vlog_replace)      /* gc has a new file beside the old one */                    \
+    X(vlog_replaced)     /* it has its name, not durably */                            \
     X(snapshot_create)   /* about to tell the manifest */                              \
     X(snapshot_drop)     /* about to tell the manifest */                              \
     X(decide)            /* an owner's decision is about to be made durable */         \
