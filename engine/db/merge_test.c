@@ -4,7 +4,9 @@
  * has no operators. */
 #include "testing.h"
 
+#include "base/coding.h"
 #include "merge_rig.h"
+#include "os/thread.h"
 
 static seerdb_tree *create(struct bed *b, unsigned n, const seerdb_merge_operator *op)
 {
@@ -301,6 +303,88 @@ static void a_hot_key_is_read_in_few_steps(void **state)
     bed_fini(&b);
 }
 
+/* ---- threads ------------------------------------------------------------------------
+ */
+
+#define COUNTERS 4u
+
+struct counting {
+    seerdb_tree *t;
+    _Atomic bool over;
+    uint64_t reads;
+};
+
+static uint64_t counter_at(seerdb_view *v, unsigned i)
+{
+    seerdb_err err = {0};
+    seerdb_value got;
+    int rc = seerdb_get(v, NULL, 0, (seerdb_slice){"abcd" + i, 1}, &got, &err);
+    if (rc == SEERDB_NOTFOUND)
+        return 0;
+    test_ok(rc, &err);
+    uint64_t n = sdb_load_u64(got.bytes.data);
+    seerdb_pin_unref(got.pin);
+    return n;
+}
+
+/* All counters are the same in each view, and none ever falls. */
+static void *watch_counters(void *arg)
+{
+    struct counting *c = arg;
+    uint64_t last = 0;
+    while (!c->over) {
+        seerdb_view *v = new_view(c->t);
+        uint64_t n = counter_at(v, 0);
+        for (unsigned i = 1; i < COUNTERS; i++)
+            assert_int_equal(counter_at(v, i), n);
+        assert_true(n >= last);
+        last = n;
+        seerdb_view_close(v);
+        c->reads++;
+    }
+    return NULL;
+}
+
+static void readers_see_whole_commits_while_counters_rise(void **state)
+{
+    enum { COMMITS = 3000 };
+    struct bed b;
+    struct sdb_thread threads[2] = {{0}};
+    struct counting c[2] = {{0}};
+    uint8_t one[8] = {1};
+    seerdb_err err = {0};
+    (void)state;
+    bed_new(&b);
+    seerdb_tree *t = create(&b, 1, seerdb_merge_named("uint64 add"));
+    for (unsigned i = 0; i < 2; i++) {
+        c[i].t = t;
+        test_ok(sdb_thread_start(&threads[i], "reader", watch_counters, &c[i], &err),
+                &err);
+    }
+    seerdb_batch *batch = new_batch(b.db);
+    for (unsigned n = 0; n < COMMITS; n++) {
+        for (unsigned i = 0; i < COUNTERS; i++)
+            test_ok(seerdb_batch_merge(batch, t, (seerdb_slice){"abcd" + i, 1},
+                                       (seerdb_slice){one, sizeof one}, &err),
+                    &err);
+        test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+        if (n % 500 == 250)
+            test_ok(seerdb_flush(b.db, t, &err), &err);
+    }
+    seerdb_batch_free(batch);
+    for (unsigned i = 0; i < 2; i++) {
+        c[i].over = true;
+        sdb_thread_join(&threads[i]);
+        assert_true(c[i].reads > 0);
+    }
+    seerdb_view *v = new_view(t);
+    for (unsigned i = 0; i < COUNTERS; i++)
+        assert_int_equal(counter_at(v, i), COMMITS);
+    seerdb_view_close(v);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
 /* ---- against a map ------------------------------------------------------------------
  */
 
@@ -386,7 +470,10 @@ static void reopen(struct world *w)
         w->views[i].v = NULL;
     }
     seerdb_tree_close(w->m.t);
-    bed_close(&w->b);
+    if (pick(&w->m, 2) == 0)
+        bed_close(&w->b);
+    else
+        bed_crash(&w->b);
     bed_open_ok(&w->b);
     w->m.t = open_tree(w->b.db, 1);
     if (pick(&w->m, 3) == 0) /* operands as they are */
@@ -450,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_tree_merges_with_the_operator_it_was_made_with),
         cmocka_unit_test(an_operator_that_fails_loses_nothing),
         cmocka_unit_test(a_hot_key_is_read_in_few_steps),
+        cmocka_unit_test(readers_see_whole_commits_while_counters_rise),
         cmocka_unit_test(what_is_read_does_not_depend_on_when_it_is_put_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
