@@ -184,6 +184,62 @@ static int check_compaction(struct examination *x)
                                "costs less of it"));
 }
 
+struct pinning {
+    char *name; /* owned: of the snapshot that pins most */
+    uint64_t most, sum;
+    int n;
+    bool failed;
+};
+
+static bool see_pinned(void *ctx, const seerdb_snapshot *s)
+{
+    struct pinning *p = ctx;
+    p->n++;
+    p->sum += s->pinned_bytes;
+    if (p->name == NULL || s->pinned_bytes > p->most) {
+        sqlite3_free(p->name);
+        p->most = s->pinned_bytes;
+        p->name = sqlite3_mprintf("%s", s->name);
+        p->failed = p->name == NULL;
+    }
+    return !p->failed;
+}
+
+static bool see_raw_bytes(void *ctx, const seerdb_stat *stat)
+{
+    double *bytes = ctx;
+    if (strcmp(stat->name, "table_raw_bytes") == 0)
+        *bytes = stat->value;
+    return *bytes < 0;
+}
+
+/* A table without snapshots has nothing to say.  They are worth a note once they take
+ * as much as the rows do. */
+static int check_snapshots(struct examination *x)
+{
+    struct pinning p = {.name = NULL};
+    struct svt_table *t = x->t;
+    double bytes = -1;
+    seerdb_err err = {0};
+    int rc = seerdb_snapshots(t->ks->tree, see_pinned, &p, &err);
+    if (rc == SEERDB_OK)
+        rc = seerdb_stats(t->ks->store->db, t->ks->tree, see_raw_bytes, &bytes, &err);
+    rc = p.failed ? SQLITE_NOMEM : svt_table_fail(t, rc, &err);
+    if (rc == SQLITE_OK && p.n > 0 && 2 * (double)p.sum > bytes)
+        rc = say(x, "snapshots", note,
+                 sqlite3_mprintf("%d snapshots keep %llu bytes of rows that were "
+                                 "changed or deleted since, of %lld in all: '%s' most",
+                                 p.n, (unsigned long long)p.sum, (long long)bytes,
+                                 p.name),
+                 sqlite3_mprintf("if nobody needs them: SELECT seerdb('%q', "
+                                 "'drop_snapshot', %Q)",
+                                 t->who, p.name));
+    else if (rc == SQLITE_OK && p.n > 0)
+        rc = say(x, "snapshots", ok, sqlite3_mprintf("%d", p.n), nothing());
+    sqlite3_free(p.name);
+    return rc;
+}
+
 static int check_memory(struct examination *x)
 {
     const seerdb_condition *c = &x->now;
@@ -360,7 +416,7 @@ int svt_health(struct svt_table *t,
                int (*each)(void *ctx, const struct svt_finding *finding), void *ctx)
 {
     static int (*const checks[])(struct examination * x) = {
-        check_failures, check_compaction, check_memory,    check_log,
+        check_failures, check_compaction, check_snapshots, check_memory, check_log,
         check_disk,     check_maps,       check_agreement, check_trees};
     struct examination x = {.t = t, .each = each, .ctx = ctx};
     seerdb_err err = {0};

@@ -81,7 +81,7 @@ static void a_table_of_64_columns_takes_two_passes(void **state)
 {
     (void)state;
     sqlite3 *db = test_open(NULL);
-    for (int n = 62; n <= 64; n++) {
+    for (int n = 61; n <= 64; n++) { /* and two hidden ones */
         char sql[1024], name[8];
         snprintf(name, sizeof(name), "t%d", n);
         int at =
@@ -92,7 +92,7 @@ static void a_table_of_64_columns_takes_two_passes(void **state)
         snprintf(sql + at, sizeof(sql) - (size_t)at, ")");
         test_expect(db, sql, "");
         snprintf(sql, sizeof(sql), "UPDATE %s SET c1 = 1 WHERE k = ?", name);
-        assert_int_equal(takes_two_passes(db, sql), n > 62);
+        assert_int_equal(takes_two_passes(db, sql), n > 61);
     }
     test_close(db);
 }

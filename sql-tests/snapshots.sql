@@ -88,6 +88,7 @@ SELECT * FROM t WHERE _snapshot = 'monday';
 SELECT * FROM t WHERE _snapshot = 'tuesday';
 SELECT tbl, name, created > 1600000000, pinned_records, pinned_bytes > 0 FROM seerdb_snapshots('t');
 -- reopen
+-- sh: echo "SELECT * FROM t WHERE _snapshot = 'monday'; SELECT seerdb('t', 'snapshot', 'no');" | $SESSION -readonly $DB
 SELECT * FROM t WHERE _snapshot = 'monday';
 SELECT name FROM seerdb_snapshots;
 SELECT seerdb('t', 'snapshot', 'monday');
@@ -136,3 +137,22 @@ UPDATE m.t SET v = 'n';
 SELECT seerdb('m.t', 'flush');
 SELECT * FROM m.t WHERE _snapshot = 'monday';
 SELECT * FROM m.t;
+-- what they take, where there is no history that keeps it as well
+ATTACH 'h.db' AS h;
+CREATE VIRTUAL TABLE h.t USING seerdb(k INTEGER PRIMARY KEY, v, history = 0);
+INSERT INTO h.t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i, 'text ' || i FROM n;
+SELECT seerdb('h.t', 'snapshot', 'full') LIKE 'snapshot%';
+SELECT "check", state, detail FROM seerdb_health('h.t') WHERE "check" = 'snapshots';
+UPDATE h.t SET v = 'other';
+-- sh: sleep 0.1
+ATTACH 'h.db' AS h;
+SELECT seerdb('h.t', 'truncate');
+-- sh: sleep 0.1
+ATTACH 'h.db' AS h;
+SELECT seerdb('h.t', 'compact');
+SELECT pinned_records, pinned_bytes > 10000 FROM seerdb_snapshots('h.t');
+SELECT "check", state, remedy FROM seerdb_health('h.t') WHERE "check" = 'snapshots';
+SELECT count(*), count(DISTINCT v) FROM h.t WHERE _snapshot = 'full';
+SELECT seerdb('h.t', 'drop_snapshot', 'full');
+SELECT seerdb('h.t', 'compact');
+SELECT value FROM seerdb_stats('h.t') WHERE name = 'table_records';
