@@ -13,7 +13,7 @@ ENGINE := \
   log/vlog log/frame log/wal_recover log/wal log/snapshots log/catalog log/edit log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/adapt tree/run_iter tree/sieve tree/mergeop tree/gather tree/fold tree/range_fold \
   db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/batch db/cover db/marked db/snapshot db/view db/row db/merged db/read db/estimate db/flush db/land \
-  db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/resume db/db
+  db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/verify db/resume db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow mergetree reader expire plan decider shadow settings wish handles access \
   hold table foreground marker sweep txn erase plain ranges memo past cursor update direct find commands funcs health integrity inspect module
@@ -49,6 +49,8 @@ EXT_OBJ := $(EXT_SRC:%.c=$(BUILD)/%.o)
 EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
 ENGINE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_test.c))
 EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
+# Those that run once more with every value in the value log.
+VALUE_TESTS := $(patsubst %,$(BUILD)/engine/db/%_test,crash marked_crash spill_crash oom)
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_fuzz.c))
 BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c)))
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
@@ -198,6 +200,7 @@ unit: $(ENGINE_TESTS) $(EXT_TESTS) $(FUZZERS) $(BUILD)/libseerdb.a ## only the u
 	@rm -f $(FAILPOINTS_SEEN)
 	$(foreach t,$(FUZZERS),$(call tap,$(call unit_of,$(t)),$(t)))
 	$(foreach t,$(ENGINE_TESTS) $(EXT_TESTS),$(call tap,$(call unit_of,$(t)),SEERDB_FAILPOINTS_SEEN=$(FAILPOINTS_SEEN) CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
+	$(foreach t,$(VALUE_TESTS),$(call tap,$(call unit_of,$(t))-values,SEERDB_VALUE_LOG=1 CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
 	$(call tap,failpoints,sql-tests/failpoints $(BUILD) $(FAILPOINTS_SEEN))
 
 check-failpoints: $(BUILD)/libseerdb.a $(BUILD)/seerdb.so ## prove that the product has no failpoints
@@ -352,11 +355,12 @@ bench: $(BENCH_PROGRAMS) $(BUILD)/seerdb.so ## seerdb beside SQLite's tables and
 	$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_RUN)
 	$(BUILD)/engine/bench/engine_bench $(BENCH_RUN)
 
-bench-micro: $(BENCHES) $(addprefix $(BUILD)/sql-tests/,commit_bench read_bench merge_bench) $(BUILD)/seerdb.so ## single parts: ns an operation
+bench-micro: $(BENCHES) $(addprefix $(BUILD)/sql-tests/,commit_bench read_bench merge_bench value_bench) $(BUILD)/seerdb.so ## single parts: ns an operation
 	@for b in $(BENCHES); do $$b; done
 	$(BUILD)/sql-tests/commit_bench --extension $(EXTENSION)
 	$(BUILD)/sql-tests/read_bench --extension $(EXTENSION)
 	$(BUILD)/sql-tests/merge_bench --extension $(EXTENSION)
+	$(BUILD)/sql-tests/value_bench --extension $(EXTENSION)
 
 FUZZ_TIME ?= 60
 fuzz: $(FUZZERS) ## run every fuzz program under libFuzzer for FUZZ_TIME seconds (clang)

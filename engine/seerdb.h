@@ -231,7 +231,8 @@ typedef struct seerdb_verify_report {
 } seerdb_verify_report;
 
 /* Read and check every byte of every table of `tree` (NULL: of every tree):
- * checksums, order, counts, bounds.  The first thing wrong is CORRUPT in *err. */
+ * checksums, order, counts, bounds; and every value in the value log that tables or
+ * memory name.  The first thing wrong is CORRUPT in *err. */
 int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,
                   seerdb_err *err);
 

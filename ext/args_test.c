@@ -279,7 +279,7 @@ static void options_are_read(void **state)
 #define KEY_GRAMMAR "PRIMARY KEY (column [COLLATE c] [ASC|DESC], ...)"
 #define OPTIONS                                                                        \
     "the options are path, memory_limit, sync, history, compression, index, "          \
-    "filter_bits, insert, strict, compaction, ttl, filter and mmap"
+    "filter_bits, insert, strict, value_log, compaction, ttl, filter and mmap"
 
 static void what_cannot_be_honoured_is_refused_by_name(void **state)
 {

@@ -11,7 +11,6 @@
 #include "os/clock.h"
 #include "os/failpoint.h"
 #include "os/memfs.h"
-#include "table/table_verify.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -671,6 +670,8 @@ int seerdb_tree_drop(seerdb_tree *tree, seerdb_err *err)
     else if ((rc = sdb_check_writable(db, err)) == 0)
         rc = drop_tree(tree, err);
     sdb_unlock_write(&db->write_lock);
+    if (rc == 0)
+        sdb_separate_end(tree, false);
     sdb_empty_graveyard(db);
     seerdb_tree_close(tree);
     return rc;
@@ -757,84 +758,4 @@ int seerdb_pause(seerdb *db, seerdb_err *err)
 int seerdb_continue(seerdb *db, seerdb_err *err)
 {
     return set_paused(db, false, err);
-}
-
-static bool same_vlogs(const struct sdb_table_desc *d,
-                       const struct sdb_table_properties *p)
-{
-    struct sdb_buf b = {0};
-    if (d->nvlogs > 0)
-        sdb_vlog_refs_put(d->vlogs, d->nvlogs, &b);
-    bool same = !b.failed && sdb_slice_equal(sdb_buf_slice(&b), p->vlogs);
-    sdb_buf_fini(&b);
-    return same;
-}
-
-/* Does the manifest say what the table itself says? */
-static bool is_described(const struct sdb_table_desc *d,
-                         const struct sdb_table_properties *p)
-{
-    bool spilled = d->commit != 0; /* its numbers are not in the file */
-    return p->records == d->records && p->tombstones == d->tombstones &&
-           same_vlogs(d, p) && p->ranges == d->ranges && p->open_end == d->open_end &&
-           p->max_number == (spilled ? 0 : d->max_number) &&
-           p->min_number == (spilled ? 0 : d->min_number) &&
-           sdb_slice_equal(p->smallest, sdb_buf_slice(&d->smallest)) &&
-           sdb_slice_equal(p->largest, sdb_buf_slice(&d->largest));
-}
-
-static int verify_version(const struct sdb_version *v, seerdb_verify_report *report,
-                          seerdb_err *err)
-{
-    for (size_t i = 0; i < v->nmembers; i++) {
-        const struct sdb_member *m = v->members[i];
-        const struct sdb_table_properties *p = sdb_table_properties(m->table);
-        int rc = sdb_table_verify(m->table, err);
-        if (rc != 0)
-            return rc;
-        if (!is_described(&m->desc, p))
-            return sdb_fail(err, SEERDB_CORRUPT,
-                            "table %06" PRIu64 " holds %" PRIu64 " records and %" PRIu64
-                            " range tombstones, the manifest says %" PRIu64
-                            " and %" PRIu64 ", or has other bounds",
-                            m->desc.file, p->records, p->ranges, m->desc.records,
-                            m->desc.ranges);
-        report->tables++;
-        report->blocks += p->blocks;
-        report->records += p->records;
-        report->bytes += m->desc.size;
-    }
-    return 0;
-}
-
-static int verify_state(const struct sdb_read_state *s, seerdb_verify_report *report,
-                        seerdb_err *err)
-{
-    int rc = verify_version(s->version, report, err);
-    for (size_t i = 0; s->pendings != NULL && i < s->pendings->n && rc == 0; i++)
-        if (s->pendings->all[i]->runs != NULL)
-            rc = verify_version(s->pendings->all[i]->runs, report, err);
-    return rc;
-}
-
-int seerdb_verify(seerdb *db, seerdb_tree *tree, seerdb_verify_report *report,
-                  seerdb_err *err)
-{
-    int rc = sdb_check_process(db, err);
-    *report = (seerdb_verify_report){0};
-    if (rc != 0)
-        return rc;
-    sdb_lock_db(&db->lock);
-    for (seerdb_tree *t = db->trees; t != NULL && rc == 0; t = t->next) {
-        if (t->dropped || (tree != NULL && t != tree))
-            continue;
-        struct sdb_read_state *s = sdb_read_state_ref(t->state);
-        sdb_unlock_db(&db->lock);
-        rc = t->damage != NULL ? sdb_fail_as(err, t->damage)
-                               : verify_state(s, report, err);
-        sdb_read_state_unref(s);
-        sdb_lock_db(&db->lock);
-    }
-    sdb_unlock_db(&db->lock);
-    return rc;
 }

@@ -511,6 +511,22 @@ int sdb_values_survived(struct sdb_values *vs, seerdb_slice value, seerdb_err *e
     return rc;
 }
 
+int sdb_values_check(struct sdb_values *vs, seerdb_slice value, uint64_t *bytes,
+                     seerdb_err *err)
+{
+    struct sdb_segments all;
+    struct sdb_segment s;
+    int rc = sdb_segments_open(&all, value, err);
+    while (rc == 0 && sdb_segments_next(&all, &s)) {
+        void *to = sdb_mem_alloc((size_t)s.size);
+        rc = to == NULL ? sdb_fail_nomem(err, (size_t)s.size)
+                        : sdb_values_read(vs, &s, to, err);
+        sdb_mem_free(to);
+        *bytes += sdb_segment_stored(&s);
+    }
+    return rc;
+}
+
 /* ---- syncing ----------------------------------------------------------------------
  */
 

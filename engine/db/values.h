@@ -94,6 +94,11 @@ int sdb_values_settle(struct sdb_values *vs, uint64_t number, seerdb_err *err)
 int sdb_values_survived(struct sdb_values *vs, seerdb_slice value, seerdb_err *err)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
+/* Read and check all that the value of a record names; *bytes grows by what was read.
+ */
+int sdb_values_check(struct sdb_values *vs, seerdb_slice value, uint64_t *bytes,
+                     seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
 /* What was written out to any file before is on stable storage when it returns 0. */
 int sdb_values_sync(struct sdb_values *vs, seerdb_err *err) EXCLUDES(LK_DB)
     SDB_MUST_CHECK;

@@ -256,6 +256,41 @@ static void a_failure_anywhere_in_gc_loses_nothing(void **state)
     fail_msg("gc never came to its end");
 }
 
+static void verifying_finds_a_damaged_value_and_reading_names_it(void **state)
+{
+    (void)state;
+    for (int flushed = 0; flushed < 2; flushed++) {
+        struct bed b;
+        seerdb_err err = {0};
+        seerdb_verify_report report;
+        seerdb_value got;
+        char path[80];
+        bed_init(&b);
+        seerdb_tree *t = make_tree(&b);
+        for (unsigned i = 0; i < 10; i++)
+            put_one(t, i, 0);
+        if (flushed)
+            flush(b.db);
+        verify(b.db);
+        snprintf(path, sizeof path, "store/%s", files_of(&b, ".vlg").first);
+        assert_int_equal(sdb_memfs_flip(b.mem, path, 64 + 3 * (VALUE + 32) + 1000, 1),
+                         0);
+        int rc = seerdb_verify(b.db, NULL, &report, &err);
+        assert_int_equal(rc, SEERDB_CORRUPT);
+        assert_non_null(strstr(err.msg, path));
+        err = (seerdb_err){0};
+        seerdb_view *v = new_view(t);
+        assert_int_equal(seerdb_get(v, NULL, 0, test_slice("k0003"), &got, &err),
+                         SEERDB_CORRUPT);
+        assert_non_null(strstr(err.msg, "slot 3"));
+        expect_in(v, 2, 0);
+        expect_in(v, 4, 0);
+        seerdb_view_close(v);
+        seerdb_tree_close(t);
+        bed_fini(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +299,7 @@ int main(void)
         cmocka_unit_test(a_segment_that_is_put_again_is_neither_read_nor_lost),
         cmocka_unit_test(rolled_back_values_and_dropped_trees_leave_no_file),
         cmocka_unit_test(a_failure_anywhere_in_gc_loses_nothing),
+        cmocka_unit_test(verifying_finds_a_damaged_value_and_reading_names_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
