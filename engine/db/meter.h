@@ -82,13 +82,6 @@ static inline uint64_t sdb_counted(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* Count one, and say when it began if it is one of those to be timed; 0: it is not. */
-static inline uint64_t sdb_tally_begin(struct sdb_tally *t, enum sdb_tally_of what)
-{
-    uint64_t n = sdb_count(&t->n[what], 1);
-    return SDB_RARELY(n % SDB_READ_EVERY == 0) ? sdb_clock_mono_ns() : 0;
-}
-
 /* What tallies of a tree come to.  All zeros is none. */
 struct sdb_tallies {
     struct sdb_tally *first; /* borrowed: of open views and views at rest */

@@ -41,11 +41,14 @@ struct seerdb_iter {
     uint32_t free;
     enum sdb_step step; /* the last move's direction */
     bool in_block;
-    uint32_t granted; /* free, when the last move was done */
-    enum sdb_op op;   /* what that was */
-    uint64_t began;   /* when the move under way did; 0: it is not timed */
-    bool made;        /* the row at hand is `at`, and not what from stands on */
-    seerdb_value at;  /* then; owns its pin */
+    /* Counted here, and later in the view's tally: */
+    uint32_t granted;       /* free, when the last move was done */
+    uint64_t moves, before; /* moves of this iterator and of those before it; theirs */
+    uint64_t seeks, missed, taken; /* moves to a key; moves to no row; rows at hand */
+    enum sdb_op op;                /* the last move */
+    uint64_t began;                /* when it did; 0: it is not timed */
+    bool made;       /* the row at hand is `at`, and not what from stands on */
+    seerdb_value at; /* then; owns its pin */
     struct seerdb_filter_out out; /* owned: scratch */
     struct sdb_merging merging;   /* the same */
 };
@@ -424,22 +427,37 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
     it->from = n == 1 ? it->sources[0] : it->merge;
     it->from->interrupt = view->interrupt;
     sdb_count(&view->tally.n[SDB_TALLY_ITERATORS], 1);
+    it->moves = it->before = sdb_counted(&view->tally.n[SDB_TALLY_MOVES]);
+    it->seeks = it->missed = it->taken = 0;
     return 0;
 }
 
-/* Rows taken since the last move. */
-static void note_rows(seerdb_iter *it)
+/* Rows at hand were taken. */
+static inline void note_taken(seerdb_iter *it)
 {
-    if (it->granted > it->free)
-        sdb_count(&it->view->tally.n[SDB_TALLY_ROWS], it->granted - it->free);
+    if (it->granted != 0)
+        it->taken += it->granted - it->free;
     it->granted = 0;
+}
+
+/* What was counted since it was last told. */
+static void tell_tally(seerdb_iter *it)
+{
+    struct sdb_tally *t = &it->view->tally;
+    note_taken(it);
+    uint64_t moves = it->moves - it->before;
+    sdb_count(&t->n[SDB_TALLY_MOVES], moves);
+    sdb_count(&t->n[SDB_TALLY_SEEKS], it->seeks);
+    sdb_count(&t->n[SDB_TALLY_ROWS], moves + it->seeks - it->missed + it->taken);
+    it->before = it->moves;
+    it->seeks = it->missed = it->taken = 0;
 }
 
 void seerdb_iter_rest(seerdb_iter *it)
 {
     if (it->view == NULL)
         return;
-    note_rows(it);
+    tell_tally(it);
     drop_made(it);
     if (it->from != NULL && it->from == it->merge)
         it->merge->ops->rest(it->merge);
@@ -598,7 +616,7 @@ static int make_merged(seerdb_iter *it, seerdb_err *err)
 static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
 {
     struct sdb_iter *m = it->from;
-    note_rows(it);
+    note_taken(it);
     drop_made(it);
     it->positioned = it->in_block = false;
     it->free = 0;
@@ -616,7 +634,6 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
             /* Each row is asked about that may not be shown as it is. */
             it->granted = it->free =
                 it->made || it->view->sieve != NULL ? 0 : count_free(it);
-            sdb_count(&it->view->tally.n[SDB_TALLY_ROWS], 1);
             return 0;
         }
         if (rc != SEERDB_NOTFOUND)
@@ -628,22 +645,33 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
 static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
 {
     rc = find_visible(it, step, rc, err);
+    if (SDB_RARELY(rc != 0))
+        it->missed++;
     if (SDB_RARELY(it->began != 0))
         end_move(it);
     return rc;
 }
 
 /* A move begins. */
-static inline void begin_seek(seerdb_iter *it)
+SDB_COLD static void begin_move(seerdb_iter *it, enum sdb_op op)
 {
-    it->op = SDB_OP_SEEK;
-    it->began = sdb_tally_begin(&it->view->tally, SDB_TALLY_SEEKS);
+    it->op = op;
+    it->began = sdb_clock_mono_ns();
+}
+
+static void begin_seek(seerdb_iter *it)
+{
+    tell_tally(it);
+    it->seeks++;
+    uint64_t n = sdb_counted(&it->view->tally.n[SDB_TALLY_SEEKS]) + 1;
+    if (n % SDB_READ_EVERY == 0)
+        begin_move(it, SDB_OP_SEEK);
 }
 
 static inline void begin_step(seerdb_iter *it)
 {
-    it->op = SDB_OP_SCAN;
-    it->began = sdb_tally_begin(&it->view->tally, SDB_TALLY_MOVES);
+    if (SDB_RARELY(++it->moves % SDB_READ_EVERY == 0))
+        begin_move(it, SDB_OP_SCAN);
 }
 
 int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
