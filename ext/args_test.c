@@ -412,8 +412,6 @@ static void options_out_of_range_list_what_is_allowed(void **state)
 {
     (void)state;
     expect_refused("t: unknown option \"page_size\": " OPTIONS, "a", "page_size = 5");
-    expect_refused("t: option value_log is not supported yet: " OPTIONS, "a",
-                   "VALUE_LOG=off");
     expect_refused("t: option sync is given twice", "a", "sync=off", "SYNC=off");
     expect_refused("t: option sync = \"fast\": allowed is auto, full, normal or off",
                    "a", "sync = fast");
