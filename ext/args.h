@@ -89,7 +89,7 @@ const char *svt_schema_merge_flaw(const struct svt_schema *s, const char **colum
 
 /* The hidden columns come after the user's: `_key` of composite keys, at index
  * ncolumns, then `_op` and `_snapshot`, whose indexes these are; -1: SQLite has no room
- * for it, or a column of the user's has that name. */
+ * for it. */
 int svt_schema_op(const struct svt_schema *s);
 int svt_schema_snapshot(const struct svt_schema *s);
 

@@ -51,9 +51,6 @@ int svt_schema_op(const struct svt_schema *s)
 int svt_schema_snapshot(const struct svt_schema *s)
 {
     int at = s->ncolumns + (s->shape == SVT_SHAPE_COMPOSITE) + (svt_schema_op(s) >= 0);
-    for (int i = 0; i < s->ncolumns; i++)
-        if (sqlite3_stricmp(s->columns[i].name, "_snapshot") == 0)
-            return -1;
     return at < MAX_COLUMNS ? at : -1;
 }
 
