@@ -65,7 +65,7 @@ static void account(seerdb_batch *b, size_t bytes)
 }
 
 /* Forget the encoded commit.  Its landings are others' by now. */
-static void drop_slots(seerdb_batch *b)
+void sdb_batch_drop_slots(seerdb_batch *b)
 {
     for (size_t i = 0; i < b->nslots; i++)
         sdb_version_unref(b->slots[i].runs);
@@ -94,7 +94,7 @@ void sdb_batch_reset(seerdb_batch *b)
     bool spilled = false;
     for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts; i++)
         spilled = spilled || b->scratch->parts[i].since > 0;
-    drop_slots(b);
+    sdb_batch_drop_slots(b);
     if (sdb_check_process(b->db, NULL) == 0)
         keep_spare(b);
     if (b->scratch != NULL)
@@ -243,7 +243,7 @@ void seerdb_batch_interrupt(seerdb_batch *batch, const seerdb_interrupt *by)
 }
 
 /* Write the memtable to tables, one for each span between marks. */
-static int spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
+int sdb_batch_spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
     struct sdb_memtable *fresh = NULL;
     const seerdb_interrupt *before = seerdb_interrupt_by(b->interrupt);
@@ -297,7 +297,7 @@ static int spill_largest(seerdb_batch *b, seerdb_err *err)
     for (size_t i = 1; i < s->nparts; i++)
         if (s->parts[i].bytes > largest->bytes)
             largest = &s->parts[i];
-    return spill_part(b, largest, err);
+    return sdb_batch_spill_part(b, largest, err);
 }
 
 int seerdb_batch_spill(seerdb_batch *b, seerdb_err *err)
@@ -306,7 +306,7 @@ int seerdb_batch_spill(seerdb_batch *b, seerdb_err *err)
     if (rc == 0 && b->phase != SDB_BATCH_OPEN)
         rc = sdb_fail(err, SEERDB_MISUSE, "a prepared batch does not change");
     for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts && rc == 0; i++)
-        rc = spill_part(b, &b->scratch->parts[i], err);
+        rc = sdb_batch_spill_part(b, &b->scratch->parts[i], err);
     return rc;
 }
 
@@ -416,7 +416,7 @@ static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
         return rc;
     if (r->kind == SDB_KIND_RANGE &&
         sdb_memtable_nranges(part->memtable) >= RANGES_MOST &&
-        (rc = spill_part(b, part, err)) != 0)
+        (rc = sdb_batch_spill_part(b, part, err)) != 0)
         return rc;
     if (r->kind == SDB_KIND_SEGMENTS &&
         (rc = sdb_values_keep_all(b->db->values, part->memtable, r->value, err)) != 0)
@@ -614,7 +614,7 @@ int sdb_batch_check(const seerdb_batch *b, seerdb_err *err)
                    : 0;
 }
 
-static bool has_tables(const seerdb_batch *b, const struct sdb_batch_part *part)
+bool sdb_batch_has_tables(const seerdb_batch *b, const struct sdb_batch_part *part)
 {
     for (size_t i = 0; part->runs != NULL && i < part->runs->nmembers; i++)
         if (!is_rolled_back(b, part->runs->members[i]))
@@ -624,12 +624,12 @@ static bool has_tables(const seerdb_batch *b, const struct sdb_batch_part *part)
 
 /* The hidden ranges swallow whole spans of ordinals: a part is empty when none of its
  * keys has a version left. */
-static bool part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *part)
+bool sdb_batch_part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *part)
 {
     struct sdb_iter *it = NULL;
     if (part->forgotten)
         return true;
-    if (has_tables(b, part))
+    if (sdb_batch_has_tables(b, part))
         return false;
     if (sdb_memtable_sees_range(part->memtable, UINT64_MAX, &b->scratch->hidden))
         return false;
@@ -657,186 +657,9 @@ bool seerdb_batch_is_empty(const seerdb_batch *batch, const seerdb_tree *tree)
         return true;
     for (size_t i = 0; i < batch->scratch->nparts; i++) {
         const struct sdb_batch_part *part = &batch->scratch->parts[i];
-        if ((tree == NULL || part->tree == tree) && !part_is_empty(batch, part))
+        if ((tree == NULL || part->tree == tree) &&
+            !sdb_batch_part_is_empty(batch, part))
             return false;
     }
     return true;
-}
-
-/* Room for a slot per part. */
-static int reserve_slots(seerdb_batch *b, seerdb_err *err)
-{
-    size_t n = b->scratch->nparts;
-    if (n <= b->slots_capacity)
-        return 0;
-    struct sdb_batch_slot *slots = sdb_array_grow(b->slots, n, sizeof *slots);
-    if (slots == NULL)
-        return sdb_fail_nomem(err, n * sizeof *slots);
-    b->slots = slots;
-    b->slots_capacity = n;
-    return 0;
-}
-
-/* The part is its tables; what of it is in memory joins them.  Where they must be
- * merged the batch keeps them as they are: marks still tell them apart. */
-static int encode_spilled(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
-{
-    struct sdb_version *runs = NULL;
-    int rc = spill_part(b, part, err);
-    bool merge = rc == 0 && (sdb_spill_must_merge(part->runs) ||
-                             (part->merges && part->runs->nruns > 1));
-    if (rc == 0 && !merge)
-        runs = sdb_version_ref(part->runs);
-    else if (rc == 0)
-        rc = sdb_spill_merge(part->tree, part->runs, &b->merging, &runs, err);
-    if (rc != 0)
-        return rc;
-    size_t n = runs->nmembers;
-    uint64_t *files = sdb_array_new(n, sizeof *files);
-    if (files == NULL) {
-        sdb_version_unref(runs);
-        return sdb_fail_nomem(err, n * sizeof *files);
-    }
-    for (size_t i = 0; i < n; i++)
-        files[i] = runs->members[i]->desc.file;
-    b->slots[b->nslots++] = (struct sdb_batch_slot){
-        .tree = part->tree,
-        .prev = sdb_payload_spilled_part(&b->payload, part->tree->desc.id, files, n),
-        .runs = runs};
-    sdb_payload_end_part(&b->payload);
-    sdb_mem_free(files);
-    return sdb_buf_check(&b->payload, err);
-}
-
-static int encode_record(seerdb_batch *b, const struct sdb_record *r, seerdb_err *err)
-{
-    sdb_payload_record(&b->payload, r);
-    b->nrecords++;
-    b->nmerges += r->kind == SDB_KIND_MERGE;
-    if (b->payload.size <= SEERDB_COMMIT_MAX)
-        return 0;
-    return sdb_fail(err, SEERDB_TOOBIG,
-                    "a transaction of more than %" PRIu64 " bytes does not fit in the "
-                    "log; commit in smaller pieces",
-                    SEERDB_COMMIT_MAX);
-}
-
-static int encode_ranges(seerdb_batch *b, const struct sdb_ranges *ranges,
-                         seerdb_err *err)
-{
-    struct sdb_range r;
-    int rc = 0;
-    for (size_t i = 0; i < sdb_ranges_fragments(ranges) && rc == 0;) {
-        i = sdb_spill_joined(ranges, i, &r);
-        rc = encode_record(b,
-                           &(struct sdb_record){
-                               .key = r.start, .kind = SDB_KIND_RANGE, .value = r.end},
-                           err);
-    }
-    return rc;
-}
-
-/* The head of a part that has not spilled: with the files that its memtable holds. */
-static int begin_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
-{
-    size_t n;
-    const struct sdb_kept *kept = sdb_memtable_kept(part->memtable, &n);
-    uint64_t *files = sdb_array_new(n, sizeof *files);
-    if (files == NULL)
-        return sdb_fail_nomem(err, n * sizeof *files);
-    for (size_t i = 0; i < n; i++)
-        files[i] = kept[i].name;
-    b->slots[b->nslots++] = (struct sdb_batch_slot){
-        .tree = part->tree,
-        .prev = sdb_payload_part(&b->payload, part->tree->desc.id, files, n)};
-    sdb_mem_free(files);
-    return 0;
-}
-
-/* All that the part names in the value log is with the system, before anything says so.
- */
-static int settle_values(const struct sdb_batch_part *part, seerdb_err *err)
-{
-    struct sdb_values *vs = part->tree->db->values;
-    size_t n;
-    int rc = 0;
-    const struct sdb_kept *kept = sdb_memtable_kept(part->memtable, &n);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = sdb_values_settle(vs, kept[i].name, err);
-    for (size_t i = 0; part->runs != NULL && i < part->runs->nmembers && rc == 0; i++) {
-        const struct sdb_table_desc *d = &part->runs->members[i]->desc;
-        for (size_t k = 0; k < d->nvlogs && rc == 0; k++)
-            rc = sdb_values_settle(vs, d->vlogs[k].file, err);
-    }
-    return rc;
-}
-
-static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
-{
-    struct sdb_iter *it = NULL;
-    struct sdb_ranges *ranges = NULL;
-    const struct sdb_spill all = {
-        .memtable = part->memtable, .hidden = &b->scratch->hidden, .to = UINT64_MAX};
-    int rc = settle_values(part, err);
-    if (rc != 0)
-        return rc;
-    if (has_tables(b, part))
-        return encode_spilled(b, part, err);
-    rc = sdb_spill_ranges(&all, &ranges, err);
-    if (rc == 0)
-        rc = sdb_memtable_iter(part->memtable, UINT64_MAX, all.hidden, 0, &it, err);
-    if (rc != 0)
-        goto out;
-    if ((rc = begin_part(b, part, err)) != 0)
-        goto out;
-    if ((rc = encode_ranges(b, ranges, err)) != 0)
-        goto out;
-    it->chains = true;
-    const struct sdb_gather_commit gather = {.op = sdb_tree_merge(part->tree),
-                                             .merging = &b->merging,
-                                             .ranges = ranges,
-                                             .resolve = sdb_values_resolve,
-                                             .resolve_ctx = b->db->values};
-    for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
-        struct sdb_record r = it->at;
-        if (ranges != NULL &&
-            sdb_ranges_cover(ranges, r.key, UINT64_MAX, NULL) >= r.number)
-            continue;
-        if (r.kind == SDB_KIND_MERGE &&
-            (rc = sdb_gather_commit(&gather, it, &r, err)) != 0)
-            break;
-        if ((rc = encode_record(b, &r, err)) != 0)
-            break;
-    }
-    sdb_payload_end_part(&b->payload);
-    rc = rc == SEERDB_NOTFOUND ? sdb_buf_check(&b->payload, err) : rc;
-out:
-    sdb_iter_close(it);
-    sdb_ranges_unref(ranges);
-    return rc;
-}
-
-int sdb_batch_encode(seerdb_batch *b, seerdb_err *err)
-{
-    size_t live = 0;
-    int rc;
-    drop_slots(b);
-    b->nrecords = b->nmerges = 0;
-    if (b->scratch == NULL)
-        return 0;
-    /* A part whose writes were all rolled back is left out. */
-    for (size_t i = 0; i < b->scratch->nparts; i++)
-        live += part_is_empty(b, &b->scratch->parts[i]) ? 0 : 1;
-    if (live == 0)
-        return 0;
-    if ((rc = reserve_slots(b, err)) != 0)
-        return rc;
-    sdb_buf_clear(&b->payload);
-    sdb_payload_begin(&b->payload, live);
-    for (size_t i = 0; i < b->scratch->nparts && rc == 0; i++)
-        if (!part_is_empty(b, &b->scratch->parts[i]))
-            rc = encode_part(b, &b->scratch->parts[i], err);
-    if (rc == 0 && b->nslots != live) /* for want of memory part_is_empty guessed */
-        rc = sdb_fail_nomem(err, 0);
-    return rc;
 }

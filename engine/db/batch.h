@@ -126,11 +126,17 @@ int sdb_batch_take_runs(seerdb_batch *b, seerdb_tree *t, struct sdb_version *run
 /* MISUSE when the batch is lost. */
 int sdb_batch_check(const seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
 
-/* Encode what stands into b->payload, one record per (tree, key), and list the trees it
- * touches in b->slots (none: nothing stands).  What is left in memory of a tree that
- * has spilled is spilled too, so that its part consists of tables or of records, never
- * of both.  TOOBIG over SEERDB_COMMIT_MAX. */
-int sdb_batch_encode(seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
+/* Write what the part has in memory to tables, one for each span between marks. */
+int sdb_batch_spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
+    SDB_MUST_CHECK;
+
+/* Are there tables of the part that were not rolled back? */
+bool sdb_batch_has_tables(const seerdb_batch *b, const struct sdb_batch_part *part);
+/* Does nothing of it stand?  False, too, when there is no memory to tell. */
+bool sdb_batch_part_is_empty(const seerdb_batch *b, const struct sdb_batch_part *part);
+
+/* Forget the encoded commit.  Its landings are others' by now. */
+void sdb_batch_drop_slots(seerdb_batch *b);
 
 /* Drop all writes; the batch is as new. */
 void sdb_batch_reset(seerdb_batch *b);

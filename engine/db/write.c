@@ -8,7 +8,7 @@
 
 #include "base/interrupt.h"
 #include "db/aside.h"
-#include "db/batch.h"
+#include "db/encode.h"
 #include "db/flush.h"
 #include "db/land.h"
 #include "db/marked.h"
