@@ -41,7 +41,6 @@ struct seerdb_iter {
     uint32_t free;
     enum sdb_step step; /* the last move's direction */
     bool in_block;
-    /* Counted here, and later in the view's tally: */
     uint32_t granted;       /* free, when the last move was done */
     uint64_t moves, before; /* moves of this iterator and of those before it; theirs */
     uint64_t seeks, missed, taken; /* moves to a key; moves to no row; rows at hand */
@@ -432,7 +431,6 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
     return 0;
 }
 
-/* Rows at hand were taken. */
 static inline void note_taken(seerdb_iter *it)
 {
     if (it->granted != 0)
@@ -440,15 +438,14 @@ static inline void note_taken(seerdb_iter *it)
     it->granted = 0;
 }
 
-/* What was counted since it was last told. */
 static void tell_tally(seerdb_iter *it)
 {
     struct sdb_tally *t = &it->view->tally;
     note_taken(it);
-    uint64_t moves = it->moves - it->before;
-    sdb_count(&t->n[SDB_TALLY_MOVES], moves);
+    sdb_count(&t->n[SDB_TALLY_MOVES], it->moves - it->before);
     sdb_count(&t->n[SDB_TALLY_SEEKS], it->seeks);
-    sdb_count(&t->n[SDB_TALLY_ROWS], moves + it->seeks - it->missed + it->taken);
+    sdb_count(&t->n[SDB_TALLY_ROWS],
+              it->moves - it->before + it->seeks - it->missed + it->taken);
     it->before = it->moves;
     it->seeks = it->missed = it->taken = 0;
 }
@@ -623,7 +620,7 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
     it->step = step;
     for (; rc == 0; rc = skip_tombstones(it, err)) {
         if (step == SDB_STEP_FORWARD ? above(it, m->at.key) : below(it, m->at.key))
-            return SEERDB_NOTFOUND;
+            return it->missed++, SEERDB_NOTFOUND;
         if (SDB_RARELY(m->at.kind == SDB_KIND_MERGE))
             rc = make_merged(it, err);
         else if ((rc = sdb_fold_visible(m->at.kind, err)) == 0 &&
@@ -637,26 +634,26 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
             return 0;
         }
         if (rc != SEERDB_NOTFOUND)
-            return rc;
+            break;
     }
+    it->missed++;
     return rc;
 }
 
 static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
 {
     rc = find_visible(it, step, rc, err);
-    if (SDB_RARELY(rc != 0))
-        it->missed++;
     if (SDB_RARELY(it->began != 0))
         end_move(it);
     return rc;
 }
 
-/* A move begins. */
-SDB_COLD static void begin_move(seerdb_iter *it, enum sdb_op op)
+/* A move begins that is timed. */
+SDB_COLD static bool begin_move(seerdb_iter *it, enum sdb_op op)
 {
     it->op = op;
     it->began = sdb_clock_mono_ns();
+    return true;
 }
 
 static void begin_seek(seerdb_iter *it)
@@ -665,13 +662,12 @@ static void begin_seek(seerdb_iter *it)
     it->seeks++;
     uint64_t n = sdb_counted(&it->view->tally.n[SDB_TALLY_SEEKS]) + 1;
     if (n % SDB_READ_EVERY == 0)
-        begin_move(it, SDB_OP_SEEK);
+        (void)begin_move(it, SDB_OP_SEEK);
 }
 
-static inline void begin_step(seerdb_iter *it)
+static inline bool begin_step(seerdb_iter *it)
 {
-    if (SDB_RARELY(++it->moves % SDB_READ_EVERY == 0))
-        begin_move(it, SDB_OP_SCAN);
+    return SDB_RARELY(++it->moves % SDB_READ_EVERY == 0) && begin_move(it, SDB_OP_SCAN);
 }
 
 int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
@@ -742,8 +738,10 @@ int seerdb_iter_next(seerdb_iter *it, seerdb_err *err)
     if (rc != 0)
         return rc;
     assert(it->positioned);
-    begin_step(it);
-    return settle(it, SDB_STEP_FORWARD, it->from->ops->next(it->from, err), err);
+    bool timed = begin_step(it);
+    rc = it->from->ops->next(it->from, err);
+    return timed ? settle(it, SDB_STEP_FORWARD, rc, err)
+                 : find_visible(it, SDB_STEP_FORWARD, rc, err);
 }
 
 int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err)
@@ -754,8 +752,10 @@ int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err)
     if (rc != 0)
         return rc;
     assert(it->positioned);
-    begin_step(it);
-    return settle(it, SDB_STEP_BACKWARD, it->from->ops->prev(it->from, err), err);
+    bool timed = begin_step(it);
+    rc = it->from->ops->prev(it->from, err);
+    return timed ? settle(it, SDB_STEP_BACKWARD, rc, err)
+                 : find_visible(it, SDB_STEP_BACKWARD, rc, err);
 }
 
 seerdb_slice seerdb_iter_key(const seerdb_iter *it)
