@@ -21,6 +21,7 @@ struct world {
         bool there;
         unsigned of; /* which state */
     } snapshots[SNAPSHOTS];
+    size_t value_log;
     unsigned seen, gone; /* old states that could be read, or not */
 };
 
@@ -40,6 +41,7 @@ static void open_world(struct world *w)
                                  .owner = o->id,
                                  .name = "t",
                                  .marked = true,
+                                 .value_log = w->value_log,
                                  .merge = &w->op};
         test_ok(seerdb_tree_create(o->db, &t, &o->tree, &err), &err);
     }
@@ -186,6 +188,7 @@ static void one_history(uint64_t seed, unsigned steps, unsigned *seen, unsigned 
     assert_non_null(w);
     w->m.rand = (struct sdb_rand){seed};
     w->op = operator_of(&w->a, seed % FLAVOURS);
+    w->value_log = seed % 4 < 2 ? 0 : 50;
     w->o = (struct owner){.fs = sdb_memfs_new(false), .decided = true};
     w->o.history_ms = seed % 2 == 0 ? 1 : 60000;
     w->o.id.bytes[0] = 1;

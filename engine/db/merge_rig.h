@@ -146,8 +146,10 @@ static inline void write_one(struct model *w, seerdb_batch *b, struct map *m)
         what = 0;
     if (what == 0) {
         m->keys[k].len = 0;
-        append_to(m, k, word);
-        test_ok(seerdb_batch_put(b, w->t, key_of(k), test_slice(word), &err), &err);
+        for (unsigned n = pick(w, 2) == 0 ? 1 : 20; n > 0;
+             n--) /* long ones lie apart */
+            append_to(m, k, word);
+        test_ok(seerdb_batch_put(b, w->t, key_of(k), value_of(m, k), &err), &err);
     } else if (what == 1) {
         m->keys[k].len = -1;
         test_ok(seerdb_batch_delete(b, w->t, key_of(k), &err), &err);

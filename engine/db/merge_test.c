@@ -8,16 +8,23 @@
 #include "merge_rig.h"
 #include "os/thread.h"
 
-static seerdb_tree *create(struct bed *b, unsigned n, const seerdb_merge_operator *op)
+static seerdb_tree *create_with(struct bed *b, unsigned n,
+                                const seerdb_merge_operator *op, size_t value_log)
 {
     seerdb_err err = {0};
     seerdb_tree *t = NULL;
     test_ok(seerdb_tree_create(
                 b->db,
-                &(seerdb_tree_options){.id = uuid_of(n), .name = "t", .merge = op}, &t,
-                &err),
+                &(seerdb_tree_options){
+                    .id = uuid_of(n), .name = "t", .value_log = value_log, .merge = op},
+                &t, &err),
             &err);
     return t;
+}
+
+static seerdb_tree *create(struct bed *b, unsigned n, const seerdb_merge_operator *op)
+{
+    return create_with(b, n, op, 0);
 }
 
 static seerdb_tree *open_with(struct bed *b, unsigned n,
@@ -492,7 +499,7 @@ static void one_history(uint64_t seed, unsigned steps)
     w.op = operator_of(&w.a, seed % FLAVOURS);
     for (unsigned k = 0; k < KEYS; k++)
         w.now.keys[k].len = -1;
-    w.m.t = create(&w.b, 1, &w.op);
+    w.m.t = create_with(&w.b, 1, &w.op, seed % 4 < 2 ? 0 : 50);
     unsigned calm = 1 + pick(&w.m, 30); /* how rarely the background has work */
     for (unsigned i = 0; i < steps; i++) {
         write_some(&w);
