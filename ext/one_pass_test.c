@@ -76,12 +76,13 @@ static void an_update_that_names_the_whole_key_takes_one_pass(void **state)
     test_close(db);
 }
 
-/* Of so many columns a SELECT may use those that an UPDATE is known by. */
+/* With the hidden ones.  Of so many columns a SELECT may use those that an UPDATE is
+ * known by. */
 static void a_table_of_64_columns_takes_two_passes(void **state)
 {
     (void)state;
     sqlite3 *db = test_open(NULL);
-    for (int n = 61; n <= 64; n++) { /* and two hidden ones */
+    for (int n = 61; n <= 63; n++) {
         char sql[1024], name[8];
         snprintf(name, sizeof(name), "t%d", n);
         int at =
