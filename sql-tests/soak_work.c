@@ -5,11 +5,12 @@
  * So the model lives as long as the database does, and no round needs to know what the
  * rounds before it did.
  *
- *     n(k INTEGER PRIMARY KEY, v, w)      s(k TEXT PRIMARY KEY, v, w)
+ *     n(k INTEGER PRIMARY KEY, v, w)
+ *     s(k TEXT PRIMARY KEY, v, w)
  *     c(p, q, v, w, PRIMARY KEY(p, q DESC))
- *     e(k INTEGER PRIMARY KEY, v, w), ttl = w: long ago, or not to come; from o_e a
- * trigger takes what has expired done(k INTEGER PRIMARY KEY, n): how many transactions
- * there were
+ *     e(k INTEGER PRIMARY KEY, v, w), ttl = w: a trigger of o_e takes what expires
+ *     m(k INTEGER PRIMARY KEY, v, w), MERGE append and add: upserts of o_m
+ *     done(k INTEGER PRIMARY KEY, n): how many transactions there were
  *
  * A named snapshot of x has an ordinary table as its model, too, a copy of o_x that is
  * made just before; `kept` says which snapshots there are.  When a process died between
@@ -30,6 +31,7 @@ struct statement {
     const char *sql;
     bool reads; /* rows are compared, in order */
     bool must_not_fail;
+    const char *theirs; /* on the ordinary table; NULL: the same */
 };
 
 struct kind {
@@ -45,77 +47,102 @@ struct kind {
 #define CK  "p = ?1 % 40 AND q = 'q' || (?1 / 40)"
 
 static const struct statement of_n[] = {
-    {30, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (" NK ", ?3, ?2)", false, true},
-    {8, "INSERT INTO %s(k, v, w) VALUES (" NK ", ?3, ?2)", false, false},
-    {4, "INSERT OR IGNORE INTO %s(k, v, w) VALUES (" NK ", ?3, ?2)", false, true},
-    {12, "UPDATE %s SET w = w + 1 WHERE k = " NK, false, true},
-    {6, "UPDATE %s SET v = ?3 WHERE k = " NK, false, true},
-    {3, "UPDATE %s SET w = w + 1 WHERE k BETWEEN " NK " AND " NK " + 30", false, true},
-    {3, "UPDATE OR REPLACE %s SET k = " NK2 " WHERE k = " NK, false, true},
-    {10, "DELETE FROM %s WHERE k = " NK, false, true},
-    {2, "DELETE FROM %s WHERE k BETWEEN " NK " AND " NK " + 40", false, true},
-    {15, "SELECT k, v, w FROM %s WHERE k = " NK, true, true},
+    {30, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (" NK ", ?3, ?2)", false, true,
+     NULL},
+    {8, "INSERT INTO %s(k, v, w) VALUES (" NK ", ?3, ?2)", false, false, NULL},
+    {4, "INSERT OR IGNORE INTO %s(k, v, w) VALUES (" NK ", ?3, ?2)", false, true, NULL},
+    {12, "UPDATE %s SET w = w + 1 WHERE k = " NK, false, true, NULL},
+    {6, "UPDATE %s SET v = ?3 WHERE k = " NK, false, true, NULL},
+    {3, "UPDATE %s SET w = w + 1 WHERE k BETWEEN " NK " AND " NK " + 30", false, true,
+     NULL},
+    {3, "UPDATE OR REPLACE %s SET k = " NK2 " WHERE k = " NK, false, true, NULL},
+    {10, "DELETE FROM %s WHERE k = " NK, false, true, NULL},
+    {2, "DELETE FROM %s WHERE k BETWEEN " NK " AND " NK " + 40", false, true, NULL},
+    {15, "SELECT k, v, w FROM %s WHERE k = " NK, true, true, NULL},
     {4, "SELECT k, length(v), w FROM %s WHERE k >= " NK " ORDER BY k LIMIT 20", true,
-     true},
-    {3, "SELECT k, w FROM %s WHERE k < " NK " ORDER BY k DESC LIMIT 20", true, true},
-    {0, NULL, false, false}};
+     true, NULL},
+    {3, "SELECT k, w FROM %s WHERE k < " NK " ORDER BY k DESC LIMIT 20", true, true,
+     NULL},
+    {0, NULL, false, false, NULL}};
 
 static const struct statement of_s[] = {
-    {30, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (" SK ", ?3, ?2)", false, true},
-    {8, "INSERT INTO %s(k, v, w) VALUES (" SK ", ?3, ?2)", false, false},
-    {12, "UPDATE %s SET w = w + 1 WHERE k = " SK, false, true},
-    {3, "UPDATE %s SET w = w + 1 WHERE k BETWEEN " SK " AND " SK " || '~'", false,
-     true},
-    {3, "UPDATE OR IGNORE %s SET k = " SK2 " WHERE k = " SK, false, true},
-    {10, "DELETE FROM %s WHERE k = " SK, false, true},
+    {30, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (" SK ", ?3, ?2)", false, true,
+     NULL},
+    {8, "INSERT INTO %s(k, v, w) VALUES (" SK ", ?3, ?2)", false, false, NULL},
+    {12, "UPDATE %s SET w = w + 1 WHERE k = " SK, false, true, NULL},
+    {3, "UPDATE %s SET w = w + 1 WHERE k BETWEEN " SK " AND " SK " || '~'", false, true,
+     NULL},
+    {3, "UPDATE OR IGNORE %s SET k = " SK2 " WHERE k = " SK, false, true, NULL},
+    {10, "DELETE FROM %s WHERE k = " SK, false, true, NULL},
     {2,
      "DELETE FROM %s WHERE k BETWEEN " SK " AND substr(" SK2 ", 1, 7) AND k < " SK
      " || '9'",
-     false, true},
-    {15, "SELECT k, v, w FROM %s WHERE k = " SK, true, true},
+     false, true, NULL},
+    {15, "SELECT k, v, w FROM %s WHERE k = " SK, true, true, NULL},
     {4, "SELECT k, length(v), w FROM %s WHERE k >= " SK " ORDER BY k LIMIT 20", true,
-     true},
+     true, NULL},
     {2, "SELECT count(*), sum(w) FROM %s WHERE k GLOB substr(" SK ", 1, 6) || '*'",
-     true, true},
-    {0, NULL, false, false}};
+     true, true, NULL},
+    {0, NULL, false, false, NULL}};
 
 static const struct statement of_c[] = {
     {30,
      "INSERT OR REPLACE INTO %s(p, q, v, w) VALUES (?1 % 40, 'q' || (?1 / 40), ?3, ?2)",
-     false, true},
+     false, true, NULL},
     {6, "INSERT INTO %s(p, q, v, w) VALUES (?1 % 40, 'q' || (?1 / 40), ?3, ?2)", false,
-     false},
-    {12, "UPDATE %s SET w = w + 1 WHERE " CK, false, true},
-    {2, "UPDATE %s SET v = ?3 WHERE p = ?1 % 40 AND q < 'q2'", false, true},
-    {10, "DELETE FROM %s WHERE " CK, false, true},
-    {1, "DELETE FROM %s WHERE p = ?1 % 40 AND q > 'q5'", false, true},
-    {15, "SELECT p, q, v, w FROM %s WHERE " CK, true, true},
+     false, NULL},
+    {12, "UPDATE %s SET w = w + 1 WHERE " CK, false, true, NULL},
+    {2, "UPDATE %s SET v = ?3 WHERE p = ?1 % 40 AND q < 'q2'", false, true, NULL},
+    {10, "DELETE FROM %s WHERE " CK, false, true, NULL},
+    {1, "DELETE FROM %s WHERE p = ?1 % 40 AND q > 'q5'", false, true, NULL},
+    {15, "SELECT p, q, v, w FROM %s WHERE " CK, true, true, NULL},
     {4, "SELECT p, q, w FROM %s WHERE p = ?1 % 40 ORDER BY p, q DESC LIMIT 20", true,
-     true},
+     true, NULL},
     {2, "SELECT p, q, w FROM %s WHERE p >= ?1 % 40 ORDER BY p DESC, q LIMIT 20", true,
-     true},
-    {0, NULL, false, false}};
+     true, NULL},
+    {0, NULL, false, false, NULL}};
 
 #define DUE "CASE ?2 % 3 WHEN 0 THEN 1 WHEN 1 THEN NULL ELSE 99999999999 + ?2 END"
 
 static const struct statement of_e[] = {
-    {30, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (?1, ?3, " DUE ")", false, true},
-    {6, "INSERT OR IGNORE INTO %s(k, v, w) VALUES (?1, ?3, " DUE ")", false, true},
-    {6, "UPDATE %s SET w = " DUE " WHERE k = ?1", false, true},
-    {3, "UPDATE %s SET w = 1 WHERE k BETWEEN ?1 AND ?1 + 20", false, true},
-    {3, "UPDATE %s SET v = ?3 WHERE k BETWEEN ?1 AND ?1 + 3", false, true},
-    {8, "DELETE FROM %s WHERE k = ?1", false, true},
-    {2, "DELETE FROM %s WHERE k BETWEEN ?1 AND ?1 + 40", false, true},
-    {15, "SELECT k, v, w FROM %s WHERE k = ?1", true, true},
-    {4, "SELECT k, length(v), w FROM %s WHERE k >= ?1 ORDER BY k LIMIT 20", true, true},
-    {3, "SELECT k, w FROM %s WHERE k < ?1 ORDER BY k DESC LIMIT 20", true, true},
-    {0, NULL, false, false}};
+    {30, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (?1, ?3, " DUE ")", false, true,
+     NULL},
+    {6, "INSERT OR IGNORE INTO %s(k, v, w) VALUES (?1, ?3, " DUE ")", false, true,
+     NULL},
+    {6, "UPDATE %s SET w = " DUE " WHERE k = ?1", false, true, NULL},
+    {3, "UPDATE %s SET w = 1 WHERE k BETWEEN ?1 AND ?1 + 20", false, true, NULL},
+    {3, "UPDATE %s SET v = ?3 WHERE k BETWEEN ?1 AND ?1 + 3", false, true, NULL},
+    {8, "DELETE FROM %s WHERE k = ?1", false, true, NULL},
+    {2, "DELETE FROM %s WHERE k BETWEEN ?1 AND ?1 + 40", false, true, NULL},
+    {15, "SELECT k, v, w FROM %s WHERE k = ?1", true, true, NULL},
+    {4, "SELECT k, length(v), w FROM %s WHERE k >= ?1 ORDER BY k LIMIT 20", true, true,
+     NULL},
+    {3, "SELECT k, w FROM %s WHERE k < ?1 ORDER BY k DESC LIMIT 20", true, true, NULL},
+    {0, NULL, false, false, NULL}};
 
 #define GONE_OF_E                                                                      \
     "CREATE TRIGGER e_made AFTER INSERT ON o_e WHEN new.w = 1 BEGIN "                  \
     "DELETE FROM o_e WHERE k = new.k; END; "                                           \
     "CREATE TRIGGER e_changed AFTER UPDATE ON o_e WHEN new.w = 1 BEGIN "               \
     "DELETE FROM o_e WHERE k = new.k; END; "
+
+/* On o_m an upsert does what a merge does. */
+#define TEXT_OF_M "substr(hex(?3), 1, 6)"
+
+static const struct statement of_m[] = {
+    {40, "INSERT INTO %s(k, v, w, _op) VALUES (?1 % 500, " TEXT_OF_M ", ?2, 'merge')",
+     false, true,
+     "INSERT INTO %s(k, v, w) VALUES (?1 % 500, " TEXT_OF_M ", ?2) ON CONFLICT(k) DO "
+     "UPDATE SET v = v || ',' || excluded.v, w = w + excluded.w"},
+    {8, "INSERT OR REPLACE INTO %s(k, v, w) VALUES (?1 % 500, " TEXT_OF_M ", ?2)",
+     false, true, NULL},
+    {8, "UPDATE %s SET w = w - 1 WHERE k = ?1 % 500", false, true, NULL},
+    {8, "DELETE FROM %s WHERE k = ?1 % 500", false, true, NULL},
+    {2, "DELETE FROM %s WHERE k BETWEEN ?1 % 500 AND ?1 % 500 + 30", false, true, NULL},
+    {15, "SELECT k, v, w FROM %s WHERE k = ?1 % 500", true, true, NULL},
+    {4, "SELECT k, v, w FROM %s WHERE k >= ?1 % 500 ORDER BY k LIMIT 20", true, true,
+     NULL},
+    {0, NULL, false, false, NULL}};
 
 static const struct kind kinds[] = {
     {"n", "k INTEGER PRIMARY KEY, v, w", "(k INTEGER PRIMARY KEY, v, w)", "k", "k DESC",
@@ -127,6 +154,8 @@ static const struct kind kinds[] = {
      "p DESC, q", of_c, "", ""},
     {"e", "k INTEGER PRIMARY KEY, v, w", "(k INTEGER PRIMARY KEY, v, w)", "k", "k DESC",
      of_e, ", ttl = w", GONE_OF_E},
+    {"m", "k INTEGER PRIMARY KEY, v TEXT MERGE append(','), w INTEGER MERGE add",
+     "(k INTEGER PRIMARY KEY, v TEXT, w INTEGER)", "k", "k DESC", of_m, "", ""},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -262,7 +291,9 @@ static sqlite3_stmt *prepared(struct work *w, int table, int which, int side)
     sqlite3_stmt **at = &w->table[table].statements[2 * which + side];
     if (*at == NULL) {
         const struct kind *k = &kinds[table];
-        const char *sql = k->statements[which].sql, *hole = strstr(sql, "%s");
+        const struct statement *s = &k->statements[which];
+        const char *sql = side == 1 && s->theirs != NULL ? s->theirs : s->sql;
+        const char *hole = strstr(sql, "%s");
         char text[400], name[20];
         snprintf(name, sizeof name, "%s%s", side == 0 ? "" : "o_", k->name);
         snprintf(text, sizeof text, "%.*s%s%s", (int)(hole - sql), sql, name, hole + 2);
