@@ -225,6 +225,7 @@ sql: $(BUILD)/seerdb.so $(BUILD)/failpoints/seerdb.so $(BUILD)/copy-of-seerdb.so
 	$(call tap,sql-million,$(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS))
 	$(call tap,sql-embedded,$(BUILD)/sql-tests/embedded $(EXTENSION) $(abspath $(BUILD)/copy-of-seerdb.so))
 	$(call tap,sql-names,sql-tests/names $(BUILD))
+	$(call tap,readme-c,sql-tests/readme-c "$(CC)")
 	$(call tap,sql-cuts,$(BUILD)/sql-tests/cuts --cuts $(CUTS_EACH))
 	$(call tap,sql-bench,$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_SMOKE) && echo "ok - all tables give right answers under the bench")
 	$(call tap,engine-bench,$(BUILD)/engine/bench/engine_bench $(BENCH_SMOKE) && echo "ok - all engines give right answers under the bench")
