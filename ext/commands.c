@@ -266,6 +266,11 @@ static const char *when(const struct svt_table *t, const struct change *c)
     if (strcmp(c->option, "mmap") == 0)
         return t->schema.options.mmap ? "from now on"
                                       : "when the store is opened again";
+    if (strcmp(c->option, "value_log") == 0)
+        return seerdb_tree_describe(t->ks->tree).value_log > 0
+                   ? "for values that are written from now on"
+                   : "without effect: the table was created without a value log, and "
+                     "stays so";
     return "for sorted tables that are written from now on";
 }
 

@@ -28,6 +28,7 @@ SELECT seerdb('t', 'set', 'value_log', 'off');
 INSERT INTO t VALUES (101, randomblob(20000), 1);
 SELECT count(*), sum(length(v)) FROM t;
 SELECT seerdb('t', 'set', 'value_log', 10);
+SELECT seerdb('o', 'set', 'value_log', '4KB');
 DROP TABLE t;
 DROP TABLE o;
 DROP TABLE s;
