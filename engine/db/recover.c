@@ -19,6 +19,7 @@
 #include "os/failpoint.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define LOG_FILES_KEPT 2u
 #define LOG_FILES_MANY 8u  /* every session leaves one: then it is time to flush, */
@@ -234,6 +235,8 @@ struct sdb_recovered {
     struct listing files;
     struct sdb_wal_options wal;
     struct sdb_wal_recovery seen;
+    struct sdb_buf doubtful; /* u64 each: files of the value log that commits name which
+                                the log does not know synced */
     uint64_t lost; /* the commit that ended the log, for want of its values; 0: none */
 };
 
@@ -334,12 +337,12 @@ static int apply_held(struct replay *r, struct held **at, seerdb_err *err)
 }
 
 /* Are the values there that the commit names?  NOTFOUND: a power cut took some of them.
- */
+ * Those that are there may be in the system's memory alone. */
 static int check_values(const struct replay *r, seerdb_slice payload, seerdb_err *err)
 {
     struct sdb_payload_reader p;
     struct sdb_record record;
-    uint64_t id, prev;
+    uint64_t id, prev, file;
     int rc = sdb_payload_open(&p, payload, r->db->dir, err);
     while (rc == 0 && (rc = sdb_payload_next_part(&p, &id, &prev, err)) == 0) {
         sdb_lock_db(&r->db->lock);
@@ -347,13 +350,15 @@ static int check_values(const struct replay *r, seerdb_slice payload, seerdb_err
         sdb_unlock_db(&r->db->lock);
         bool skip = t == NULL || p.vlogs_left == 0 ||
                     p.number <= atomic_load_explicit(&t->flushed, memory_order_relaxed);
+        while (!skip && sdb_payload_next_vlog(&p, &file))
+            sdb_buf_append(&r->db->recovered->doubtful, &file, sizeof file);
         while ((rc = sdb_payload_next_record(&p, &record, err)) == 0)
             if (!skip && record.kind == SDB_KIND_SEGMENTS &&
                 (rc = sdb_values_survived(r->db->values, record.value, err)) != 0)
                 return rc;
         rc = rc == SEERDB_NOTFOUND ? 0 : rc;
     }
-    return rc == SEERDB_NOTFOUND ? 0 : rc;
+    return rc == SEERDB_NOTFOUND ? sdb_buf_check(&r->db->recovered->doubtful, err) : rc;
 }
 
 static int replay_prepare(struct replay *r, const struct sdb_frame *f,
@@ -478,6 +483,7 @@ void sdb_recovered_free(struct sdb_recovered *r)
     sdb_wal_recovery_fini(&r->seen);
     sdb_buf_fini(&r->files.doomed);
     sdb_buf_fini(&r->files.values);
+    sdb_buf_fini(&r->doubtful);
     sdb_mem_free(r);
 }
 
@@ -542,6 +548,31 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     return 0;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The writer of these values died before it synced them, and the log is about to be
+ * synced with the commits that name them. */
+static int sync_doubtful(seerdb *db, struct sdb_recovered *r, seerdb_err *err)
+{
+    uint64_t last = 0;
+    int rc = sdb_values_sync(db->values, err);
+    if (rc == 0 && r->doubtful.size > 0)
+        qsort(r->doubtful.data, r->doubtful.size / sizeof last, sizeof last,
+              compare_numbers);
+    for (size_t at = 0; at < r->doubtful.size && rc == 0; at += sizeof last) {
+        uint64_t number;
+        memcpy(&number, r->doubtful.data + at, sizeof number);
+        if (number != last)
+            rc = sdb_values_sync_again(db->values, number, err);
+        last = number;
+    }
+    return rc;
+}
+
 /* The files of the value log that nobody holds: no table names them, nor does the log.
  * What a damaged tree has, nobody can tell. */
 static void remove_value_files(seerdb *db, const struct listing *l) NO_TSA
@@ -594,8 +625,7 @@ int sdb_recover_begin(seerdb *db, size_t *logs, seerdb_err *err)
     sdb_unlock_install(&db->install_lock);
     if (rc != 0 || (rc = SDB_FAIL_AT(recover_orphans, err)) != 0 ||
         (rc = remove_orphans(db, &r->files, err)) != 0 ||
-        (rc = sdb_land_sweep(db, err)) != 0 ||
-        (rc = sdb_values_sync(db->values, err)) != 0 ||
+        (rc = sdb_land_sweep(db, err)) != 0 || (rc = sync_doubtful(db, r, err)) != 0 ||
         (rc = SDB_FAIL_AT(recover_wal, err)) != 0 ||
         (rc = sdb_wal_open(&r->wal, &r->seen, &wal, err)) != 0)
         return rc;

@@ -609,10 +609,12 @@ static void empty_values(seerdb *db, bool keep)
 {
     if (db->values == NULL || !sdb_values_any_dead(db->values))
         return;
+    /* Only those that are dead before the sync: of others the log may say less. */
+    struct sdb_value_file *dead = sdb_values_dead(db->values);
     bool remove = !keep && db->wal != NULL &&
                   !atomic_load_explicit(&db->broken, memory_order_acquire) &&
                   sdb_wal_sync(db->wal, sdb_wal_end(db->wal), NULL) == 0;
-    sdb_values_bury(db->values, remove);
+    sdb_values_bury(db->values, dead, remove);
 }
 
 void sdb_empty_graveyard(seerdb *db)

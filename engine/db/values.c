@@ -49,7 +49,7 @@ void sdb_values_close(struct sdb_values *vs)
 {
     if (vs == NULL)
         return;
-    sdb_values_bury(vs, false);
+    sdb_values_bury(vs, sdb_values_dead(vs), false);
     sdb_lock_vlog(&vs->lock);
     vs->closed = true;
     for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
@@ -277,13 +277,19 @@ bool sdb_values_is_held(struct sdb_values *vs, uint64_t number)
     return sdb_values_look(vs, number, &use);
 }
 
-void sdb_values_bury(struct sdb_values *vs, bool remove)
+struct sdb_value_file *sdb_values_dead(struct sdb_values *vs)
 {
     sdb_lock_vlog(&vs->lock);
-    struct sdb_value_file *f = vs->dead;
+    struct sdb_value_file *dead = vs->dead;
     vs->dead = NULL;
     atomic_store_explicit(&vs->any_dead, false, memory_order_relaxed);
     sdb_unlock_vlog(&vs->lock);
+    return dead;
+}
+
+void sdb_values_bury(struct sdb_values *vs, struct sdb_value_file *dead, bool remove)
+{
+    struct sdb_value_file *f = dead;
     remove = remove && !atomic_load_explicit(&vs->stay, memory_order_relaxed);
     while (f != NULL) {
         struct sdb_value_file *next = f->next;
@@ -563,5 +569,16 @@ int sdb_values_sync(struct sdb_values *vs, seerdb_err *err)
         rc = sdb_vlog_sync(v, err);
         sdb_vlog_unref(v);
     }
+    return rc;
+}
+
+int sdb_values_sync_again(struct sdb_values *vs, uint64_t number, seerdb_err *err)
+{
+    struct sdb_vlog *v = NULL;
+    int rc = 0;
+    if (sdb_values_is_held(vs, number) &&
+        (rc = sdb_values_open(vs, number, &v, err)) == 0)
+        rc = sdb_vlog_sync_again(v, err);
+    sdb_vlog_unref(v);
     return rc;
 }

@@ -103,14 +103,22 @@ int sdb_values_check(struct sdb_values *vs, seerdb_slice value, uint64_t *bytes,
 int sdb_values_sync(struct sdb_values *vs, seerdb_err *err) EXCLUDES(LK_DB)
     SDB_MUST_CHECK;
 
+/* All that the file has is on stable storage when it returns 0, also what another
+ * process wrote and may have sealed.  Nothing to do when nobody holds it. */
+int sdb_values_sync_again(struct sdb_values *vs, uint64_t number, seerdb_err *err)
+    EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
 bool sdb_values_is_held(struct sdb_values *vs, uint64_t number) EXCLUDES(LK_VLOG);
 /* Is anything dead? */
 static inline bool sdb_values_any_dead(struct sdb_values *vs)
 {
     return atomic_load_explicit(&vs->any_dead, memory_order_relaxed);
 }
-/* Forget the dead files; `remove` them too. */
-void sdb_values_bury(struct sdb_values *vs, bool remove) EXCLUDES(LK_DB);
+/* The files that are dead by now, to be buried; NULL: none. */
+struct sdb_value_file *sdb_values_dead(struct sdb_values *vs) EXCLUDES(LK_VLOG);
+/* Forget dead files, which this takes over; `remove` them too. */
+void sdb_values_bury(struct sdb_values *vs, struct sdb_value_file *dead, bool remove)
+    EXCLUDES(LK_DB);
 
 /* How a file is held; false: by nobody. */
 struct sdb_value_use {

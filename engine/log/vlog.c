@@ -397,6 +397,14 @@ int sdb_vlog_sync(struct sdb_vlog *v, seerdb_err *err)
     return 0;
 }
 
+int sdb_vlog_sync_again(struct sdb_vlog *v, seerdb_err *err)
+{
+    sdb_lock_slots(&v->lock);
+    v->synced = 0;
+    sdb_unlock_slots(&v->lock);
+    return sdb_vlog_sync(v, err);
+}
+
 static void put_index(struct sdb_vlog *v, struct sdb_buf *b) REQUIRES(LK_SLOTS)
 {
     uint64_t next = 0;

@@ -66,6 +66,10 @@ int sdb_vlog_check_written(struct sdb_vlog *v, seerdb_err *err) SDB_MUST_CHECK;
 /* Everything that was written out before is on stable storage when it returns 0. */
 int sdb_vlog_sync(struct sdb_vlog *v, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
+/* The same of all that is there, whoever wrote it: also what looks synced. */
+int sdb_vlog_sync_again(struct sdb_vlog *v, seerdb_err *err) EXCLUDES(LK_DB)
+    SDB_MUST_CHECK;
+
 /* Write the index and sync: nothing is appended any more. */
 int sdb_vlog_seal(struct sdb_vlog *v, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
