@@ -481,6 +481,10 @@ const seerdb_merge_operator *seerdb_merge_named(const char *name);
  * on: removed for good, whatever the clock and the filter say later, and older versions
  * of the key do not come back.
  *
+ * A merge (above) builds upon rows that it has not looked at: a job that sees none
+ * newer drops such a row from under it.  Who uses both gets the row, puts it (or
+ * deletes it, if it is not found) and merges then, in one batch.
+ *
  * A filter that fails removes nothing: flushes and compactions leave the row as it is,
  * and whoever reads it gets the failure. */
 typedef struct seerdb_row {

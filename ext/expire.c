@@ -352,15 +352,17 @@ static int find_expiry(struct svt_expire *x, const seerdb_row *row, uint64_t *ti
 /* ---- for the engine -----------------------------------------------------------------
  */
 
-static int pass_on(int rc, char *message, seerdb_err *err)
+/* Whose row it is, those will say that the failure comes to. */
+static int pass_on(const struct svt_expire *x, int rc, char *message, seerdb_err *err)
 {
+    size_t who = strlen(x->who) + 2;
     int code = rc == SQLITE_NOMEM              ? SEERDB_NOMEM
                : (rc & 0xff) == SQLITE_CORRUPT ? SEERDB_CORRUPT
                : rc == SQLITE_TOOBIG           ? SEERDB_TOOBIG
-                                               : SEERDB_MISUSE;
+                                               : SEERDB_MISMATCH;
     err->code = code;
     snprintf(err->msg, sizeof err->msg, "%s",
-             message != NULL ? message : "out of memory");
+             message != NULL ? message + who : "out of memory");
     sqlite3_free(message);
     return code;
 }
@@ -379,7 +381,7 @@ static int verdict(void *ctx, const seerdb_row *row, uint64_t now_us,
     if (rc == NEEDS_WHOLE)
         return SEERDB_WHOLE;
     if (rc != SQLITE_OK)
-        return pass_on(rc, message, err);
+        return pass_on(x, rc, message, err);
     return gone || time_us <= now_us ? SEERDB_REMOVE : SEERDB_KEEP;
 }
 

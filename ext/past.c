@@ -130,3 +130,42 @@ int svt_past_keep(struct svt_table *t, const char *name, uint64_t *number)
     }
     return rc > 0 ? rc : fail(t, rc, &err);
 }
+
+/* ---- writing ------------------------------------------------------------------ */
+
+/* How many statements of the connection are running. */
+static int count_running(sqlite3 *db)
+{
+    int n = 0;
+    for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s != NULL;
+         s = sqlite3_next_stmt(db, s))
+        n += sqlite3_stmt_busy(s) != 0;
+    return n;
+}
+
+/* Does a DELETE take its rows from a snapshot?  Nothing that SQLite hands us says so.
+ * Of a statement that is the only one running, the table's first cursor is the DELETE's
+ * own: subqueries open theirs later.  Among several statements nobody knows whose is
+ * whose. */
+static bool deletes_from_past(const struct svt_table *t)
+{
+    if (!t->first_past && t->npast == 0 && !t->last_past)
+        return false;
+    return t->first_past || count_running(t->conn->db) > 1;
+}
+
+int svt_past_check(struct svt_table *t, int argc, sqlite3_value **argv)
+{
+    int at = t->schema.snapshot;
+    if (argc > 1 ? at < 0 || argc <= 2 + at ||
+                       sqlite3_value_type(argv[2 + at]) == SQLITE_NULL
+                 : !deletes_from_past(t))
+        return SQLITE_OK;
+    return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
+                    argc > 1 ? "%s: _snapshot cannot be written, nor can rows that are "
+                               "read as of a snapshot: it says as of when to read"
+                             : "%s: rows that are read as of a snapshot cannot be "
+                               "deleted, nor any while another statement reads as of "
+                               "one: end that first",
+                    t->who);
+}

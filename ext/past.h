@@ -27,4 +27,7 @@ void svt_past_leave(struct svt_past *past); /* accepts NULL, and one without a v
 /* Of `SELECT seerdb('t', 'snapshot', NAME)`: keep what this connection sees. */
 int svt_past_keep(struct svt_table *t, const char *name, uint64_t *number);
 
+/* Of a call of xUpdate: nothing but the present can be written. */
+int svt_past_check(struct svt_table *t, int argc, sqlite3_value **argv);
+
 #endif

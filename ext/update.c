@@ -11,6 +11,7 @@
 
 #include "erase.h"
 #include "mergerow.h"
+#include "past.h"
 #include "txn.h"
 
 #include <string.h>
@@ -650,22 +651,27 @@ static int delete_row(struct svt_table *t, struct svt_write *w, sqlite3_value *v
     return rc;
 }
 
-/* Rows that have expired, or that the filter hides, are not merged into: a compaction
- * may have dropped them, or not yet.  What cannot be seen is deleted first. */
-static int clear_hidden(struct svt_table *t, struct svt_write *w)
+/* With a filter a merge looks at its row first, and writes the old one once more before
+ * what is merged into it, as this transaction's own: jobs drop a row that has expired
+ * when they see nothing newer, and would take it from under a merge that they do not
+ * see.  A row that is hidden is deleted: a job may have dropped it, or not yet. */
+static int put_base(struct svt_table *t, struct svt_write *w)
 {
     seerdb_value found = {.pin = NULL};
     seerdb_err err = {0};
+    seerdb_slice key = svt_bytes_slice(&w->key);
     if (t->ks->write_view != NULL)
         seerdb_view_tick(t->ks->write_view);
-    int rc = get(t, w, svt_bytes_slice(&w->key), &found);
+    int rc = get(t, w, key, &found);
+    if (rc == SQLITE_OK || rc == SQLITE_NOTFOUND) {
+        svt_txn_note_write(t, w->batch);
+        rc = rc == SQLITE_OK
+                 ? seerdb_batch_put(w->batch, t->ks->tree, key, found.bytes, &err)
+                 : seerdb_batch_delete(w->batch, t->ks->tree, key, &err);
+        rc = fail(t, rc, &err);
+    }
     seerdb_pin_unref(found.pin);
-    if (rc != SQLITE_NOTFOUND)
-        return rc;
-    svt_txn_note_write(t, w->batch);
-    return fail(
-        t, seerdb_batch_delete(w->batch, t->ks->tree, svt_bytes_slice(&w->key), &err),
-        &err);
+    return rc;
 }
 
 static int put_row(struct svt_table *t, struct svt_write *w)
@@ -686,6 +692,18 @@ static int put_row(struct svt_table *t, struct svt_write *w)
     if (rc == SEERDB_OK && has_rowid(&t->schema))
         remember_rowid(t->ks, w->rowid);
     return fail(t, rc, &err);
+}
+
+/* As test_expiry, of what came of the merge. */
+static int test_merged(struct svt_table *t, struct svt_write *w)
+{
+    seerdb_value found = {.pin = NULL};
+    seerdb_slice key = svt_bytes_slice(&w->key);
+    int rc = get(t, w, key, &found);
+    if (rc == SQLITE_OK)
+        rc = svt_expire_test(t->expire, key, found.bytes, &t->base.zErrMsg);
+    seerdb_pin_unref(found.pin);
+    return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
 }
 
 static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
@@ -715,49 +733,13 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
     if (rc == SQLITE_OK && w->key_changed)
         rc = remove_key(t, w);
     if (rc == SQLITE_OK && w->act == MERGED && t->expire != NULL)
-        rc = clear_hidden(t, w);
+        rc = put_base(t, w);
     if (rc == SQLITE_OK)
         rc = put_row(t, w);
+    if (rc == SQLITE_OK && w->act == MERGED && t->expire != NULL)
+        rc = test_merged(t, w);
     /* The row went away under an UPDATE that reads it: nothing to change. */
     return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
-}
-
-/* How many statements of the connection are running. */
-static int count_running(sqlite3 *db)
-{
-    int n = 0;
-    for (sqlite3_stmt *s = sqlite3_next_stmt(db, NULL); s != NULL;
-         s = sqlite3_next_stmt(db, s))
-        n += sqlite3_stmt_busy(s) != 0;
-    return n;
-}
-
-/* Does a DELETE take its rows from a snapshot?  Nothing that SQLite hands us says so.
- * Of a statement that is the only one running, the table's first cursor is the DELETE's
- * own: subqueries open theirs later.  Among several statements nobody knows whose is
- * whose. */
-static bool deletes_from_past(const struct svt_table *t)
-{
-    if (!t->first_past && t->npast == 0 && !t->last_past)
-        return false;
-    return t->first_past || count_running(t->conn->db) > 1;
-}
-
-/* Nothing but the present can be written. */
-static int check_past(struct svt_table *t, int argc, sqlite3_value **argv)
-{
-    int at = t->schema.snapshot;
-    if (argc > 1 ? at < 0 || argc <= 2 + at ||
-                       sqlite3_value_type(argv[2 + at]) == SQLITE_NULL
-                 : !deletes_from_past(t))
-        return SQLITE_OK;
-    return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
-                    argc > 1 ? "%s: _snapshot cannot be written, nor can rows that are "
-                               "read as of a snapshot: it says as of when to read"
-                             : "%s: rows that are read as of a snapshot cannot be "
-                               "deleted, nor any while another statement reads as of "
-                               "one: end that first",
-                    t->who);
 }
 
 int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
@@ -769,7 +751,7 @@ int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64
     if (rc == SQLITE_OK && t->ks->erase != NULL)
         return svt_erase_write(t);
     if (rc == SQLITE_OK)
-        rc = check_past(t, argc, argv);
+        rc = svt_past_check(t, argc, argv);
     if (rc == SQLITE_OK)
         rc = workspace(t, &w);
     if (rc == SQLITE_OK && argc == 1)
