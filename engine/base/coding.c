@@ -100,7 +100,7 @@ uint64_t sdb_get_u64(struct sdb_reader *r)
     return p != NULL ? sdb_load_u64(p) : 0;
 }
 
-uint64_t sdb_get_varint(struct sdb_reader *r)
+uint64_t sdb_get_long_varint(struct sdb_reader *r)
 {
     uint64_t v = 0;
     for (unsigned i = 0; i < SDB_VARINT_MAX; i++) {

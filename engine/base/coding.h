@@ -93,7 +93,12 @@ uint8_t sdb_get_u8(struct sdb_reader *r);
 uint16_t sdb_get_u16(struct sdb_reader *r);
 uint32_t sdb_get_u32(struct sdb_reader *r);
 uint64_t sdb_get_u64(struct sdb_reader *r);
-uint64_t sdb_get_varint(struct sdb_reader *r);
+uint64_t sdb_get_long_varint(struct sdb_reader *r); /* for sdb_get_varint */
+static inline uint64_t sdb_get_varint(struct sdb_reader *r)
+{
+    return !r->failed && r->p < r->end && *r->p < 0x80 ? *r->p++
+                                                       : sdb_get_long_varint(r);
+}
 seerdb_slice sdb_get_bytes(struct sdb_reader *r, size_t n); /* n bytes, borrowed */
 seerdb_slice sdb_get_slice(struct sdb_reader *r);           /* varint length + bytes */
 static inline size_t sdb_reader_left(const struct sdb_reader *r)

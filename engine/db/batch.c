@@ -389,8 +389,8 @@ static int check_write(const seerdb_batch *b, const seerdb_tree *t,
 }
 
 /* Merges of one span between marks are put together as they come. */
-static int cumulate(seerdb_batch *b, struct sdb_batch_part *part, struct sdb_record *r,
-                    seerdb_err *err)
+static int insert_merge(seerdb_batch *b, struct sdb_batch_part *part,
+                        struct sdb_record *r, seerdb_err *err)
 {
     const struct sdb_cumulate c = {.op = sdb_tree_merge(part->tree),
                                    .merging = &b->merging,
@@ -399,7 +399,9 @@ static int cumulate(seerdb_batch *b, struct sdb_batch_part *part, struct sdb_rec
                                        b->nmarks > 0 ? b->marks[b->nmarks - 1].at : 0,
                                    .most = CUMULATED_MAX};
     part->merges = true;
-    return sdb_cumulate(&c, part->memtable, r, err);
+    /* Nothing was written after the last mark: it would find nothing to take in. */
+    return c.above == b->ordinal ? sdb_memtable_insert(part->memtable, r, err)
+                                 : sdb_cumulate(&c, part->memtable, r, err);
 }
 
 static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
@@ -422,9 +424,9 @@ static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
         (rc = sdb_values_keep_all(b->db->values, part->memtable, r->value, err)) != 0)
         return rc;
     r->number = b->ordinal + 1;
-    if (r->kind == SDB_KIND_MERGE && (rc = cumulate(b, part, r, err)) != 0)
-        return rc;
-    if ((rc = sdb_memtable_insert(part->memtable, r, err)) == 0)
+    rc = r->kind == SDB_KIND_MERGE ? insert_merge(b, part, r, err)
+                                   : sdb_memtable_insert(part->memtable, r, err);
+    if (rc == 0)
         b->ordinal++;
     size_t bytes = sdb_memtable_bytes(part->memtable);
     if (bytes != part->bytes) {
@@ -473,8 +475,7 @@ int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
     if (rc != 0)
         return rc;
     sdb_buf_clear(&batch->operand);
-    sdb_operands_put_head(&batch->operand, 0, 1);
-    sdb_put_slice(&batch->operand, operand);
+    sdb_operands_put_only(&batch->operand, 0, operand);
     if ((rc = sdb_buf_check(&batch->operand, err)) != 0)
         return rc;
     r.value = sdb_buf_slice(&batch->operand);

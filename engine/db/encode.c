@@ -137,7 +137,8 @@ static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
                                              .merging = &b->merging,
                                              .ranges = ranges,
                                              .resolve = sdb_values_resolve,
-                                             .resolve_ctx = b->db->values};
+                                             .resolve_ctx = b->db->values,
+                                             .stays = true};
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
         struct sdb_record r = it->at;
         if (ranges != NULL &&

@@ -298,7 +298,8 @@ static void begin_cumulation(seerdb_tree *t, enum sdb_apply_mode mode,
     c->how = (struct sdb_cumulate){.op = op,
                                    .merging = &t->db->merging,
                                    .most = SDB_CUMULATED_MAX,
-                                   .hurried = true};
+                                   .hurried = true,
+                                   .tolerant = true};
     sdb_lock_db(&t->db->lock);
     c->state = sdb_read_state_ref(t->state);
     sdb_unlock_db(&t->db->lock);
@@ -339,12 +340,12 @@ static int insert_merge(seerdb_tree *t, const struct cumulation *c,
                         struct sdb_record *r, seerdb_err *err) REQUIRES(LK_WRITE)
 {
     /* Should the operator fail, readers will see it do so. */
-    if (c->due)
-        (void)!sdb_cumulate(&c->how, t->active, r, NULL);
-    if (r->kind == SDB_KIND_MERGE && ++t->merges % LOOK_EVERY == 0 &&
+    int rc = c->due ? sdb_cumulate(&c->how, t->active, r, err)
+                    : sdb_memtable_insert(t->active, r, err);
+    if (rc == 0 && r->kind == SDB_KIND_MERGE && ++t->merges % LOOK_EVERY == 0 &&
         is_long(t->active, r->key))
         t->long_chain = true;
-    return sdb_memtable_insert(t->active, r, err);
+    return rc;
 }
 
 /* Insert the records of the part that p stands on. */

@@ -22,10 +22,16 @@ bool sdb_operands_next(struct sdb_operands *o, seerdb_slice *operand);
 /* Requires: next has answered false.  Was it the end? */
 bool sdb_operands_done(const struct sdb_operands *o);
 
+/* The only operand of a merge record, borrowed from its value, and how far the record
+ * reaches; false: it has several, or is malformed. */
+bool sdb_operands_only(seerdb_slice value, uint64_t *from, seerdb_slice *operand);
+
 /* Is this the value of a merge record of that number? */
 bool sdb_operands_are_valid(seerdb_slice value, uint64_t number);
 
 /* Writing: the head, then as many operands (sdb_put_slice) as it says. */
 void sdb_operands_put_head(struct sdb_buf *b, uint64_t from, uint64_t count);
+/* All of a record with one operand. */
+void sdb_operands_put_only(struct sdb_buf *b, uint64_t from, seerdb_slice operand);
 
 #endif

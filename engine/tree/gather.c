@@ -38,12 +38,35 @@ static int next_of_commit(const struct sdb_gather_commit *c, struct sdb_iter *it
     return counts ? 0 : SEERDB_NOTFOUND;
 }
 
+/* The record is all that the commit says: as it is, but for what it includes. */
+static int put_alone(const struct sdb_gather_commit *c, const struct sdb_record *only,
+                     seerdb_slice operand, struct sdb_record *r, seerdb_err *err)
+{
+    struct sdb_buf *list = &c->merging->list;
+    r->key = only->key;
+    r->value = only->value;
+    if (*(const uint8_t *)only->value.data == 0) /* nothing but itself */
+        return 0;
+    sdb_buf_clear(list);
+    sdb_operands_put_only(list, 0, operand);
+    r->value = sdb_buf_slice(list);
+    return sdb_buf_check(list, err);
+}
+
 int sdb_gather_commit(const struct sdb_gather_commit *c, struct sdb_iter *it,
                       struct sdb_record *r, seerdb_err *err)
 {
+    const struct sdb_record first = it->at;
+    seerdb_slice operand;
     int rc = 0;
     c->merging->hurried = false;
     sdb_merging_begin(c->merging);
+    if (c->stays && sdb_merging_single(c->merging, &first, &operand)) {
+        if ((rc = next_of_commit(c, it, err)) == SEERDB_NOTFOUND)
+            return put_alone(c, &first, operand, r, err);
+        if (rc == 0)
+            rc = sdb_merging_add(c->merging, &first, err);
+    }
     while (rc == 0 && it->at.kind == SDB_KIND_MERGE)
         if ((rc = sdb_merging_add(c->merging, &it->at, err)) == 0)
             rc = next_of_commit(c, it, err);
@@ -83,16 +106,6 @@ static bool may_build_upon(const struct sdb_cumulate *c, struct sdb_memtable *m,
     return !deleted;
 }
 
-/* The only operand of a merge record; false: it has several, or is malformed. */
-static bool only_operand(seerdb_slice value, uint64_t *from, seerdb_slice *operand)
-{
-    struct sdb_operands o;
-    bool one = sdb_operands_open(&o, value) && o.count == 1 &&
-               sdb_operands_next(&o, operand) && sdb_operands_done(&o);
-    *from = o.from;
-    return one;
-}
-
 /* Make a list of both.  Failures do not matter: the record stays as it is. */
 static void add_to_list(const struct sdb_cumulate *c, const struct sdb_found *found,
                         struct sdb_record *r)
@@ -104,8 +117,8 @@ static void add_to_list(const struct sdb_cumulate *c, const struct sdb_found *fo
     if (found->value.size > c->most)
         return;
     /* Mostly there are two operands, and one comes of them. */
-    if (only_operand(found->value, &from, &both[0]) &&
-        only_operand(r->value, &own, &both[1])) {
+    if (sdb_operands_only(found->value, &from, &both[0]) &&
+        sdb_operands_only(r->value, &own, &both[1])) {
         from = from != 0 ? from : found->number;
         if (sdb_merging_two(m, c->op, r->key, both, from, &list) &&
             list.size <= c->most)
@@ -125,12 +138,9 @@ static int build_upon(const struct sdb_cumulate *c, const struct sdb_found *foun
     seerdb_slice value;
     if (found->value.size > 2 * c->most || found->kind == SDB_KIND_SEGMENTS)
         return 0;
-    sdb_merging_begin(c->merging);
-    int rc = sdb_merging_add(c->merging, r, err);
-    if (rc == 0)
-        rc = sdb_merging_full(c->merging, c->op, r->key,
-                              found->kind == SDB_KIND_VALUE ? &found->value : NULL,
-                              &value, err);
+    int rc = sdb_merging_apply(c->merging, c->op, r,
+                               found->kind == SDB_KIND_VALUE ? &found->value : NULL,
+                               &value, err);
     if (rc < 0)
         return rc;
     if (rc == SEERDB_NOTFOUND) {
@@ -143,20 +153,33 @@ static int build_upon(const struct sdb_cumulate *c, const struct sdb_found *foun
     return 0;
 }
 
+/* What a record is made into, now that its place in the memtable is known. */
+struct making {
+    const struct sdb_cumulate *c;
+    struct sdb_memtable *m;
+};
+
+static int take_in(void *ctx, const struct sdb_found *found, struct sdb_record *r,
+                   seerdb_err *err)
+{
+    const struct making *mk = ctx;
+    const struct sdb_cumulate *c = mk->c;
+    if (!may_build_upon(c, mk->m, found))
+        return 0;
+    c->merging->hurried = c->hurried;
+    if (found->kind != SDB_KIND_MERGE) {
+        int rc = build_upon(c, found, r, c->tolerant ? NULL : err);
+        return c->tolerant ? 0 : rc;
+    }
+    if (c->op->partial != NULL)
+        add_to_list(c, found, r);
+    return 0;
+}
+
 int sdb_cumulate(const struct sdb_cumulate *c, struct sdb_memtable *m,
                  struct sdb_record *r, seerdb_err *err)
 {
-    struct sdb_found found = {0};
-    int rc = sdb_memtable_get(m, r->key, UINT64_MAX, c->hidden, &found);
-    if (rc != 0)
-        return 0;
-    c->merging->hurried = c->hurried;
-    if (may_build_upon(c, m, &found)) {
-        if (found.kind != SDB_KIND_MERGE)
-            rc = build_upon(c, &found, r, err);
-        else if (c->op->partial != NULL)
-            add_to_list(c, &found, r);
-    }
-    seerdb_pin_unref(found.pin);
-    return rc;
+    struct making mk = {c, m};
+    const struct sdb_maker maker = {c->hidden, take_in, &mk};
+    return sdb_memtable_make(m, r, &maker, err);
 }

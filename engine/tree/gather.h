@@ -28,6 +28,7 @@ struct sdb_gather_commit {
     int (*resolve)(void *ctx, const struct sdb_record *r, seerdb_value *out,
                    seerdb_err *err);
     void *resolve_ctx;
+    bool stays; /* what the iterator has shown stays while it goes on */
 };
 /* r is the merge record that the iterator stands on, and becomes that one: a value or a
  * tombstone, where the operands have something to start from, else a merge record which
@@ -36,8 +37,8 @@ struct sdb_gather_commit {
 int sdb_gather_commit(const struct sdb_gather_commit *c, struct sdb_iter *it,
                       struct sdb_record *r, seerdb_err *err) SDB_MUST_CHECK;
 
-/* What a merge record with one number is made into before the memtable takes it in:
- * one that includes, or a value that is, what the key's newest version says. */
+/* A memtable takes a merge record in, after it is made into one that includes, or a
+ * value that is, what the key's newest version says. */
 struct sdb_cumulate {
     const seerdb_merge_operator *op;
     struct sdb_merging *merging;
@@ -45,9 +46,11 @@ struct sdb_cumulate {
     uint64_t above;                  /* versions up to it are to stay apart */
     size_t most;                     /* bytes of a value that is worth it */
     bool hurried;                    /* locks are held */
+    bool tolerant; /* of the operator: where it fails the record stays as it is */
 };
-/* r is changed, or stays as it is where that is better.  Fails, with r as it was, only
- * when the operator does with a value or a tombstone to start from. */
+/* r becomes what is inserted, or stays as it is where that is better.  Fails, as
+ * sdb_memtable_insert does, and, if not tolerant, when the operator does with a value
+ * or a tombstone to start from; then nothing is inserted.  Writer of m. */
 int sdb_cumulate(const struct sdb_cumulate *c, struct sdb_memtable *m,
                  struct sdb_record *r, seerdb_err *err) EXCLUDES(LK_RANGES)
     SDB_MUST_CHECK;

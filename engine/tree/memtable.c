@@ -63,6 +63,7 @@ struct sdb_memtable {
     struct sdb_node *spares;  /* linked by next */
     size_t nspares;
     struct sdb_node *tail;        /* the last leaf of the current root */
+    struct sdb_node *finger;      /* a leaf of it, where an insert was; NULL: none */
     size_t per_level[LEVELS_MAX]; /* nodes of the current root */
     uint64_t keys;
     uint64_t outside;   /* inserts since the last clone that the coder did not cover */
@@ -156,7 +157,7 @@ static void find_beyond(struct sdb_entry *e)
     struct sdb_operands o;
     const struct sdb_entry *at = e->older;
     uint64_t from = e->number;
-    if (sdb_operands_open(&o, sdb_entry_value(e)) && o.from != 0)
+    if (at != NULL && sdb_operands_open(&o, sdb_entry_value(e)) && o.from != 0)
         from = o.from;
     while (at != NULL && at->number >= from) {
         const struct sdb_entry *next = at->older;
@@ -188,6 +189,24 @@ static struct sdb_place find_path(const struct sdb_root *root, seerdb_slice key,
         nd = sdb_node_slot(nd, child);
         sdb_node_prefetch(nd);
     }
+}
+
+/* Inserts that follow one another are often near: those of a commit come in order.  Is
+ * the key's place in the leaf where the last one was, and no other leaf touched by what
+ * is to be done?  A code between those of its first and last key is of no other leaf.
+ */
+static bool find_near(const struct sdb_memtable *m, seerdb_slice key, uint64_t code,
+                      struct path *path, struct sdb_place *at)
+{
+    struct sdb_node *leaf = m->finger;
+    if (leaf == NULL)
+        return false;
+    uint32_t n = sdb_node_n(leaf);
+    if (n == 0 || code <= sdb_node_code(leaf, 0) || code >= sdb_node_code(leaf, n - 1))
+        return false;
+    path->node[0] = leaf;
+    *at = sdb_node_search(leaf, n, key, code);
+    return at->equal || n < SDB_NODE_SLOTS;
 }
 
 /* Nodes that a new slot in the leaf of the path takes. */
@@ -286,6 +305,7 @@ static void rebuild(struct sdb_memtable *m)
     sdb_coder_set(&root->coder, (seerdb_slice){old->coder.prefix, m->prefix_size});
     atomic_init(&root->top, clone(m, root, top, last));
     m->tail = last[0];
+    m->finger = NULL;
     atomic_store_explicit(&m->root, root, memory_order_release);
 }
 
@@ -301,6 +321,7 @@ static int prepare_root(struct sdb_memtable *m, seerdb_slice key, seerdb_err *er
         sdb_coder_init(&root->coder, key, key);
         m->prefix_size = root->coder.prefix_size;
         m->tail = take_spare(m, 0);
+        m->finger = NULL;
         atomic_init(&root->top, m->tail);
         atomic_store_explicit(&m->root, root, memory_order_release);
     } else if (!sdb_coder_covers(&root->coder, key)) {
@@ -437,6 +458,7 @@ void sdb_memtable_clear(struct sdb_memtable *m) NO_TSA /* shared with nobody */
     memset(m->per_level, 0, sizeof m->per_level);
     m->spares = NULL;
     m->tail = NULL;
+    m->finger = NULL;
     m->nspares = 0;
     m->prefix_size = 0;
     m->keys = m->outside = 0;
@@ -480,43 +502,84 @@ static int insert_range(struct sdb_memtable *m, const struct sdb_record *r,
     return 0;
 }
 
-int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
-                        seerdb_err *err)
+/* Have the record made that is to follow `newest`. */
+static int make_record(const struct sdb_maker *maker, const struct sdb_entry *newest,
+                       struct sdb_record *r, seerdb_err *err)
+{
+    const struct sdb_entry *e = sdb_memtable_visible(newest, UINT64_MAX, maker->hidden);
+    if (e == NULL)
+        return 0;
+    struct sdb_found found = {.number = e->number,
+                              .kind = (enum sdb_kind)e->kind,
+                              .value = sdb_entry_value(e),
+                              .key = sdb_entry_key(e)};
+    return maker->make(maker->ctx, &found, r, err);
+}
+
+/* Make an entry for the record, which may be another one then, in front of `older`. */
+static int begin_entry(struct sdb_memtable *m, struct sdb_record *r,
+                       const struct sdb_entry *older, const struct sdb_maker *maker,
+                       struct sdb_entry **out, seerdb_err *err)
+{
+    int rc = 0;
+    if (older != NULL && maker != NULL && (rc = make_record(maker, older, r, err)) != 0)
+        return rc;
+    struct sdb_entry *e = new_entry(m, r);
+    if (e == NULL)
+        return sdb_fail_nomem(err, r->key.size + r->value.size);
+    assert(older == NULL || older->number <= e->number);
+    e->older = older;
+    if (e->kind == SDB_KIND_MERGE)
+        find_beyond(e);
+    *out = e;
+    return 0;
+}
+
+int sdb_memtable_make(struct sdb_memtable *m, struct sdb_record *r,
+                      const struct sdb_maker *maker, seerdb_err *err)
 {
     struct path path;
     struct sdb_place at = {0, false};
+    struct sdb_entry *e = NULL;
+    bool append = false;
     assert(r->key.size <= SEERDB_KEY_MAX && r->value.size <= SEERDB_VALUE_MAX);
-    if (r->kind == SDB_KIND_RANGE)
-        return insert_range(m, r, err);
+    assert(r->kind != SDB_KIND_RANGE);
     int rc = prepare_root(m, r->key, err);
     if (rc != 0)
         return rc;
     struct sdb_root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
     uint64_t code = sdb_code(&root->coder, r->key);
-    bool append = is_above_all(m, r->key, code) && sdb_node_n(m->tail) < SDB_NODE_SLOTS;
-    if (!append)
-        at = find_path(root, r->key, code, &path);
+    if (!find_near(m, r->key, code, &path, &at)) {
+        at = (struct sdb_place){0, false};
+        append = is_above_all(m, r->key, code) && sdb_node_n(m->tail) < SDB_NODE_SLOTS;
+        if (!append)
+            at = find_path(root, r->key, code, &path);
+        m->finger = append ? m->tail : path.node[0];
+    }
     if (!append && !at.equal &&
         (rc = keep_spares(m, nodes_needed(root, &path), err)) != 0)
         return rc;
-    struct sdb_entry *e = new_entry(m, r);
-    if (e == NULL)
-        return sdb_fail_nomem(err, r->key.size + r->value.size);
-    if (!append && at.equal)
-        e->older = sdb_node_slot(path.node[0], at.pos);
-    if (e->kind == SDB_KIND_MERGE)
-        find_beyond(e);
-    if (append) {
+    const struct sdb_entry *older =
+        at.equal ? sdb_node_slot(path.node[0], at.pos) : NULL;
+    if ((rc = begin_entry(m, r, older, maker, &e, err)) != 0)
+        return rc;
+    if (append)
         sdb_node_put(m->tail, sdb_node_n(m->tail), code, e);
-    } else if (at.equal) {
-        assert(e->older->number <= e->number);
+    else if (at.equal)
         atomic_store_explicit(&path.node[0]->slots[at.pos], e, memory_order_release);
-    } else {
+    else
         insert_slot(m, root, &path, at.pos, code, e);
-    }
     m->keys += at.equal ? 0 : 1;
     count_record(m, r->number, r->kind);
     return 0;
+}
+
+int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
+                        seerdb_err *err)
+{
+    struct sdb_record as_it_is = *r;
+    return r->kind == SDB_KIND_RANGE ? insert_range(m, r, err)
+                                     : sdb_memtable_make(m, &as_it_is, NULL, err);
 }
 
 int sdb_memtable_get(struct sdb_memtable *m, seerdb_slice key, uint64_t ceiling,

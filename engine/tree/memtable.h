@@ -54,6 +54,19 @@ int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
 int sdb_memtable_insert(struct sdb_memtable *m, const struct sdb_record *r,
                         seerdb_err *err) SDB_MUST_CHECK;
 
+/* The same, of a record that is made when its place is known: `make` is shown the
+ * newest version of the key that `hidden` (may be NULL) does not hide, if there is one,
+ * with no pin, and may change kind and value.  A failure of its is the result, and
+ * nothing is inserted.  Not for range tombstones. */
+struct sdb_maker {
+    const struct sdb_hidden *hidden;
+    int (*make)(void *ctx, const struct sdb_found *newest, struct sdb_record *r,
+                seerdb_err *err);
+    void *ctx;
+};
+int sdb_memtable_make(struct sdb_memtable *m, struct sdb_record *r,
+                      const struct sdb_maker *maker, seerdb_err *err) SDB_MUST_CHECK;
+
 /* Keep what records of m point to, under a name: m takes the count over, and gives it
  * back when it is freed or cleared.  NOMEM: it stays the caller's.  Writer. */
 int sdb_memtable_keep(struct sdb_memtable *m, uint64_t name, seerdb_pin *pin,

@@ -137,21 +137,63 @@ static int lay_out(struct sdb_merging *m, seerdb_err *err)
     return sdb_buf_check(&m->slices, err);
 }
 
+/* Most answer without a word: only what tells of one is cleared. */
+static inline void clear_err(seerdb_err *why)
+{
+    why->code = SEERDB_OK;
+    why->msg[0] = 0;
+}
+
+static void clear_out(struct sdb_merging *m)
+{
+    sdb_buf_clear(&m->out.bytes);
+    m->out.too_big = false;
+    m->out.hurried = m->hurried;
+}
+
 int sdb_merging_full(struct sdb_merging *m, const seerdb_merge_operator *op,
                      seerdb_slice key, const seerdb_slice *base, seerdb_slice *out,
                      seerdb_err *err)
 {
-    seerdb_err why = {0};
+    seerdb_err why;
     int rc = lay_out(m, err);
     if (rc != 0)
         return rc;
-    sdb_buf_clear(&m->out.bytes);
-    m->out.too_big = false;
-    m->out.hurried = m->hurried;
+    clear_err(&why);
+    clear_out(m);
     rc = op->full(op->ctx, key, base, (const seerdb_slice *)(void *)m->slices.data,
                   m->n, &m->out, &why);
     *out = sdb_buf_slice(&m->out.bytes);
     return conclude(m, op, key, rc, &why, err);
+}
+
+bool sdb_merging_single(struct sdb_merging *m, const struct sdb_record *r,
+                        seerdb_slice *operand)
+{
+    uint64_t from;
+    if (!sdb_operands_only(r->value, &from, operand) ||
+        reach(from, r->number) > r->number)
+        return false;
+    m->below = reach(from, r->number);
+    return true;
+}
+
+int sdb_merging_apply(struct sdb_merging *m, const seerdb_merge_operator *op,
+                      const struct sdb_record *r, const seerdb_slice *base,
+                      seerdb_slice *out, seerdb_err *err)
+{
+    seerdb_err why;
+    seerdb_slice operand;
+    sdb_merging_begin(m);
+    if (!sdb_merging_single(m, r, &operand)) {
+        int rc = sdb_merging_add(m, r, err);
+        return rc != 0 ? rc : sdb_merging_full(m, op, r->key, base, out, err);
+    }
+    clear_err(&why);
+    clear_out(m);
+    int rc = op->full(op->ctx, r->key, base, &operand, 1, &m->out, &why);
+    *out = sdb_buf_slice(&m->out.bytes);
+    return conclude(m, op, r->key, rc, &why, err);
 }
 
 /* ---- fewer operands ----------------------------------------------------------- */
@@ -222,16 +264,14 @@ bool sdb_merging_two(struct sdb_merging *m, const seerdb_merge_operator *op,
                      seerdb_slice key, const seerdb_slice operands[2], uint64_t from,
                      seerdb_slice *out)
 {
-    seerdb_err why = {0};
-    sdb_buf_clear(&m->out.bytes);
-    m->out.too_big = false;
-    m->out.hurried = m->hurried;
+    seerdb_err why;
+    clear_err(&why);
+    clear_out(m);
     if (op->partial(op->ctx, key, operands, 2, &m->out, &why) != 0 || m->out.too_big ||
         m->out.bytes.failed)
         return false;
     sdb_buf_clear(&m->list);
-    sdb_operands_put_head(&m->list, from, 1);
-    sdb_put_slice(&m->list, sdb_buf_slice(&m->out.bytes));
+    sdb_operands_put_only(&m->list, from, sdb_buf_slice(&m->out.bytes));
     *out = sdb_buf_slice(&m->list);
     return !m->list.failed;
 }

@@ -51,6 +51,16 @@ int sdb_merging_full(struct sdb_merging *m, const seerdb_merge_operator *op,
                      seerdb_slice key, const seerdb_slice *base, seerdb_slice *out,
                      seerdb_err *err) SDB_MUST_CHECK;
 
+/* The same of r alone, a merge record, whatever was added. */
+int sdb_merging_apply(struct sdb_merging *m, const seerdb_merge_operator *op,
+                      const struct sdb_record *r, const seerdb_slice *base,
+                      seerdb_slice *out, seerdb_err *err) SDB_MUST_CHECK;
+
+/* Has the record one operand, as most have?  Then m wants what it does not include, and
+ * has not taken it in. */
+bool sdb_merging_single(struct sdb_merging *m, const struct sdb_record *r,
+                        seerdb_slice *operand) SDB_MUST_CHECK;
+
 /* The value of a merge record with that `from` which does what all of them do: as few
  * operands as op makes of them (NULL: as many as there are).  Failures of the operator
  * make it longer.  NOMEM. */
