@@ -18,6 +18,9 @@
 /* Away from what is called often; a condition that nearly never holds. */
 #define SDB_COLD         __attribute__((cold, noinline))
 #define SDB_RARELY(cond) __builtin_expect((cond), 0)
+/* Where the compiler's own idea of what is worth it has proved wrong. */
+#define SDB_INLINE   inline __attribute__((always_inline))
+#define SDB_NOINLINE __attribute__((noinline))
 
 /* Store code and the formatted message in *err, unless err is NULL or already holds
  * a failure.  Returns code.  Requires: code < 0. */

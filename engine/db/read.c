@@ -41,15 +41,22 @@ struct seerdb_iter {
     uint32_t free;
     enum sdb_step step; /* the last move's direction */
     bool in_block;
-    uint32_t granted;       /* free, when the last move was done */
-    uint64_t moves, before; /* moves of this iterator and of those before it; theirs */
+    /* Rows are shown as they were written, and the last move left nothing to see to: no
+     * free records, no made row, no time.  Then the next one has to look at the record
+     * that it comes to, and at nothing else: see is_easy. */
+    bool easy;
+    bool made;        /* the row at hand is `at`, and not what from stands on */
+    uint32_t granted; /* free, when the last move was done */
+    /* Moves until one is timed; the same when the tally was last told; how often it
+     * came to that since. */
+    uint32_t until, until_told;
+    uint64_t laps;
     uint64_t seeks, missed, taken; /* moves to a key; moves to no row; rows at hand */
     enum sdb_op op;                /* the last move */
     uint64_t began;                /* when it did; 0: it is not timed */
-    bool made;       /* the row at hand is `at`, and not what from stands on */
-    seerdb_value at; /* then; owns its pin */
-    struct seerdb_filter_out out; /* owned: scratch */
-    struct sdb_merging merging;   /* the same */
+    seerdb_value at;               /* then; owns its pin */
+    struct seerdb_filter_out out;  /* owned: scratch */
+    struct sdb_merging merging;    /* the same */
 };
 
 /* Spilled commits that no version lists yet may be newer than the memtables, or some of
@@ -95,8 +102,8 @@ static int lookup_runs(const struct sdb_version *v, struct sdb_lookup *key,
 
 /* The newest version in the view. Memtables and runs are listed newest first, and no
  * older one holds a newer version of a key. */
-static int lookup(seerdb_view *view, seerdb_slice key, struct sdb_found *found,
-                  seerdb_err *err)
+static SDB_INLINE int lookup(seerdb_view *view, seerdb_slice key,
+                             struct sdb_found *found, seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
     struct sdb_lookup l = {.key = key, .counts = &view->tally.lookups};
@@ -426,8 +433,10 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
     it->from = n == 1 ? it->sources[0] : it->merge;
     it->from->interrupt = view->interrupt;
     sdb_count(&view->tally.n[SDB_TALLY_ITERATORS], 1);
-    it->moves = it->before = sdb_counted(&view->tally.n[SDB_TALLY_MOVES]);
-    it->seeks = it->missed = it->taken = 0;
+    it->until = it->until_told =
+        SDB_READ_EVERY -
+        (uint32_t)(sdb_counted(&view->tally.n[SDB_TALLY_MOVES]) % SDB_READ_EVERY);
+    it->laps = it->seeks = it->missed = it->taken = 0;
     return 0;
 }
 
@@ -441,13 +450,13 @@ static inline void note_taken(seerdb_iter *it)
 static void tell_tally(seerdb_iter *it)
 {
     struct sdb_tally *t = &it->view->tally;
+    uint64_t moves = it->laps * SDB_READ_EVERY + it->until_told - it->until;
     note_taken(it);
-    sdb_count(&t->n[SDB_TALLY_MOVES], it->moves - it->before);
+    sdb_count(&t->n[SDB_TALLY_MOVES], moves);
     sdb_count(&t->n[SDB_TALLY_SEEKS], it->seeks);
-    sdb_count(&t->n[SDB_TALLY_ROWS],
-              it->moves - it->before + it->seeks - it->missed + it->taken);
-    it->before = it->moves;
-    it->seeks = it->missed = it->taken = 0;
+    sdb_count(&t->n[SDB_TALLY_ROWS], moves + it->seeks - it->missed + it->taken);
+    it->until_told = it->until;
+    it->laps = it->seeks = it->missed = it->taken = 0;
 }
 
 void seerdb_iter_rest(seerdb_iter *it)
@@ -608,29 +617,38 @@ static int make_merged(seerdb_iter *it, seerdb_err *err)
     return rc;
 }
 
+/* `from` stands on a record of another kind than a plain value, or rows are asked
+ * about: 0: it is shown. */
+static int look_closer(seerdb_iter *it, seerdb_err *err)
+{
+    enum sdb_kind kind = it->from->at.kind;
+    if (SDB_RARELY(kind == SDB_KIND_MERGE))
+        return make_merged(it, err);
+    int rc = sdb_fold_visible(kind, err);
+    return rc == 0 && sdb_row_is_made(it->view, kind) ? make_row(it, err) : rc;
+}
+
 /* `from` moved in the given direction and answered rc: go on to the first key that is
  * not deleted, and stop at the bound. */
 static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
 {
     struct sdb_iter *m = it->from;
+    bool asked =
+        it->view->sieve != NULL; /* each row, which may not be shown as it is */
     note_taken(it);
     drop_made(it);
-    it->positioned = it->in_block = false;
+    it->positioned = it->in_block = it->easy = false;
     it->free = 0;
     it->step = step;
     for (; rc == 0; rc = skip_tombstones(it, err)) {
         if (step == SDB_STEP_FORWARD ? above(it, m->at.key) : below(it, m->at.key))
             return it->missed++, SEERDB_NOTFOUND;
-        if (SDB_RARELY(m->at.kind == SDB_KIND_MERGE))
-            rc = make_merged(it, err);
-        else if ((rc = sdb_fold_visible(m->at.kind, err)) == 0 &&
-                 SDB_RARELY(sdb_row_is_made(it->view, m->at.kind)))
-            rc = make_row(it, err);
+        if (m->at.kind != SDB_KIND_VALUE || asked)
+            rc = look_closer(it, err);
         if (rc == 0) {
             it->positioned = true;
-            /* Each row is asked about that may not be shown as it is. */
-            it->granted = it->free =
-                it->made || it->view->sieve != NULL ? 0 : count_free(it);
+            it->granted = it->free = it->made || asked ? 0 : count_free(it);
+            it->easy = !it->made && !asked && it->free == 0;
             return 0;
         }
         if (rc != SEERDB_NOTFOUND)
@@ -649,11 +667,11 @@ static int settle(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
 }
 
 /* A move begins that is timed. */
-SDB_COLD static bool begin_move(seerdb_iter *it, enum sdb_op op)
+SDB_COLD static void begin_move(seerdb_iter *it, enum sdb_op op)
 {
     it->op = op;
+    it->easy = false;
     it->began = sdb_clock_mono_ns();
-    return true;
 }
 
 static void begin_seek(seerdb_iter *it)
@@ -662,12 +680,37 @@ static void begin_seek(seerdb_iter *it)
     it->seeks++;
     uint64_t n = sdb_counted(&it->view->tally.n[SDB_TALLY_SEEKS]) + 1;
     if (n % SDB_READ_EVERY == 0)
-        (void)begin_move(it, SDB_OP_SEEK);
+        begin_move(it, SDB_OP_SEEK);
 }
 
-static inline bool begin_step(seerdb_iter *it)
+SDB_COLD static void begin_timed_step(seerdb_iter *it)
 {
-    return SDB_RARELY(++it->moves % SDB_READ_EVERY == 0) && begin_move(it, SDB_OP_SCAN);
+    it->until = SDB_READ_EVERY;
+    it->laps++;
+    begin_move(it, SDB_OP_SCAN);
+}
+
+/* `from` moved on and stands on a record: is that all there is to do?  What most moves
+ * through memtables and merges come to. */
+static inline bool is_easy(const seerdb_iter *it, enum sdb_step step)
+{
+    const struct sdb_iter *m = it->from;
+    return it->easy && m->at.kind == SDB_KIND_VALUE && m->plain == 0 &&
+           !(step == SDB_STEP_FORWARD ? it->has_upper && above(it, m->at.key)
+                                      : it->has_lower && below(it, m->at.key));
+}
+
+static SDB_NOINLINE int step_on(seerdb_iter *it, enum sdb_step step, seerdb_err *err)
+{
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
+    assert(it->positioned);
+    struct sdb_iter *m = it->from;
+    if (SDB_RARELY(--it->until == 0))
+        begin_timed_step(it);
+    rc = step == SDB_STEP_FORWARD ? m->ops->next(m, err) : m->ops->prev(m, err);
+    return rc == 0 && is_easy(it, step) ? 0 : settle(it, step, rc, err);
 }
 
 int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
@@ -734,28 +777,14 @@ int seerdb_iter_next(seerdb_iter *it, seerdb_err *err)
 {
     if (it->free > 0 && it->step == SDB_STEP_FORWARD)
         return take(it);
-    int rc = sdb_check_process(it->db, err);
-    if (rc != 0)
-        return rc;
-    assert(it->positioned);
-    bool timed = begin_step(it);
-    rc = it->from->ops->next(it->from, err);
-    return timed ? settle(it, SDB_STEP_FORWARD, rc, err)
-                 : find_visible(it, SDB_STEP_FORWARD, rc, err);
+    return step_on(it, SDB_STEP_FORWARD, err);
 }
 
 int seerdb_iter_prev(seerdb_iter *it, seerdb_err *err)
 {
     if (it->free > 0 && it->step == SDB_STEP_BACKWARD)
         return take(it);
-    int rc = sdb_check_process(it->db, err);
-    if (rc != 0)
-        return rc;
-    assert(it->positioned);
-    bool timed = begin_step(it);
-    rc = it->from->ops->prev(it->from, err);
-    return timed ? settle(it, SDB_STEP_BACKWARD, rc, err)
-                 : find_visible(it, SDB_STEP_BACKWARD, rc, err);
+    return step_on(it, SDB_STEP_BACKWARD, err);
 }
 
 seerdb_slice seerdb_iter_key(const seerdb_iter *it)
@@ -764,27 +793,30 @@ seerdb_slice seerdb_iter_key(const seerdb_iter *it)
     return it->in_block ? sdb_block_key(m->block, m->slot) : m->at.key;
 }
 
+static void show_made(const seerdb_iter *it, seerdb_value *out)
+{
+    *out = it->at;
+    if (out->pin == NULL)
+        out->pin = it->from->pin;
+}
+
 void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out)
 {
     const struct sdb_iter *m = it->from;
-    if (it->made) {
-        *out = it->at;
-        if (out->pin == NULL)
-            out->pin = m->pin;
-        return;
-    }
-    out->pin = m->pin;
-    out->segments = (seerdb_slice){NULL, 0};
     if (!it->in_block) {
-        out->key = m->at.key;
-        out->bytes = m->at.value;
+        if (SDB_RARELY(it->made)) {
+            show_made(it, out);
+            return;
+        }
+        *out = (seerdb_value){.bytes = m->at.value, .pin = m->pin, .key = m->at.key};
         return;
     }
     const struct sdb_block *b = m->block;
-    out->key = sdb_block_key(b, m->slot);
-    const uint8_t *value = (const uint8_t *)out->key.data + out->key.size;
+    seerdb_slice key = sdb_block_key(b, m->slot);
+    const uint8_t *value = (const uint8_t *)key.data + key.size;
     const uint8_t *end = b->heap + sdb_block_start(b, m->slot + 1);
-    out->bytes = (seerdb_slice){value, (size_t)(end - value)};
+    *out = (seerdb_value){
+        .bytes = {value, (size_t)(end - value)}, .pin = m->pin, .key = key};
 }
 
 seerdb_slice seerdb_iter_value(const seerdb_iter *it)

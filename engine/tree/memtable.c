@@ -72,8 +72,8 @@ struct sdb_memtable {
 
 /* ---- readers -------------------------------------------------------------- */
 
-static const struct sdb_entry *find_newest(const struct sdb_root *root,
-                                           seerdb_slice key)
+static SDB_INLINE const struct sdb_entry *find_newest(const struct sdb_root *root,
+                                                      seerdb_slice key)
 {
     uint32_t spins = 0;
     uint64_t code = sdb_code(&root->coder, key);
