@@ -160,7 +160,7 @@ $(BUILD)/sql-tests/embedded: sql-tests/embedded.c $(BUILD)/libseerdb_sqlite.a ex
 $(BUILD)/copy-of-seerdb.so: $(BUILD)/seerdb.so
 	cp $< $@
 $(BUILD)/sql-tests/battery: sql-tests/battery_generate.c sql-tests/battery.h sql-tests/text.h
-CUTS := $(addprefix sql-tests/,cuts.c cuts_check.c cuts_rig.c cuts_model.c disk_vfs.c)
+CUTS := $(addprefix sql-tests/,cuts.c cuts_check.c cuts_past.c cuts_rig.c cuts_model.c disk_vfs.c)
 $(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/failpoints/libseerdb.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -DSQLITE_CORE -DSDB_FAILPOINTS -Iext -o $@ $(CUTS) \

@@ -4,8 +4,8 @@
  * and seerdb tables.
  *
  *     cc -std=c11 -O2 -pthread -DSQLITE_CORE -Iengine -Iext -o cuts cuts.c \
- *       cuts_check.c cuts_rig.c cuts_model.c disk_vfs.c build/ext-core/X.o... \
- *       build/libseerdb.a -lsqlite3 -lzstd -lm
+ *       cuts_check.c cuts_past.c cuts_rig.c cuts_model.c disk_vfs.c
+ * build/ext-core/X.o... \ build/libseerdb.a -lsqlite3 -lzstd -lm
  *
  *     cuts [--mode M|all] [--cuts N] [--seed S] [--weak] [--trace [--trace]]
  *
@@ -19,7 +19,8 @@
  *   - where a store may be behind, SQLite's log was told so, and nowhere else;
  *   - nothing by half, PRAGMA integrity_check and seerdb('s1', 'verify') pass;
  *   - and writing goes on;
- *   - who only reads saw the same before, and changed nothing in the stores.
+ *   - who only reads saw the same before, and changed nothing in the stores;
+ *   - named snapshots show the rows of their moment (cuts_past.h).
  *
  * Now and then just the process dies: then nothing that was acknowledged is missing.
  *
@@ -40,6 +41,7 @@
  * did not happen fails. */
 #define _DEFAULT_SOURCE
 #include "cuts_check.h"
+#include "cuts_past.h"
 
 #include "os/faultfs.h"
 
@@ -79,6 +81,8 @@ static enum outcome check(struct rig *g)
         outcome = check_sides(g, &seen);
     if (outcome == DONE)
         outcome = check_damage(g);
+    if (outcome == DONE && !g->weak)
+        outcome = pasts_check(g);
     if (outcome == DONE && g->told > 0 && g->setup.sync != SYNC_NORMAL)
         outcome = wrong(g, BROKEN, "the log was told that a store is behind");
     /* Rollback journals may lose what was acknowledged last (acknowledge). */
@@ -257,7 +261,11 @@ static enum outcome put_number(struct rig *g, struct txn *x, unsigned dbs, int t
 {
     enum outcome outcome = DONE;
     for (int db = 0; outcome == DONE && db < g->setup.ndbs; db++) {
-        struct step s = {.kind = STEP_PUT, .db = db, .table = table, .seq = x->seq};
+        struct step s = {.kind = STEP_PUT,
+                         .db = db,
+                         .table = table,
+                         .seq = x->seq,
+                         .features = &g->setup.features};
         if ((dbs >> db & 1u) != 0)
             outcome = step(g, x, &s);
     }
@@ -306,7 +314,8 @@ static enum outcome body(struct rig *g, struct txn *x, unsigned dbs)
         } else if (large && below(&x->r, 3) == 0) {
             outcome = spill(g, x, db);
         } else if ((dbs >> db & 1u) != 0) {
-            struct step s = step_random(&x->r, &x->work, db, x->seq);
+            struct step s =
+                step_random(&x->r, &g->setup.features, &x->work, db, x->seq);
             outcome = step(g, x, &s);
         }
     }
@@ -341,12 +350,13 @@ static enum outcome commit(struct rig *g, struct txn *x, unsigned dbs)
 static enum outcome autocommit(struct rig *g, struct txn *x)
 {
     int db = below(&x->r, g->setup.ndbs);
-    struct step s = step_random(&x->r, &x->work, db, x->seq);
+    struct step s = step_random(&x->r, &g->setup.features, &x->work, db, x->seq);
     if (below(&x->r, 3) == 0)
         s = (struct step){.kind = STEP_PUT,
                           .db = db,
                           .table = below(&x->r, 2) == 0 ? O1 : S1,
-                          .seq = x->seq};
+                          .seq = x->seq,
+                          .features = &g->setup.features};
     enum outcome outcome = g->setup.wal ? DONE : end_reader(g);
     if (outcome == DONE)
         outcome = step(g, x, &s);
@@ -403,13 +413,19 @@ static enum outcome other_action(struct rig *g)
 {
     static const char *const checkpoints[] = {"PASSIVE", "FULL", "RESTART", "TRUNCATE"};
     const char *schema = schema_of(g, 0, below(&g->r, g->setup.ndbs));
-    int dice = below(&g->r, 10), rc = SQLITE_OK;
-    if (dice < 4) {
+    static const char *const works[] = {"flush", "flush", "compact", "gc"};
+    int dice = below(&g->r, 14), rc = SQLITE_OK;
+    if (dice >= 10 && !g->weak) {
+        enum outcome outcome = DONE;
+        rc = pasts_change(g, &outcome);
+        if (outcome != DONE)
+            return outcome;
+    } else if (dice < 4) {
         /* BUSY: the last commit logged was rolled back and may yet turn out to count.
          */
         uint64_t before = flushes_of(g);
         rc = runf(g, 0, "SELECT seerdb('%s.s%d', '%s')", schema, 1 + below(&g->r, 2),
-                  below(&g->r, 4) == 0 ? "compact" : "flush");
+                  works[below(&g->r, 4)]);
         g->asked += flushes_of(g) - before;
         rc = (rc & 0xff) == SQLITE_BUSY ? SQLITE_OK : rc;
     } else if (dice < 7 && g->setup.nconns > 1) {
@@ -465,7 +481,7 @@ static enum outcome die(struct rig *g)
                         number_in(&g->history[g->current], 0, O1),
                         number_in(&seen, 0, O1), number_in(&seen, 0, S1));
     sqlite3_free(why);
-    return outcome;
+    return outcome == DONE ? pasts_check(g) : outcome;
 }
 
 /* Live until the power goes, or with failures, for a while. */
@@ -655,13 +671,16 @@ static bool run_mode(enum mode mode, const struct order *o)
         seen.compactions += g->seen.compactions;
         seen.spills += g->seen.spills;
         seen.looks += g->seen.looks;
+        seen.pasts += g->seen.pasts;
+        seen.values += g->seen.values;
         disk++;
         if (outcome == WRONG && done == 0)
             break; /* it did not come to the seed that was asked for */
     }
     bool ok = g != NULL && bad == 0;
-    bool idle = done >= MEANINGFUL && (seen.rotations == 0 || seen.flushes == 0 ||
-                                       seen.spills == 0 || seen.looks == 0);
+    bool idle = done >= MEANINGFUL &&
+                (seen.rotations == 0 || seen.flushes == 0 || seen.spills == 0 ||
+                 seen.looks == 0 || seen.values == 0 || (seen.pasts == 0 && !o->weak));
     free(g);
     printf("%s %d - %s: %llu %s", ok && !idle ? "ok" : "not ok", (int)mode + 1,
            mode_names[mode], (unsigned long long)done,
@@ -677,14 +696,17 @@ static bool run_mode(enum mode mode, const struct order *o)
         printf(", %llu left the store behind", (unsigned long long)behind);
     if (idle)
         printf(": the logs never rotated, or nothing was flushed in the background or "
-               "spilled, or no disk was read only");
+               "spilled, or no disk was read only, or no value kept apart, or no "
+               "snapshot read");
     printf(
         "\n# %.0f/s; the logs rotated %llu times, %llu flushes in the background, %llu "
-        "side files, %llu compactions, %llu spilled tables, %llu disks read only\n",
+        "side files, %llu compactions, %llu spilled tables, %llu disks read only, "
+        "%llu writes to value logs, %llu snapshots read\n",
         (double)done / (now() - start), (unsigned long long)seen.rotations,
         (unsigned long long)seen.flushes, (unsigned long long)seen.asides,
         (unsigned long long)seen.compactions, (unsigned long long)seen.spills,
-        (unsigned long long)seen.looks);
+        (unsigned long long)seen.looks, (unsigned long long)seen.values,
+        (unsigned long long)seen.pasts);
     fflush(stdout);
     return ok && !idle;
 }

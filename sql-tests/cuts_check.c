@@ -82,8 +82,7 @@ static bool explains(const struct rig *g, const struct state *seen, int db,
         bool agree = part_equal(s, seen, db, PART_ORDINARY);
         for (int t = S1; agree && t < TABLES; t++)
             agree = heard[t] == 1 ||
-                    (heard[t] == 0 && memcmp(seen->t[db][t].seq, s->t[db][t].seq,
-                                             sizeof s->t[db][t].seq) == 0);
+                    (heard[t] == 0 && same_rows(&seen->t[db][t], &s->t[db][t]));
         if (agree)
             return true;
     }
@@ -121,6 +120,16 @@ static enum outcome check_told(struct rig *g, const struct state *seen, int db)
     return DONE;
 }
 
+static void print_row(const char *name, int db, int key, const struct table *is, int k,
+                      const struct table *was)
+{
+    if (is->seq[key] != was->seq[key] || is->total[key] != was->total[key])
+        fprintf(stderr,
+                "-- database %d, %s, key %d: %u with %u, in state %d: %u with %u\n", db,
+                name, key, is->seq[key], is->total[key], k, was->seq[key],
+                was->total[key]);
+}
+
 /* For whoever looks into a failure. */
 static void print_difference(const struct rig *g, int k, const struct state *seen,
                              int from, int to)
@@ -129,10 +138,8 @@ static void print_difference(const struct rig *g, int k, const struct state *see
     for (int db = from; db < to; db++)
         for (int t = 0; t < TABLES; t++)
             for (int key = 0; key < KEYS; key++)
-                if (g->history[k].t[db][t].seq[key] != seen->t[db][t].seq[key])
-                    fprintf(stderr, "-- database %d, %s, key %d: %u, in state %d: %u\n",
-                            db, names[t], key, seen->t[db][t].seq[key], k,
-                            g->history[k].t[db][t].seq[key]);
+                print_row(names[t], db, key, &seen->t[db][t], k,
+                          &g->history[k].t[db][t]);
 }
 
 /* The sides of databases [from, to) are as of one transaction. */

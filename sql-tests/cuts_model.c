@@ -19,6 +19,62 @@ static const char *name_of(const struct state *state, int db, int table)
     return table == EXTRA ? extra_names[state->t[db][EXTRA].name] : names[table];
 }
 
+/* ---- features ---------------------------------------------------------------------
+ */
+
+static int below(struct sdb_rand *r, int n)
+{
+    return (int)sdb_rand_below(r, (uint64_t)n);
+}
+
+static void add_option(struct features *f, const char *option)
+{
+    size_t n = strlen(f->options);
+    sqlite3_snprintf((int)(sizeof f->options - n), f->options + n, ", %s", option);
+}
+
+struct features features_random(struct sdb_rand *r)
+{
+    static const char *const values[] = {"value_log = 512", "value_log = 600",
+                                         "value_log = off"};
+    static const char *const policies[] = {"compaction = leveled", "compaction = lazy",
+                                           "compaction = tiered",
+                                           "compaction = adaptive"};
+    /* Each by itself, by an expression, and by a column that may lie elsewhere. */
+    static const char *const hides_nothing[] = {"filter = 'seq < 0'",
+                                                "filter = 'abs(seq) < total - total'",
+                                                "filter = 'payload = ''none'''"};
+    static const char *const due[] = {"ttl = 'seq + 99999999999'",
+                                      "ttl = '99999999999 + coalesce(total, 1) * 2'"};
+    struct features f = {.filter = FILTER_NONE};
+    if (below(r, 5) == 0)
+        return f; /* no feature at all */
+    f.merges = below(r, 3) != 0;
+    f.insert_merges = f.merges && below(r, 3) == 0;
+    if (f.insert_merges)
+        add_option(&f, "insert = merge");
+    if (below(r, 3) != 0)
+        add_option(&f, values[below(r, 8) == 0 ? 2 : below(r, 2)]);
+    if (below(r, 2) == 0)
+        add_option(&f, policies[below(r, 4)]);
+    if (below(r, 4) == 0)
+        add_option(&f, due[below(r, 2)]);
+    int dice = below(r, 10);
+    f.filter = dice < 2 ? FILTER_NOTHING : dice < 4 ? FILTER_FIFTH : FILTER_NONE;
+    if (f.filter == FILTER_NOTHING)
+        add_option(&f, hides_nothing[below(r, 3)]);
+    else if (f.filter == FILTER_FIFTH) /* -300: key 0 of s1 */
+        add_option(&f, "filter = 'seq % 5 = 2 AND k <> -300'");
+    return f;
+}
+
+/* What the filter hides is not there. */
+static bool is_hidden(const struct features *f, int table, int key, uint32_t seq)
+{
+    return f->filter == FILTER_FIFTH && table >= S1 && seq % 5 == 2 &&
+           (key != 0 || has_text_key(table));
+}
+
 /* ---- keys and payloads ----------------------------------------------------------- */
 
 struct literal {
@@ -56,7 +112,7 @@ static int key_of(sqlite3_stmt *stmt, int table)
 static int payload(uint32_t seq, int table, char out[MAX_PAYLOAD + 1])
 {
     struct sdb_rand r = {(uint64_t)seq << 8 | (uint64_t)table};
-    int n = (int)sdb_rand_below(&r, sdb_rand_below(&r, 12) == 0 ? MAX_PAYLOAD : 50);
+    int n = (int)sdb_rand_below(&r, sdb_rand_below(&r, 8) == 0 ? MAX_PAYLOAD : 50);
     for (int i = 0; i < n; i++)
         out[i] = (char)('a' + (int)(sdb_rand_next(&r) % (i < n / 2 ? 2 : 26)));
     out[n] = 0;
@@ -65,18 +121,26 @@ static int payload(uint32_t seq, int table, char out[MAX_PAYLOAD + 1])
 
 /* ---- steps ----------------------------------------------------------------------- */
 
-static int below(struct sdb_rand *r, int n)
+static uint32_t amount_of(const struct step *s)
 {
-    return (int)sdb_rand_below(r, (uint64_t)n);
+    return 1 + s->seq % 50 + (uint32_t)s->from;
 }
 
-struct step step_random(struct sdb_rand *r, const struct state *state, int db,
-                        uint32_t seq)
+static bool takes_range(enum step_kind kind)
+{
+    return kind == STEP_DELETE || kind == STEP_UPDATE || kind == STEP_COPY ||
+           kind == STEP_COUNT;
+}
+
+struct step step_random(struct sdb_rand *r, const struct features *features,
+                        const struct state *state, int db, uint32_t seq)
 {
     static const enum step_kind kinds[] = {
         STEP_PUT,    STEP_PUT,    STEP_PUT,    STEP_INSERT, STEP_INSERT,
-        STEP_DELETE, STEP_UPDATE, STEP_UPDATE, STEP_MOVE,   STEP_COPY};
-    struct step s = {.db = db, .table = below(r, TABLES), .seq = seq};
+        STEP_DELETE, STEP_UPDATE, STEP_UPDATE, STEP_MOVE,   STEP_COPY,
+        STEP_COUNT,  STEP_ADD,    STEP_ADD,    STEP_ADD};
+    struct step s = {
+        .db = db, .table = below(r, TABLES), .seq = seq, .features = features};
     int a = 1 + below(r, KEYS - 1), b = 1 + below(r, KEYS - 1), dice = below(r, 100);
     s.kind = kinds[below(r, sizeof kinds / sizeof kinds[0])];
     if (s.table == EXTRA && state->t[db][EXTRA].name == ABSENT)
@@ -85,13 +149,24 @@ struct step step_random(struct sdb_rand *r, const struct state *state, int db,
         s.kind = dice < 15 ? STEP_DROP : STEP_RENAME;
     else if (s.table == EXTRA && s.kind == STEP_COPY)
         s.kind = STEP_PUT;
+    else if (dice < 2)
+        s.kind = STEP_CLEAR;
+    else if (s.table >= S1 && s.kind == STEP_ADD && !features->merges)
+        s.kind = STEP_COUNT;
+    else if (s.table >= S1 && s.kind == STEP_INSERT && features->insert_merges)
+        s.kind = STEP_ADD;
     s.from = a;
     s.to = b;
-    if (s.kind == STEP_DELETE || s.kind == STEP_UPDATE || s.kind == STEP_COPY) {
+    if (takes_range(s.kind)) {
         s.to = a + below(r, s.kind == STEP_DELETE ? 4 : 8);
         s.to = s.to >= KEYS ? KEYS - 1 : s.to;
     }
     return s;
+}
+
+static const char *merge_of(const struct features *f)
+{
+    return f->merges ? " MERGE add" : "";
 }
 
 static char *ddl_sql(const struct step *s, const struct state *state,
@@ -104,8 +179,54 @@ static char *ddl_sql(const struct step *s, const struct state *state,
         return sqlite3_mprintf("ALTER TABLE %s.%s RENAME TO %s", schema, name,
                                strcmp(name, "s3") == 0 ? "s4" : "s3");
     return sqlite3_mprintf("CREATE VIRTUAL TABLE %s.s3 USING seerdb(k INTEGER PRIMARY "
-                           "KEY, seq INTEGER, payload TEXT%s)",
-                           schema, options);
+                           "KEY, seq INTEGER, payload TEXT, total INTEGER%s%s)",
+                           schema, merge_of(s->features), options);
+}
+
+/* A merge: of ordinary tables an upsert is the same. */
+static char *add_sql(const struct step *s, const char *schema, const char *name,
+                     const char *text)
+{
+    struct literal from = key_literal(s->table, s->from),
+                   to = key_literal(s->table, s->to);
+    unsigned n = amount_of(s);
+    if (s->table < S1 || s->features->insert_merges)
+        return sqlite3_mprintf(
+            "INSERT INTO %s.%s VALUES(%s, %u, '%s', %u), (%s, %u, '%s', %u)%s", schema,
+            name, from.text, s->seq, text, n, to.text, s->seq, text, n,
+            s->table < S1
+                ? " ON CONFLICT(k) DO UPDATE SET total = total + excluded.total"
+                : "");
+    return sqlite3_mprintf(
+        "INSERT INTO %s.%s(k, seq, payload, total, _op) VALUES(%s, %u, '%s', %u, "
+        "'merge'), (%s, %u, '%s', %u, 'merge')",
+        schema, name, from.text, s->seq, text, n, to.text, s->seq, text, n);
+}
+
+static char *range_sql(const struct step *s, const char *schema, const char *name,
+                       const char *text)
+{
+    struct literal from = key_literal(s->table, s->from),
+                   to = key_literal(s->table, s->to);
+    if (s->kind == STEP_DELETE && s->table >= S1 && s->seq % 2 == 0)
+        return sqlite3_mprintf("SELECT seerdb('%s.%s', 'delete_range', %s, %s)", schema,
+                               name, from.text, key_literal(s->table, s->to + 1).text);
+    if (s->kind == STEP_DELETE)
+        return sqlite3_mprintf("DELETE FROM %s.%s WHERE k BETWEEN %s AND %s", schema,
+                               name, from.text, to.text);
+    if (s->kind == STEP_COUNT)
+        return sqlite3_mprintf(
+            "UPDATE %s.%s SET total = total + %u WHERE k BETWEEN %s AND %s", schema,
+            name, amount_of(s), from.text, to.text);
+    if (s->kind == STEP_UPDATE)
+        return sqlite3_mprintf(
+            "UPDATE %s.%s SET seq = %u, payload = '%s' WHERE k BETWEEN %s AND %s",
+            schema, name, s->seq, text, from.text, to.text);
+    return sqlite3_mprintf(
+        "INSERT OR REPLACE INTO %s.%s SELECT k, %u, '%s', %u FROM %s.%s "
+        "WHERE k BETWEEN %s AND %s",
+        schema, name, s->seq, text, s->seq, schema, names[s->table ^ S1], from.text,
+        to.text);
 }
 
 char *step_sql(const struct step *s, const struct state *state, const char *schema,
@@ -118,35 +239,79 @@ char *step_sql(const struct step *s, const struct state *state, const char *sche
     payload(s->seq, s->table, text);
     switch (s->kind) {
     case STEP_PUT:
-        return sqlite3_mprintf("INSERT OR REPLACE INTO %s.%s VALUES(%s, %u, '%s')",
-                               schema, name, from.text, s->seq, text);
+        return sqlite3_mprintf("INSERT OR REPLACE INTO %s.%s VALUES(%s, %u, '%s', %u)",
+                               schema, name, from.text, s->seq, text, s->seq);
     case STEP_INSERT:
-        return sqlite3_mprintf("INSERT INTO %s.%s VALUES(%s, %u, '%s'), (%s, %u, '%s')",
-                               schema, name, from.text, s->seq, text, to.text, s->seq,
-                               text);
-    case STEP_DELETE:
-        if (s->table >= S1 && s->seq % 2 == 0)
-            return sqlite3_mprintf("SELECT seerdb('%s.%s', 'delete_range', %s, %s)",
-                                   schema, name, from.text,
-                                   key_literal(s->table, s->to + 1).text);
-        return sqlite3_mprintf("DELETE FROM %s.%s WHERE k BETWEEN %s AND %s", schema,
-                               name, from.text, to.text);
-    case STEP_UPDATE:
         return sqlite3_mprintf(
-            "UPDATE %s.%s SET seq = %u, payload = '%s' WHERE k BETWEEN %s AND %s",
-            schema, name, s->seq, text, from.text, to.text);
+            "INSERT INTO %s.%s VALUES(%s, %u, '%s', %u), (%s, %u, '%s', %u)", schema,
+            name, from.text, s->seq, text, s->seq, to.text, s->seq, text, s->seq);
+    case STEP_ADD:
+        return add_sql(s, schema, name, text);
+    case STEP_CLEAR:
+        if (s->table >= S1 && s->seq % 2 == 0)
+            return sqlite3_mprintf("SELECT seerdb('%s.%s', 'truncate')", schema, name);
+        return sqlite3_mprintf("DELETE FROM %s.%s", schema, name);
     case STEP_MOVE:
         return sqlite3_mprintf("UPDATE OR REPLACE %s.%s SET k = %s WHERE k = %s",
                                schema, name, to.text, from.text);
+    case STEP_DELETE:
+    case STEP_UPDATE:
+    case STEP_COUNT:
     case STEP_COPY:
-        return sqlite3_mprintf(
-            "INSERT OR REPLACE INTO %s.%s SELECT k, %u, '%s' FROM %s.%s "
-            "WHERE k BETWEEN %s AND %s",
-            schema, name, s->seq, text, schema, names[s->table ^ S1], from.text,
-            to.text);
+        return range_sql(s, schema, name, text);
     default:
         return ddl_sql(s, state, schema, options);
     }
+}
+
+static void write_row(struct table *t, const struct step *s, int key)
+{
+    bool hidden = is_hidden(s->features, s->table, key, s->seq);
+    t->seq[key] = hidden ? 0 : s->seq;
+    t->total[key] = t->seq[key];
+}
+
+static void erase_row(struct table *t, int key)
+{
+    t->seq[key] = t->total[key] = 0;
+}
+
+static void add_to_row(struct table *t, const struct step *s, int key)
+{
+    if (t->seq[key] != 0) {
+        t->total[key] += amount_of(s);
+    } else {
+        write_row(t, s, key);
+        t->total[key] = t->seq[key] != 0 ? amount_of(s) : 0;
+    }
+}
+
+static void apply_to_range(const struct step *s, struct table *t,
+                           const struct table *source)
+{
+    for (int i = s->from; i <= s->to; i++) {
+        uint32_t total = t->total[i];
+        if (s->kind == STEP_DELETE) {
+            erase_row(t, i);
+        } else if (s->kind == STEP_COPY && source->seq[i] != 0) {
+            write_row(t, s, i);
+        } else if (s->kind == STEP_COUNT && t->seq[i] != 0) {
+            t->total[i] += amount_of(s);
+        } else if (s->kind == STEP_UPDATE && t->seq[i] != 0) {
+            write_row(t, s, i);
+            t->total[i] = t->seq[i] != 0 ? total : 0;
+        }
+    }
+}
+
+static bool apply_insert(const struct step *s, struct table *t)
+{
+    bool hidden = is_hidden(s->features, s->table, s->from, s->seq);
+    if ((s->from == s->to && !hidden) || t->seq[s->from] != 0 || t->seq[s->to] != 0)
+        return false;
+    write_row(t, s, s->from);
+    write_row(t, s, s->to);
+    return true;
 }
 
 bool step_apply(const struct step *s, struct state *state)
@@ -154,31 +319,31 @@ bool step_apply(const struct step *s, struct state *state)
     struct table *t = &state->t[s->db][s->table];
     switch (s->kind) {
     case STEP_PUT:
-        t->seq[s->from] = s->seq;
+        write_row(t, s, s->from);
         return true;
     case STEP_INSERT:
-        if (s->from == s->to || t->seq[s->from] != 0 || t->seq[s->to] != 0)
-            return false;
-        t->seq[s->from] = t->seq[s->to] = s->seq;
+        return apply_insert(s, t);
+    case STEP_ADD:
+        add_to_row(t, s, s->from);
+        add_to_row(t, s, s->to);
+        return true;
+    case STEP_CLEAR:
+        for (int i = 0; i < KEYS; i++)
+            erase_row(t, i);
         return true;
     case STEP_DELETE:
-        for (int i = s->from; i <= s->to; i++)
-            t->seq[i] = 0;
-        return true;
     case STEP_UPDATE:
-        for (int i = s->from; i <= s->to; i++)
-            t->seq[i] = t->seq[i] != 0 ? s->seq : 0;
+    case STEP_COUNT:
+    case STEP_COPY:
+        apply_to_range(s, t,
+                       s->kind == STEP_COPY ? &state->t[s->db][s->table ^ S1] : t);
         return true;
     case STEP_MOVE:
         if (t->seq[s->from] != 0 && s->from != s->to) {
             t->seq[s->to] = t->seq[s->from];
-            t->seq[s->from] = 0;
+            t->total[s->to] = t->total[s->from];
+            erase_row(t, s->from);
         }
-        return true;
-    case STEP_COPY:
-        for (int i = s->from; i <= s->to; i++)
-            if (state->t[s->db][s->table ^ S1].seq[i] != 0)
-                t->seq[i] = s->seq;
         return true;
     case STEP_RENAME:
         t->name = t->name == CALLED_S3 ? CALLED_S4 : CALLED_S3;
@@ -191,30 +356,37 @@ bool step_apply(const struct step *s, struct state *state)
 
 /* ---- states ---------------------------------------------------------------------- */
 
+bool same_rows(const struct table *a, const struct table *b)
+{
+    return memcmp(a->seq, b->seq, sizeof a->seq) == 0 &&
+           memcmp(a->total, b->total, sizeof a->total) == 0;
+}
+
 bool part_equal(const struct state *a, const struct state *b, int db, enum part part)
 {
     const struct table *x = a->t[db], *y = b->t[db];
     if (part == PART_ORDINARY)
-        return memcmp(x[O1].seq, y[O1].seq, sizeof x->seq) == 0 &&
-               memcmp(x[O2].seq, y[O2].seq, sizeof x->seq) == 0 &&
+        return same_rows(&x[O1], &y[O1]) && same_rows(&x[O2], &y[O2]) &&
                x[EXTRA].name == y[EXTRA].name;
     if (part == PART_SEERDB)
-        return memcmp(x[S1].seq, y[S1].seq, sizeof x->seq) == 0 &&
-               memcmp(x[S2].seq, y[S2].seq, sizeof x->seq) == 0;
-    return memcmp(x[EXTRA].seq, y[EXTRA].seq, sizeof x->seq) == 0;
+        return same_rows(&x[S1], &y[S1]) && same_rows(&x[S2], &y[S2]);
+    return same_rows(&x[EXTRA], &y[EXTRA]);
 }
 
-int model_create(sqlite3 *db, const char *schema, const char *options)
+int model_create(sqlite3 *db, const char *schema, const struct features *features,
+                 const char *options)
 {
+    const char *merge = merge_of(features);
     char *sql = sqlite3_mprintf(
-        "CREATE TABLE %s.o1(k INTEGER PRIMARY KEY, seq INTEGER, payload TEXT);"
-        "CREATE TABLE %s.o2(k TEXT PRIMARY KEY, seq INTEGER, payload TEXT) WITHOUT "
-        "ROWID;"
+        "CREATE TABLE %s.o1(k INTEGER PRIMARY KEY, seq INTEGER, payload TEXT, total "
+        "INTEGER);"
+        "CREATE TABLE %s.o2(k TEXT PRIMARY KEY, seq INTEGER, payload TEXT, total "
+        "INTEGER) WITHOUT ROWID;"
         "CREATE VIRTUAL TABLE %s.s1 USING seerdb(k INTEGER PRIMARY KEY, seq INTEGER, "
-        "payload TEXT%s);"
+        "payload TEXT, total INTEGER%s%s);"
         "CREATE VIRTUAL TABLE %s.s2 USING seerdb(k TEXT PRIMARY KEY, seq INTEGER, "
-        "payload TEXT%s);",
-        schema, schema, schema, options, schema, options);
+        "payload TEXT, total INTEGER%s%s);",
+        schema, schema, schema, merge, options, schema, merge, options);
     int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
     sqlite3_free(sql);
     return rc;
@@ -225,33 +397,39 @@ static bool read_row(sqlite3_stmt *stmt, int table, int *last, struct table *out
 {
     char want[MAX_PAYLOAD + 1];
     int key = key_of(stmt, table);
-    sqlite3_int64 seq = sqlite3_column_int64(stmt, 1);
+    sqlite3_int64 seq = sqlite3_column_int64(stmt, 1),
+                  total = sqlite3_column_int64(stmt, 3);
     const char *got = (const char *)sqlite3_column_text(stmt, 2);
-    if (key <= *last || seq <= 0 || seq > UINT32_MAX || got == NULL)
+    if (key <= *last || seq <= 0 || seq > UINT32_MAX || got == NULL || total <= 0 ||
+        total > UINT32_MAX)
         return false;
     int n = payload((uint32_t)seq, table, want);
     if (sqlite3_column_bytes(stmt, 2) != n || memcmp(got, want, (size_t)n) != 0)
         return false;
     out->seq[key] = (uint32_t)seq;
+    out->total[key] = (uint32_t)total;
     *last = key;
     return true;
 }
 
+/* snapshot: NULL: the present. */
 static int read_table(sqlite3 *db, const char *schema, const char *name, int table,
-                      struct table *out, char **why)
+                      const char *snapshot, struct table *out, char **why)
 {
     sqlite3_stmt *stmt = NULL;
     int last = -1;
-    char *sql =
-        sqlite3_mprintf("SELECT k, seq, payload FROM %s.%s ORDER BY k", schema, name);
+    char *sql = sqlite3_mprintf(
+        "SELECT k, seq, payload, total FROM %s.%s%s%Q ORDER BY k", schema, name,
+        snapshot != NULL ? " WHERE _snapshot = " : " WHERE 'all' = ",
+        snapshot != NULL ? snapshot : "all");
     int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         rc = SQLITE_OK;
         if (!read_row(stmt, table, &last, out)) {
-            *why = sqlite3_mprintf("%s.%s: a row that nobody wrote: %s, %lld, %.30s",
-                                   schema, name, sqlite3_column_text(stmt, 0),
-                                   sqlite3_column_int64(stmt, 1),
-                                   sqlite3_column_text(stmt, 2));
+            *why = sqlite3_mprintf(
+                "%s.%s: a row that nobody wrote: %s, %lld, %.30s, %lld", schema, name,
+                sqlite3_column_text(stmt, 0), sqlite3_column_int64(stmt, 1),
+                sqlite3_column_text(stmt, 2), sqlite3_column_int64(stmt, 3));
             rc = SQLITE_CORRUPT;
         }
     }
@@ -295,7 +473,15 @@ int model_read(sqlite3 *db, const char *schema, struct table out[TABLES], char *
     for (int i = 0; rc == SQLITE_OK && i < TABLES; i++) {
         const char *name = i == EXTRA ? extra_names[out[EXTRA].name] : names[i];
         if (i != EXTRA || out[EXTRA].name != ABSENT)
-            rc = read_table(db, schema, name, i, &out[i], why);
+            rc = read_table(db, schema, name, i, NULL, &out[i], why);
     }
     return rc;
+}
+
+int model_read_past(sqlite3 *db, const char *schema, int table, const char *snapshot,
+                    struct table *out, char **why)
+{
+    memset(out, 0, sizeof *out);
+    *why = NULL;
+    return read_table(db, schema, names[table], table, snapshot, out, why);
 }

@@ -102,9 +102,16 @@ static void note_log(struct rig *g, const char *path)
 {
     const char *slash = strrchr(path, '/');
     size_t dir = slash != NULL ? (size_t)(slash - path) : 0, n = strlen(path);
-    if (n < 4 || strcmp(path + n - 4, ".log") != 0 || n >= sizeof g->log_path[0])
+    bool values = n >= 4 && strcmp(path + n - 4, ".vlg") == 0;
+    if (n < 4 || (!values && strcmp(path + n - 4, ".log") != 0) ||
+        n >= sizeof g->log_path[0])
         return;
     pthread_mutex_lock(&g->watch);
+    if (values) {
+        g->seen.values++;
+        pthread_mutex_unlock(&g->watch);
+        return;
+    }
     char(*at)[sizeof g->log_path[0]] = &g->log_path[0];
     if ((*at)[0] != '\0' && strncmp(*at, path, dir) != 0)
         at = &g->log_path[1];
@@ -358,13 +365,14 @@ static struct setup setup_of(struct rig *g)
     s.memtable = 10000 << below(r, 4);
     s.calm = below(r, 2) == 0;
     s.table = below(r, 2) == 0 ? 4096 : 0;
+    s.features = features_random(r);
     return s;
 }
 
 static enum outcome create_tables(struct rig *g)
 {
     const struct setup *s = &g->setup;
-    snprintf(g->options, sizeof g->options, "%s%s%s",
+    snprintf(g->options, sizeof g->options, "%s%s%s%s", s->features.options,
              s->shared_store ? ", path='/d/s'" : "",
              s->store_sync != NULL ? ", sync=" : "",
              s->store_sync != NULL ? s->store_sync : "");
@@ -374,7 +382,7 @@ static enum outcome create_tables(struct rig *g)
         rc = runf(g, 0, "PRAGMA %s.page_size = %d; PRAGMA %s.journal_mode = %s", schema,
                   s->page_size, schema, s->wal ? "WAL" : "DELETE");
         if (rc == SQLITE_OK)
-            rc = model_create(g->conns[0], schema, g->options);
+            rc = model_create(g->conns[0], schema, &s->features, g->options);
     }
     if (rc != SQLITE_OK)
         return wrong(g, BROKEN, "creating the tables: %s", sqlite3_errmsg(g->conns[0]));
@@ -449,11 +457,12 @@ enum outcome disk_start(struct rig *g, uint64_t disk)
     if (g->trace)
         fprintf(stderr,
                 "-- disk %llu: %s%s, synchronous %d, %d databases%s, %d connections, "
-                "checkpoint at %d, cache of %d pages of %d\n",
+                "checkpoint at %d, cache of %d pages of %d%s%s\n",
                 (unsigned long long)disk, g->setup.foreign ? "foreign, " : "",
                 g->setup.wal ? "WAL" : "DELETE", g->setup.sync, g->setup.ndbs,
                 g->setup.shared_store ? " on one store" : "", g->setup.nconns,
-                g->setup.checkpoint_pages, g->setup.cache_pages, g->setup.page_size);
+                g->setup.checkpoint_pages, g->setup.cache_pages, g->setup.page_size,
+                g->setup.features.merges ? ", MERGE" : "", g->setup.features.options);
     return create_tables(g);
 }
 

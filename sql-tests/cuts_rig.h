@@ -16,7 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { GENERATIONS = 8, CONNS = 2, HISTORY = 100 };
+enum { GENERATIONS = 8, CONNS = 2, HISTORY = 100, PASTS = 5 };
 enum mode { WAL_FULL, WAL_NORMAL, DELETE_FULL, MULTI, ERRORS, MODES };
 enum { SYNC_NORMAL = 1, SYNC_FULL, SYNC_EXTRA }; /* PRAGMA synchronous */
 
@@ -30,6 +30,17 @@ struct setup {
                 */
     bool calm; /* statements wait for background work: the same seed, the same order */
     const char *store_sync; /* the option sync of the tables; NULL: not given */
+    struct features features;
+};
+
+/* A named snapshot of s1 or s2. */
+struct past {
+    int db, table;
+    unsigned number;   /* it is called p<number>; 0: there is none here */
+    bool taken;        /* that was acknowledged */
+    bool leaving;      /* it is being dropped, which was not acknowledged */
+    bool gone;         /* the database went back to before it */
+    struct table rows; /* what it shows */
 };
 
 enum outcome {
@@ -44,8 +55,10 @@ struct seen {
     uint64_t flushes;   /* that nobody had asked for */
     uint64_t asides;    /* side files */
     uint64_t compactions, spills;
-    uint64_t looks; /* at disks that were only read first: not theirs, but counted here
-                     */
+    uint64_t values; /* writes to value logs */
+    uint64_t pasts;  /* snapshots that were read; counted here, too */
+    uint64_t looks;  /* at disks that were only read first: not theirs, but counted here
+                      */
 };
 
 enum verdict {
@@ -65,8 +78,8 @@ struct rig {
     struct sdb_fs *mem, *fault;
     struct disk_vfs *vfs;
     sqlite3 *conns[CONNS];
-    char options[64]; /* of CREATE VIRTUAL TABLE */
-    bool read_only;   /* how conns are opened */
+    char options[300]; /* of CREATE VIRTUAL TABLE */
+    bool read_only;    /* how conns are opened */
 
     _Atomic int64_t countdown; /* writes and syncs until the power goes; <= 0: never */
     _Atomic bool off;
@@ -88,6 +101,8 @@ struct rig {
     bool reading;          /* conns[1] holds a read transaction ... */
     struct state snapshot; /* ... that sees this */
     uint32_t seq;          /* transactions, in the disk's life */
+    struct past past[PASTS];
+    unsigned npast; /* snapshots that were ever taken, in the disk's life */
 
     enum verdict verdict;
     char why[600];
