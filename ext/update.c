@@ -691,8 +691,8 @@ static int put_row(struct svt_table *t, struct svt_write *w)
     svt_txn_note_write(t, w->batch);
     seerdb_slice key = svt_bytes_slice(&w->key), row = svt_bytes_slice(&w->row);
     int rc;
-    /* An only write fails or is done, and operands on either side of a mark would be kept
-     * apart. */
+    /* An only write fails or is done, and operands on either side of a mark would be
+     * kept apart. */
     if (w->act == MERGED && seerdb_batch_writes(w->batch) == w->mark)
         release_mark(w);
     if (w->act == MERGED)

@@ -187,7 +187,7 @@ static int write_content(const struct sdb_spill *s, struct sdb_table_writer *w,
     }
     it->chains = true;
     const struct sdb_gather_commit gather = {
-        sdb_tree_merge(s->tree), s->merging,           s->from, ranges,
+        sdb_tree_merge(s->tree), s->merging,          s->from, ranges,
         sdb_values_resolve,      s->tree->db->values, true};
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
         struct sdb_record r = it->at;
@@ -372,7 +372,7 @@ static int write_merged(struct merge *g, seerdb_err *err)
 {
     struct sdb_iter *it = g->it;
     const struct sdb_gather_commit gather = {
-        sdb_tree_merge(g->tree), g->merging,           0, NULL,
+        sdb_tree_merge(g->tree), g->merging,          0,    NULL,
         sdb_values_resolve,      g->tree->db->values, false};
     uint32_t steps = 0;
     int rc;

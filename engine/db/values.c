@@ -496,10 +496,6 @@ static int survived(struct sdb_values *vs, const struct sdb_segment *s, void *to
     if (rc == 0 && (rc = sdb_values_open(vs, s->file, &v, &why)) == 0 &&
         (sdb_vlog_has(v, s->slot) || !sdb_vlog_is_sealed(v)))
         rc = sdb_vlog_read(v, s, to, &why);
-    if (rc == 0) { /* a footer may be in the system's memory alone, too */
-        sdb_vlog_distrust(v);
-        atomic_store_explicit(&vs->used, true, memory_order_relaxed);
-    }
     sdb_vlog_unref(v);
     seerdb_pin_unref(pin);
     if (rc == 0)

@@ -796,10 +796,3 @@ bool sdb_vlog_is_dirty(struct sdb_vlog *v)
     sdb_unlock_slots(&v->lock);
     return dirty;
 }
-
-void sdb_vlog_distrust(struct sdb_vlog *v)
-{
-    sdb_lock_slots(&v->lock);
-    v->synced = 0;
-    sdb_unlock_slots(&v->lock);
-}

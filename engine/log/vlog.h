@@ -92,10 +92,7 @@ uint64_t sdb_vlog_count(struct sdb_vlog *v); /* values */
 void sdb_vlog_each(struct sdb_vlog *v,
                    void (*each)(void *ctx, uint64_t slot, uint64_t bytes), void *ctx);
 bool sdb_vlog_is_sealed(struct sdb_vlog *v);
-bool sdb_vlog_is_dirty(struct sdb_vlog *v); /* something is not synced */
-/* Who wrote the file may have died before it was synced, sealed as it looks: it is
- * dirty until it is synced. */
-void sdb_vlog_distrust(struct sdb_vlog *v);
+bool sdb_vlog_is_dirty(struct sdb_vlog *v);  /* something is not synced */
 bool sdb_vlog_is_shared(struct sdb_vlog *v); /* others than the caller have counts */
 
 /* "dir/000012.vlg"; the caller frees.  NULL: no memory. */
