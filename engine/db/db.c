@@ -123,6 +123,7 @@ static void release(seerdb *db) NO_TSA
     sdb_deciders_free(db);
     sdb_events_free(db);
     sdb_values_close(db->values); /* memtables that callers still hold keep it */
+    sdb_free_undead(db);
     sdb_cache_free(db->cache);
     sdb_pages_unref(db->pages); /* pins that callers still hold keep it */
     sdb_recovered_free(db->recovered);

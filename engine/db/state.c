@@ -562,16 +562,31 @@ void sdb_tree_unref_reader(seerdb_tree *t, struct sdb_tally *tally)
     sdb_unlock_db(&t->db->lock);
 }
 
+static void push_dead(_Atomic(struct sdb_member *) *to, struct sdb_member *member)
+{
+    struct sdb_member *head = atomic_load_explicit(to, memory_order_relaxed);
+    do {
+        member->next_dead = head;
+        /* release: pairs with the acquire of whoever empties the list */
+    } while (!atomic_compare_exchange_weak_explicit(
+        to, &head, member, memory_order_release, memory_order_relaxed));
+}
+
 void sdb_bury(void *ctx, struct sdb_member *member)
 {
     seerdb *db = ctx;
-    struct sdb_member *head =
-        atomic_load_explicit(&db->graveyard, memory_order_relaxed);
-    do {
-        member->next_dead = head;
-        /* release: pairs with the acquire of whoever empties the graveyard */
-    } while (!atomic_compare_exchange_weak_explicit(
-        &db->graveyard, &head, member, memory_order_release, memory_order_relaxed));
+    push_dead(&db->graveyard, member);
+}
+
+void sdb_free_undead(seerdb *db)
+{
+    struct sdb_member *m =
+        atomic_exchange_explicit(&db->undead, NULL, memory_order_acquire);
+    while (m != NULL) {
+        struct sdb_member *next = m->next_dead;
+        sdb_member_free(m);
+        m = next;
+    }
 }
 
 /* Take a pending table out of the manifest; its tree may have been dropped. */
@@ -637,7 +652,11 @@ void sdb_empty_graveyard(seerdb *db)
         bool gone = !keep && (!member->pending || forgotten);
         if (gone)
             sdb_table_forget(member->table);
-        sdb_member_free(member);
+        /* Whoever opens a table that is still listed wants its values, too. */
+        if (!keep && !gone)
+            push_dead(&db->undead, member);
+        else
+            sdb_member_free(member);
         char *path = gone ? sdb_table_path(db, number) : NULL;
         if (path != NULL && SDB_FAIL_AT(remove_table, NULL) == 0)
             (void)sdb_fs_remove(db->fs, path, NULL);

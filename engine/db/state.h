@@ -287,7 +287,10 @@ struct seerdb {
 
     struct sdb_values *values;              /* files of the value log */
     _Atomic(struct sdb_member *) graveyard; /* dead tables, linked by next_dead */
-    _Atomic size_t batch_bytes;             /* memory of all batches; relaxed */
+    _Atomic(struct sdb_member *) undead; /* the same that the manifest goes on listing:
+                                            their values stay; until the store is
+                                            closed */
+    _Atomic size_t batch_bytes;          /* memory of all batches; relaxed */
     struct sdb_counters counters;
     struct sdb_meter meter;  /* of what belongs to no tree */
     _Atomic unsigned writer; /* batches made; relaxed: no two begin to be timed alike */
@@ -406,6 +409,8 @@ void sdb_bury(void *ctx, struct sdb_member *member);
 /* Delete the files of dead tables, the pending ones after the manifest has forgotten
  * them. Failures are not errors: orphans go at the next open. */
 void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_INSTALL, LK_DB);
+/* The store is closed, and so is its value log. */
+void sdb_free_undead(seerdb *db) EXCLUDES(LK_INSTALL, LK_DB);
 /* A reader has let go of a state: if tables died with it, have the compactor empty the
  * graveyard, so that their files and cached blocks go now and not with the next job. */
 void sdb_look_at_graveyard(seerdb *db) EXCLUDES(LK_DB);
