@@ -38,8 +38,6 @@ struct svt_write {
     struct svt_reader reader; /* of the old row, then of the new key */
     seerdb_value old;         /* the old row's bytes, pinned */
     seerdb_batch *batch;      /* borrowed */
-    uint64_t mark;            /* of the batch, before the statement's row */
-    bool marked;              /* is it held? */
     bool update, has_old, key_changed, assigned;
     int conflict; /* SQLITE_REPLACE, ... */
     int64_t rowid, old_rowid;
@@ -676,13 +674,6 @@ static int put_base(struct svt_table *t, struct svt_write *w)
     return rc;
 }
 
-static void release_mark(struct svt_write *w)
-{
-    if (w->marked)
-        seerdb_batch_release(w->batch, w->mark);
-    w->marked = false;
-}
-
 static int put_row(struct svt_table *t, struct svt_write *w)
 {
     seerdb_err err;
@@ -691,10 +682,6 @@ static int put_row(struct svt_table *t, struct svt_write *w)
     svt_txn_note_write(t, w->batch);
     seerdb_slice key = svt_bytes_slice(&w->key), row = svt_bytes_slice(&w->row);
     int rc;
-    /* An only write fails or is done, and operands on either side of a mark would be
-     * kept apart. */
-    if (w->act == MERGED && seerdb_batch_writes(w->batch) == w->mark)
-        release_mark(w);
     if (w->act == MERGED)
         rc = seerdb_batch_merge(w->batch, t->ks->tree, key, row, &err);
     else if (w->nparts > 0)
@@ -717,6 +704,23 @@ static int test_merged(struct svt_table *t, struct svt_write *w)
         rc = svt_expire_test(t->expire, key, found.bytes, &t->base.zErrMsg);
     seerdb_pin_unref(found.pin);
     return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
+}
+
+/* Rows that take two writes, or that are looked at once they are written: all or
+ * nothing.  Others do without a mark, beyond which nothing is put together: merges into
+ * one row would become a longer chain with each. */
+static int put_twice(struct svt_table *t, struct svt_write *w)
+{
+    uint64_t mark = seerdb_batch_mark(w->batch);
+    int rc = w->key_changed ? remove_key(t, w) : put_base(t, w);
+    if (rc == SQLITE_OK)
+        rc = put_row(t, w);
+    if (rc == SQLITE_OK && w->act == MERGED)
+        rc = test_merged(t, w);
+    if (rc != SQLITE_OK && seerdb_batch_writes(w->batch) != mark)
+        svt_txn_undo(t, mark); /* a lone statement has no savepoint of its own */
+    seerdb_batch_release(w->batch, mark);
+    return rc;
 }
 
 static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
@@ -743,14 +747,9 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
         rc = check_unique(t, w);
     if (rc == SQLITE_OK && has_rowid(&t->schema))
         rc = check_types(t, w);
-    if (rc == SQLITE_OK && w->key_changed)
-        rc = remove_key(t, w);
-    if (rc == SQLITE_OK && w->act == MERGED && t->expire != NULL)
-        rc = put_base(t, w);
     if (rc == SQLITE_OK)
-        rc = put_row(t, w);
-    if (rc == SQLITE_OK && w->act == MERGED && t->expire != NULL)
-        rc = test_merged(t, w);
+        rc = w->key_changed || (w->act == MERGED && t->expire != NULL) ? put_twice(t, w)
+                                                                       : put_row(t, w);
     /* The row went away under an UPDATE that reads it: nothing to change. */
     return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
 }
@@ -775,12 +774,7 @@ int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64
         return rc;
     w->batch = batch;
     w->update = sqlite3_value_type(argv[0]) != SQLITE_NULL;
-    w->mark = seerdb_batch_mark(batch);
-    w->marked = true;
     rc = write_row(t, w, argv);
-    if (rc != SQLITE_OK && seerdb_batch_writes(batch) != w->mark)
-        svt_txn_undo(t, w->mark); /* a lone statement has no savepoint of its own */
-    release_mark(w);
     /* What it is set to becomes last_insert_rowid(), without a rowid too. */
     if (rc == SQLITE_OK && !w->update)
         *rowid = has_rowid(&t->schema) && w->act != DELETED
