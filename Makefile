@@ -152,6 +152,7 @@ $(BUILD)/sql-tests/%: sql-tests/%.c
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(filter %.c,$^) -lsqlite3 $(OUR_LIBS)
 $(BUILD)/sql-tests/differential: $(wildcard sql-tests/differential_*.c sql-tests/generate*.c \
   sql-tests/differential*.h sql-tests/generate*.h) sql-tests/values.h sql-tests/text.h
+$(BUILD)/sql-tests/kill: $(wildcard sql-tests/kill_*.c) sql-tests/kill.h
 $(BUILD)/sql-tests/embedded: sql-tests/embedded.c $(BUILD)/libseerdb_sqlite.a ext/seerdb_sqlite.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -Iext -o $@ $< $(BUILD)/libseerdb_sqlite.a \
