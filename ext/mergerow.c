@@ -634,7 +634,8 @@ static int run_short(const struct svt_merger *m, const seerdb_slice *base,
     for (size_t i = 0; i < n; i++)
         *p++ = old[i].code;
     for (size_t i = 0; i < n; i++) {
-        memcpy(p, old[i].p, old[i].size);
+        if (old[i].size > 0)
+            memcpy(p, old[i].p, old[i].size);
         p += old[i].size;
     }
     return SEERDB_OK;

@@ -148,9 +148,9 @@ static int make_writable(struct svt_table *t, struct svt_txn *x)
 /* Have the batch be all that the transaction wrote. */
 static int settle(struct svt_table *t, struct svt_txn *x)
 {
-    seerdb_err err = {0};
-    if (x->sweep.iter == NULL)
+    if (x->sweep.iter == NULL) /* every row comes by */
         return SQLITE_OK;
+    seerdb_err err = {0};
     return svt_table_fail(t, svt_sweep_settle(&x->sweep, x->batch, &err), &err);
 }
 

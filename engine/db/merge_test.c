@@ -220,6 +220,9 @@ static void an_operator_that_fails_loses_nothing(void **state)
         write_words(t, "b+!");
         expect_failure(t, "b", SEERDB_MISUSE, "");
         write_words(t, "b=new");
+        write_words(t, "b+!"); /* both in memory */
+        expect_failure(t, "b", SEERDB_MISUSE, "x'62'");
+        write_words(t, "b=new");
         expect(t, "a=123 b=new c=1234");
         /* A transaction that has put it itself is told at once. */
         seerdb_batch *batch = new_batch(b.db);

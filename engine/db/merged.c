@@ -9,6 +9,8 @@
 
 #include "db/view.h"
 
+#define KEPT_MAX ((size_t)16 << 10) /* bytes of scratch that stay with a view */
+
 int sdb_merged_row(const seerdb_view *view, struct sdb_merging *merging,
                    seerdb_slice key, const struct sdb_record *base,
                    struct seerdb_filter_out *scratch, seerdb_value *out,
@@ -45,9 +47,9 @@ int sdb_merged_row(const seerdb_view *view, struct sdb_merging *merging,
 
 /* A lookup on its way down a key's chain. */
 struct descent {
-    struct sdb_merging merging;
-    struct sdb_record base; /* once it has one */
-    seerdb_pin *pin;        /* counted: of base; NULL: a memtable's */
+    struct sdb_merging *merging; /* the view's, so that few reads take memory */
+    struct sdb_record base;      /* once it has one */
+    seerdb_pin *pin;             /* counted: of base; NULL: a memtable's */
     bool based;
     seerdb_err *err;
 };
@@ -55,10 +57,10 @@ struct descent {
 static int descend(void *ctx, const struct sdb_record *r)
 {
     struct descent *d = ctx;
-    if (!sdb_merging_wants(&d->merging, r->number))
+    if (!sdb_merging_wants(d->merging, r->number))
         return 0;
     if (r->kind == SDB_KIND_MERGE)
-        return sdb_merging_add(&d->merging, r, d->err);
+        return sdb_merging_add(d->merging, r, d->err);
     d->base = *r;
     d->based = true;
     return SEERDB_NOTFOUND;
@@ -71,7 +73,7 @@ static int descend_in_table(struct descent *d, const struct sdb_member *m,
     int rc = 0;
     while (rc == 0 && !d->based) {
         struct sdb_found found = {0};
-        uint64_t below = d->merging.below; /* at first all numbers are */
+        uint64_t below = d->merging->below; /* at first all numbers are */
         rc = sdb_member_get(m, key, below > ceiling ? ceiling : below - 1, &found,
                             d->err);
         if (rc != 0)
@@ -88,16 +90,16 @@ static int descend_in_table(struct descent *d, const struct sdb_member *m,
 
 /* Look a merged key up where neither a batch nor a range tombstone is in sight, and no
  * spilled commit waits. */
-static int get_merged(const seerdb_view *view, seerdb_slice key, seerdb_value *out,
+static int get_merged(seerdb_view *view, seerdb_slice key, seerdb_value *out,
                       seerdb_err *err)
 {
     const struct sdb_read_state *s = view->state;
-    struct descent d = {.err = err};
+    struct descent d = {.merging = &view->merging, .err = err};
     struct sdb_lookup l = {.key = key};
     struct seerdb_filter_out scratch = {0};
     struct sdb_places places;
     int rc = 0;
-    sdb_merging_begin(&d.merging);
+    sdb_merging_begin(d.merging);
     for (size_t i = 0; i < s->nmemtables && rc == 0 && !d.based; i++) {
         rc = sdb_memtable_walk(s->memtables[i], key, view->number, view->hidden,
                                descend, &d);
@@ -111,10 +113,11 @@ static int get_merged(const seerdb_view *view, seerdb_slice key, seerdb_value *o
             rc = descend_in_table(&d, m, &l, view->number);
     }
     if (rc == 0)
-        rc = sdb_merged_row(view, &d.merging, key, d.based ? &d.base : NULL, &scratch,
+        rc = sdb_merged_row(view, d.merging, key, d.based ? &d.base : NULL, &scratch,
                             out, err);
     seerdb_pin_unref(d.pin);
-    sdb_merging_fini(&d.merging);
+    if (d.merging->bytes.capacity + d.merging->out.bytes.capacity > KEPT_MAX)
+        sdb_merging_fini(d.merging);
     sdb_buf_fini(&scratch.bytes);
     return rc;
 }

@@ -39,12 +39,24 @@ size_t sdb_payload_spilled_part(struct sdb_buf *b, uint64_t tree, const uint64_t
     return at;
 }
 
+static uint8_t *store_slice(uint8_t *p, seerdb_slice s)
+{
+    p += sdb_store_varint(p, s.size);
+    if (s.size > 0)
+        memcpy(p, s.data, s.size);
+    return p + s.size;
+}
+
 void sdb_payload_record(struct sdb_buf *b, const struct sdb_record *r)
 {
-    sdb_put_u8(b, (uint8_t)r->kind);
-    sdb_put_slice(b, r->key);
+    if (!sdb_buf_reserve(b, 1 + 2 * SDB_VARINT_MAX + r->key.size + r->value.size))
+        return;
+    uint8_t *p = b->data + b->size;
+    *p++ = (uint8_t)r->kind;
+    p = store_slice(p, r->key);
     if (r->kind != SDB_KIND_TOMBSTONE)
-        sdb_put_slice(b, r->value);
+        p = store_slice(p, r->value);
+    b->size = (size_t)(p - b->data);
 }
 
 void sdb_payload_end_part(struct sdb_buf *b)

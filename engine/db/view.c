@@ -359,6 +359,7 @@ void seerdb_view_close(seerdb_view *view)
         return;
     empty_view(view);
     sdb_tree_unref_reader(view->tree, &view->tally);
+    sdb_merging_fini(&view->merging);
     sdb_mem_free(view);
 }
 

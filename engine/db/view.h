@@ -8,6 +8,7 @@
 #define SDB_DB_VIEW_H
 
 #include "db/state.h"
+#include "tree/mergeop.h"
 
 /* The tree's read state and its last commit number, taken together. */
 struct seerdb_view {
@@ -23,6 +24,7 @@ struct seerdb_view {
     bool lazy;                         /* segments are left where they are */
     const struct sdb_sieve *sieve; /* borrowed from tree; NULL: rows have no filter */
     uint64_t now_us;               /* the time it is asked for */
+    struct sdb_merging merging;    /* owned: scratch of sdb_merged_get */
     _Alignas(64) struct sdb_tally tally; /* apart from what others may write */
 };
 

@@ -26,6 +26,45 @@ static void the_example_in_the_format_is_what_is_written(void **state)
     sdb_buf_fini(&b);
 }
 
+static void a_record_with_one_operand_is_read_and_written_at_once(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t size;
+        const char *bytes;
+        bool only;
+        uint64_t from;
+        const char *operand;
+    } cases[] = {
+        {"one", 4, "\7\1\1x", true, 7, "x"},
+        {"an empty one", 3, "\0\1\0", true, 0, ""},
+        {"a long number", 5, "\200\1\1\1x", true, 128, "x"},
+        {"two", 6, "\7\2\1x\1y", false, 0, NULL},
+        {"none", 2, "\7\0", false, 0, NULL},
+        {"bytes behind it", 5, "\7\1\1xy", false, 0, NULL},
+        {"beyond the end", 4, "\7\1\2x", false, 0, NULL},
+        {"no operand", 2, "\7\1", false, 0, NULL},
+        {"nothing", 0, "", false, 0, NULL},
+        {"a number that is not the shortest", 5, "\207\0\1\1x", false, 0, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        seerdb_slice value = {cases[i].bytes, cases[i].size}, operand;
+        struct sdb_buf b = {0};
+        uint64_t from;
+        if (sdb_operands_only(value, &from, &operand) != cases[i].only)
+            fail_msg("%s", cases[i].name);
+        if (!cases[i].only)
+            continue;
+        assert_int_equal(from, cases[i].from);
+        test_slice_equal(operand, test_slice(cases[i].operand));
+        sdb_operands_put_only(&b, from, operand);
+        assert_int_equal(sdb_buf_check(&b, NULL), 0);
+        test_slice_equal(sdb_buf_slice(&b), value);
+        sdb_buf_fini(&b);
+    }
+}
+
 static void what_breaks_a_rule_is_not_valid(void **state)
 {
     static const struct {
@@ -58,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_in_the_format_is_what_is_written),
+        cmocka_unit_test(a_record_with_one_operand_is_read_and_written_at_once),
         cmocka_unit_test(what_breaks_a_rule_is_not_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -309,10 +309,17 @@ static void rebuild(struct sdb_memtable *m)
     atomic_store_explicit(&m->root, root, memory_order_release);
 }
 
-/* See to it that there is a root, and that its coder is worth its keep. */
-static int prepare_root(struct sdb_memtable *m, seerdb_slice key, seerdb_err *err)
+/* See to it that there is a root, and that its coder is worth its keep; the key's code.
+ */
+static int prepare_root(struct sdb_memtable *m, seerdb_slice key, uint64_t *code,
+                        seerdb_err *err)
 {
     struct sdb_root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
+    if (root != NULL) {
+        *code = sdb_code(&root->coder, key);
+        if (*code != 0 && *code != UINT64_MAX) /* it is covered */
+            return 0;
+    }
     if (root == NULL) {
         int rc = keep_spares(m, 1, err);
         if (rc != 0)
@@ -331,6 +338,8 @@ static int prepare_root(struct sdb_memtable *m, seerdb_slice key, seerdb_err *er
         if (m->outside >= m->keys / 4)
             rebuild(m);
     }
+    root = atomic_load_explicit(&m->root, memory_order_relaxed);
+    *code = sdb_code(&root->coder, key);
     return 0;
 }
 
@@ -541,14 +550,14 @@ int sdb_memtable_make(struct sdb_memtable *m, struct sdb_record *r,
     struct path path;
     struct sdb_place at = {0, false};
     struct sdb_entry *e = NULL;
+    uint64_t code;
     bool append = false;
     assert(r->key.size <= SEERDB_KEY_MAX && r->value.size <= SEERDB_VALUE_MAX);
     assert(r->kind != SDB_KIND_RANGE);
-    int rc = prepare_root(m, r->key, err);
+    int rc = prepare_root(m, r->key, &code, err);
     if (rc != 0)
         return rc;
     struct sdb_root *root = atomic_load_explicit(&m->root, memory_order_relaxed);
-    uint64_t code = sdb_code(&root->coder, r->key);
     if (!find_near(m, r->key, code, &path, &at)) {
         at = (struct sdb_place){0, false};
         append = is_above_all(m, r->key, code) && sdb_node_n(m->tail) < SDB_NODE_SLOTS;
