@@ -170,8 +170,8 @@ static int ensure_room(seerdb_batch *b, seerdb_err *err)
 }
 
 /* Find or make the tree's part. */
-static int ensure_part(seerdb_batch *b, seerdb_tree *t, struct sdb_batch_part **out,
-                       seerdb_err *err)
+static SDB_INLINE int ensure_part(seerdb_batch *b, seerdb_tree *t,
+                                  struct sdb_batch_part **out, seerdb_err *err)
 {
     int rc = ensure_scratch(b, err);
     if (rc != 0 || (rc = ensure_room(b, err)) != 0)
@@ -404,8 +404,8 @@ static int insert_merge(seerdb_batch *b, struct sdb_batch_part *part,
                                  : sdb_cumulate(&c, part->memtable, r, err);
 }
 
-static int write_record(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
-                        seerdb_err *err)
+static SDB_INLINE int write_record(seerdb_batch *b, seerdb_tree *t,
+                                   struct sdb_record *r, seerdb_err *err)
 {
     struct sdb_batch_part *part;
     int rc = check_write(b, t, r, err);
@@ -482,14 +482,20 @@ int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
     return batch_write(batch, tree, &r, err);
 }
 
+static SDB_NOINLINE int put_apart(seerdb_batch *batch, seerdb_tree *tree,
+                                  seerdb_slice key, seerdb_slice value, seerdb_err *err)
+{
+    const seerdb_part whole = {.bytes = value, .how = SEERDB_PART_APART};
+    return seerdb_batch_put_parts(batch, tree, key, &whole, 1, err);
+}
+
 int seerdb_batch_put(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                      seerdb_slice value, seerdb_err *err)
 {
     struct sdb_record r = {.key = key, .kind = SDB_KIND_VALUE, .value = value};
-    const seerdb_part whole = {.bytes = value, .how = SEERDB_PART_APART};
-    if (sdb_separate_due(tree, value.size))
-        return seerdb_batch_put_parts(batch, tree, key, &whole, 1, err);
-    return batch_write(batch, tree, &r, err);
+    return SDB_RARELY(sdb_separate_due(tree, value.size))
+               ? put_apart(batch, tree, key, value, err)
+               : batch_write(batch, tree, &r, err);
 }
 
 int seerdb_batch_put_parts(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,

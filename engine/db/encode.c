@@ -82,8 +82,8 @@ static int begin_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *
 {
     size_t n;
     const struct sdb_kept *kept = sdb_memtable_kept(part->memtable, &n);
-    uint64_t *files = sdb_array_new(n, sizeof *files);
-    if (files == NULL)
+    uint64_t *files = n > 0 ? sdb_array_new(n, sizeof *files) : NULL;
+    if (n > 0 && files == NULL)
         return sdb_fail_nomem(err, n * sizeof *files);
     for (size_t i = 0; i < n; i++)
         files[i] = kept[i].name;
@@ -116,6 +116,7 @@ static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
 {
     struct sdb_iter *it = NULL;
     struct sdb_ranges *ranges = NULL;
+    struct sdb_record merged;
     const struct sdb_spill all = {
         .memtable = part->memtable, .hidden = &b->scratch->hidden, .to = UINT64_MAX};
     int rc = settle_values(part, err);
@@ -140,14 +141,17 @@ static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
                                              .resolve_ctx = b->db->values,
                                              .stays = true};
     for (rc = it->ops->first(it, err); rc == 0; rc = it->ops->next(it, err)) {
-        struct sdb_record r = it->at;
+        const struct sdb_record *r = &it->at;
         if (ranges != NULL &&
-            sdb_ranges_cover(ranges, r.key, UINT64_MAX, NULL) >= r.number)
+            sdb_ranges_cover(ranges, r->key, UINT64_MAX, NULL) >= r->number)
             continue;
-        if (r.kind == SDB_KIND_MERGE &&
-            (rc = sdb_gather_commit(&gather, it, &r, err)) != 0)
-            break;
-        if ((rc = encode_record(b, &r, err)) != 0)
+        if (SDB_RARELY(r->kind == SDB_KIND_MERGE)) {
+            merged = *r;
+            if ((rc = sdb_gather_commit(&gather, it, &merged, err)) != 0)
+                break;
+            r = &merged;
+        }
+        if ((rc = encode_record(b, r, err)) != 0)
             break;
     }
     sdb_payload_end_part(&b->payload);

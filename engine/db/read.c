@@ -51,12 +51,13 @@ struct seerdb_iter {
      * came to that since. */
     uint32_t until, until_told;
     uint64_t laps;
-    uint64_t seeks, missed, taken; /* moves to a key; moves to no row; rows at hand */
-    enum sdb_op op;                /* the last move */
-    uint64_t began;                /* when it did; 0: it is not timed */
-    seerdb_value at;               /* then; owns its pin */
-    struct seerdb_filter_out out;  /* owned: scratch */
-    struct sdb_merging merging;    /* the same */
+    uint64_t rows;   /* that the tally lacks, but for those of moves: less than 0, where
+                        moves found none */
+    enum sdb_op op;  /* the last move */
+    uint64_t began;  /* when it did; 0: it is not timed */
+    seerdb_value at; /* then; owns its pin */
+    struct seerdb_filter_out out; /* owned: scratch */
+    struct sdb_merging merging;   /* the same */
 };
 
 /* Spilled commits that no version lists yet may be newer than the memtables, or some of
@@ -85,8 +86,9 @@ static int lookup_pendings(const seerdb_view *view, struct sdb_lookup *key, int 
 }
 
 /* The newest version in the runs, newest first. */
-static int lookup_runs(const struct sdb_version *v, struct sdb_lookup *key,
-                       uint64_t ceiling, struct sdb_found *found, seerdb_err *err)
+static SDB_INLINE int lookup_runs(const struct sdb_version *v, struct sdb_lookup *key,
+                                  uint64_t ceiling, struct sdb_found *found,
+                                  seerdb_err *err)
 {
     struct sdb_places places;
     sdb_version_find(v, key, &places);
@@ -436,27 +438,27 @@ int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
     it->until = it->until_told =
         SDB_READ_EVERY -
         (uint32_t)(sdb_counted(&view->tally.n[SDB_TALLY_MOVES]) % SDB_READ_EVERY);
-    it->laps = it->seeks = it->missed = it->taken = 0;
+    it->laps = it->rows = 0;
+    it->easy = view->sieve == NULL;
     return 0;
 }
 
 static inline void note_taken(seerdb_iter *it)
 {
     if (it->granted != 0)
-        it->taken += it->granted - it->free;
+        it->rows += it->granted - it->free;
     it->granted = 0;
 }
 
-static void tell_tally(seerdb_iter *it)
+static inline void tell_tally(seerdb_iter *it)
 {
     struct sdb_tally *t = &it->view->tally;
     uint64_t moves = it->laps * SDB_READ_EVERY + it->until_told - it->until;
     note_taken(it);
     sdb_count(&t->n[SDB_TALLY_MOVES], moves);
-    sdb_count(&t->n[SDB_TALLY_SEEKS], it->seeks);
-    sdb_count(&t->n[SDB_TALLY_ROWS], moves + it->seeks - it->missed + it->taken);
+    sdb_count(&t->n[SDB_TALLY_ROWS], moves + it->rows);
     it->until_told = it->until;
-    it->laps = it->seeks = it->missed = it->taken = 0;
+    it->laps = it->rows = 0;
 }
 
 void seerdb_iter_rest(seerdb_iter *it)
@@ -475,7 +477,7 @@ void seerdb_iter_rest(seerdb_iter *it)
     it->from = NULL;
     it->view = NULL;
     it->scratch = NULL;
-    it->has_lower = it->has_upper = it->positioned = it->in_block = false;
+    it->has_lower = it->has_upper = it->positioned = it->in_block = it->easy = false;
     it->free = 0;
 }
 
@@ -538,7 +540,7 @@ static uint32_t count_kind(const struct sdb_block *b, uint32_t slot, int step,
 }
 
 /* How many of the next n records of from's block are within the bound. */
-static uint32_t count_within(const seerdb_iter *it, uint32_t n)
+static SDB_NOINLINE uint32_t count_within(const seerdb_iter *it, uint32_t n)
 {
     const struct sdb_iter *m = it->from;
     bool forward = it->step == SDB_STEP_FORWARD;
@@ -642,7 +644,7 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
     it->step = step;
     for (; rc == 0; rc = skip_tombstones(it, err)) {
         if (step == SDB_STEP_FORWARD ? above(it, m->at.key) : below(it, m->at.key))
-            return it->missed++, SEERDB_NOTFOUND;
+            return it->rows--, SEERDB_NOTFOUND;
         if (m->at.kind != SDB_KIND_VALUE || asked)
             rc = look_closer(it, err);
         if (rc == 0) {
@@ -654,7 +656,7 @@ static int find_visible(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err 
         if (rc != SEERDB_NOTFOUND)
             break;
     }
-    it->missed++;
+    it->rows--;
     return rc;
 }
 
@@ -677,9 +679,9 @@ SDB_COLD static void begin_move(seerdb_iter *it, enum sdb_op op)
 static void begin_seek(seerdb_iter *it)
 {
     tell_tally(it);
-    it->seeks++;
-    uint64_t n = sdb_counted(&it->view->tally.n[SDB_TALLY_SEEKS]) + 1;
-    if (n % SDB_READ_EVERY == 0)
+    it->rows++;
+    uint64_t n = sdb_count(&it->view->tally.n[SDB_TALLY_SEEKS], 1);
+    if (SDB_RARELY(n % SDB_READ_EVERY == 0))
         begin_move(it, SDB_OP_SEEK);
 }
 
@@ -713,6 +715,15 @@ static SDB_NOINLINE int step_on(seerdb_iter *it, enum sdb_step step, seerdb_err 
     return rc == 0 && is_easy(it, step) ? 0 : settle(it, step, rc, err);
 }
 
+/* `from` went to a key, or to an end, and answered rc. */
+static inline int arrive(seerdb_iter *it, enum sdb_step step, int rc, seerdb_err *err)
+{
+    if (rc != 0 || !is_easy(it, step))
+        return settle(it, step, rc, err);
+    it->positioned = true;
+    return 0;
+}
+
 int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
 {
     struct sdb_iter *m = it->from;
@@ -722,7 +733,7 @@ int seerdb_iter_first(seerdb_iter *it, seerdb_err *err)
     begin_seek(it);
     rc = it->has_lower ? m->ops->seek(m, sdb_buf_slice(&it->lower), err)
                        : m->ops->first(m, err);
-    return settle(it, SDB_STEP_FORWARD, rc, err);
+    return arrive(it, SDB_STEP_FORWARD, rc, err);
 }
 
 int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
@@ -736,7 +747,7 @@ int seerdb_iter_last(seerdb_iter *it, seerdb_err *err)
                        : m->ops->last(m, err);
     if (rc == 0 && above(it, m->at.key)) /* the bound itself is outside */
         rc = m->ops->prev(m, err);
-    return settle(it, SDB_STEP_BACKWARD, rc, err);
+    return arrive(it, SDB_STEP_BACKWARD, rc, err);
 }
 
 int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
@@ -747,7 +758,7 @@ int seerdb_iter_seek(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
     if (below(it, k))
         return seerdb_iter_first(it, err);
     begin_seek(it);
-    return settle(it, SDB_STEP_FORWARD, it->from->ops->seek(it->from, k, err), err);
+    return arrive(it, SDB_STEP_FORWARD, it->from->ops->seek(it->from, k, err), err);
 }
 
 int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
@@ -758,7 +769,7 @@ int seerdb_iter_seek_for_prev(seerdb_iter *it, seerdb_slice k, seerdb_err *err)
     if (above(it, k))
         return seerdb_iter_last(it, err);
     begin_seek(it);
-    return settle(it, SDB_STEP_BACKWARD, it->from->ops->seek_for_prev(it->from, k, err),
+    return arrive(it, SDB_STEP_BACKWARD, it->from->ops->seek_for_prev(it->from, k, err),
                   err);
 }
 

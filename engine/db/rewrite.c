@@ -415,12 +415,14 @@ static int emit(void *ctx, const struct sdb_record *r)
         return rc;
     sdb_table_writer_add(w->writer, r);
     unsigned superseded = w->versions++ > 0 && !w->fold.left;
-    size_t size = r->key.size + r->value.size + sdb_segments_stored(r);
     w->superseded += superseded;
+    if (w->fold.held_by == 0 && superseded == 0) /* nearly all of them */
+        return 0;
+    size_t size = r->key.size + r->value.size + sdb_segments_stored(r);
     if (w->fold.held_by != 0)
         sdb_held_count_add(&w->held, w->fold.held_by, size,
                            superseded + (r->kind == SDB_KIND_TOMBSTONE));
-    else if (superseded > 0)
+    else
         w->history += size;
     return 0;
 }

@@ -76,10 +76,8 @@ void sdb_read_state_unref(struct sdb_read_state *s)
     sdb_mem_free(s);
 }
 
-int sdb_check_process(const seerdb *db, seerdb_err *err)
+int sdb_fail_forked(const seerdb *db, seerdb_err *err)
 {
-    if (db->fork_generation == sdb_fork_generation())
-        return 0;
     return sdb_fail(err, SEERDB_FORKED,
                     "%s: this process was forked after the store was opened; open the "
                     "database again in the child",

@@ -300,7 +300,13 @@ struct seerdb {
 uint64_t sdb_now_us(seerdb *db);
 
 /* FORKED in a child of the process that opened the store. */
-int sdb_check_process(const seerdb *db, seerdb_err *err) SDB_MUST_CHECK;
+SDB_COLD int sdb_fail_forked(const seerdb *db, seerdb_err *err);
+SDB_MUST_CHECK static inline int sdb_check_process(const seerdb *db, seerdb_err *err)
+{
+    return SDB_RARELY(db->fork_generation != sdb_fork_generation_now())
+               ? sdb_fail_forked(db, err)
+               : 0;
+}
 
 /* CANTOPEN when what was read from the store may not be what it holds any more. */
 int sdb_check_lost(const seerdb *db, seerdb_err *err) SDB_MUST_CHECK;

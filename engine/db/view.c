@@ -9,7 +9,7 @@
 
 /* Let the view be of the tree's state and number, both of which the caller holds LK_DB
  * for.  A view that was at rest has its handle already. */
-static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
+static SDB_INLINE void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
     REQUIRES(LK_DB)
 {
     if (v->tree == NULL) {
@@ -25,7 +25,8 @@ static void fill_view(seerdb_view *v, seerdb_tree *tree, uint64_t number)
     v->hidden = v->state->hidden.n > 0 ? &v->state->hidden : NULL;
     /* acquire: pairs with seerdb_tree_filter_with */
     v->sieve = atomic_load_explicit(&tree->sieve, memory_order_acquire);
-    seerdb_view_tick(v);
+    if (v->sieve != NULL)
+        seerdb_view_tick(v);
 }
 
 static int new_view(seerdb_view **out, seerdb_err *err)

@@ -4,19 +4,18 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Bumped in the child by a fork handler: a load instead of a system call per entry. */
-static _Atomic uint64_t fork_generation;
+_Atomic uint64_t sdb_fork_count;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static void in_child(void)
 {
-    atomic_fetch_add_explicit(&fork_generation, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sdb_fork_count, 1, memory_order_relaxed);
 }
 
 static void register_fork_handler(void)
@@ -27,7 +26,7 @@ static void register_fork_handler(void)
 uint64_t sdb_fork_generation(void)
 {
     pthread_once(&fork_once, register_fork_handler);
-    return atomic_load_explicit(&fork_generation, memory_order_relaxed);
+    return sdb_fork_generation_now();
 }
 
 uint64_t sdb_process_id(void)

@@ -7,6 +7,8 @@
 #include "base/status.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
 struct sdb_thread {
     pthread_t id;
@@ -25,6 +27,12 @@ void sdb_thread_step_back(void);
 /* Counts the forks that lie between the first process and this one.  A store keeps
  * the value it was opened under: another value means "I am in a child". */
 uint64_t sdb_fork_generation(void);
+/* The same for whoever has called that before: a load. */
+extern _Atomic uint64_t sdb_fork_count;
+static inline uint64_t sdb_fork_generation_now(void)
+{
+    return atomic_load_explicit(&sdb_fork_count, memory_order_relaxed);
+}
 
 uint64_t sdb_process_id(void);
 

@@ -136,12 +136,12 @@ void sdb_vlog_refs_fini(struct sdb_vlog_refs *r)
     *r = (struct sdb_vlog_refs){0};
 }
 
-uint64_t sdb_segments_stored(const struct sdb_record *r)
+uint64_t sdb_segments_add_up(const struct sdb_record *r)
 {
     struct sdb_segments all;
     struct sdb_segment s;
     uint64_t bytes = 0;
-    if (r->kind == SDB_KIND_SEGMENTS && sdb_segments_open(&all, r->value, NULL) == 0)
+    if (sdb_segments_open(&all, r->value, NULL) == 0)
         while (sdb_segments_next(&all, &s))
             bytes += sdb_segment_entry(&s);
     return bytes;

@@ -62,7 +62,11 @@ void sdb_vlog_refs_put(const struct sdb_vlog_ref *refs, size_t n, struct sdb_buf
 void sdb_vlog_refs_fini(struct sdb_vlog_refs *r);
 
 /* What all segments of a record take in their files; 0: it has none. */
-uint64_t sdb_segments_stored(const struct sdb_record *r);
+uint64_t sdb_segments_add_up(const struct sdb_record *r);
+static inline uint64_t sdb_segments_stored(const struct sdb_record *r)
+{
+    return SDB_RARELY(r->kind == SDB_KIND_SEGMENTS) ? sdb_segments_add_up(r) : 0;
+}
 
 /* Bytes of the segment's entry in its file. */
 static inline uint64_t sdb_segment_entry(const struct sdb_segment *s)

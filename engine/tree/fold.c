@@ -71,7 +71,8 @@ struct walk {
 /* Does this version stay?  w->newer is the number of the one before it (0: none), or
  * that of a range which deletes it for the reader above all snapshots, if that is
  * smaller. */
-static bool stays(struct sdb_fold *f, struct walk *w, const struct sdb_record *r)
+static SDB_INLINE bool stays(struct sdb_fold *f, struct walk *w,
+                             const struct sdb_record *r)
 {
     bool stays = w->newest_stays, present = stays && w->at_present;
     uint64_t held_by = 0;
@@ -100,7 +101,8 @@ static bool stays(struct sdb_fold *f, struct walk *w, const struct sdb_record *r
 }
 
 /* Write a version that stays, or hold it back. */
-static int put(const struct sdb_fold *f, struct walk *w, const struct sdb_record *r)
+static SDB_INLINE int put(const struct sdb_fold *f, struct walk *w,
+                          const struct sdb_record *r)
 {
     int rc;
     if (f->bottom && r->kind == SDB_KIND_TOMBSTONE) {
@@ -421,6 +423,13 @@ static int fold_merges(struct sdb_fold *f, struct walk *w, struct sdb_iter *it,
     return 0;
 }
 
+static SDB_NOINLINE bool would_stay(struct sdb_fold *f, const struct walk *w,
+                                    const struct sdb_record *r)
+{
+    struct walk ahead = *w;
+    return stays(f, &ahead, r);
+}
+
 static int fold_versions(struct sdb_fold *f, struct sdb_iter *it,
                          int (*emit)(void *ctx, const struct sdb_record *r), void *ctx,
                          seerdb_err *err)
@@ -433,15 +442,12 @@ static int fold_versions(struct sdb_fold *f, struct sdb_iter *it,
                      .tombstone = {.kind = SDB_KIND_TOMBSTONE}};
     f->left = false;
     for (;;) {
-        bool merges = it->at.kind == SDB_KIND_MERGE;
+        bool merges = SDB_RARELY(it->at.kind == SDB_KIND_MERGE);
         int rc = merges ? 0 : check_kind(it->at.kind, err);
         if (rc != 0)
             return rc;
-        if (merges) {
-            struct walk ahead = w;
-            if (stays(f, &ahead, &it->at))
-                return fold_merges(f, &w, it, err);
-        }
+        if (merges && would_stay(f, &w, &it->at))
+            return fold_merges(f, &w, it, err);
         bool stay = stays(f, &w, &it->at);
         if (!stay)
             raise_floor(f, w.newer);
@@ -558,8 +564,8 @@ int sdb_fold_key(struct sdb_fold *f, struct sdb_iter *it,
                  seerdb_err *err)
 {
     struct sifted s = {.f = f, .emit = emit, .ctx = ctx};
-    return f->sieve == NULL ? fold_versions(f, it, emit, ctx, err)
-                            : fold_versions(f, it, sift, &s, err);
+    bool sifted = f->sieve != NULL;
+    return fold_versions(f, it, sifted ? sift : emit, sifted ? &s : ctx, err);
 }
 
 void sdb_fold_fini(struct sdb_fold *f)

@@ -152,10 +152,10 @@ static struct sdb_entry *new_entry(struct sdb_memtable *m, const struct sdb_reco
 
 /* Let a merge record know what it does not include.  Entries of a hot key include all
  * before them: each asks the one before, and finds what that one has found. */
-static void find_beyond(struct sdb_entry *e)
+static SDB_NOINLINE void find_beyond(struct sdb_entry *e, const struct sdb_entry *older)
 {
     struct sdb_operands o;
-    const struct sdb_entry *at = e->older;
+    const struct sdb_entry *at = older;
     uint64_t from = e->number;
     if (at != NULL && sdb_operands_open(&o, sdb_entry_value(e)) && o.from != 0)
         from = o.from;
@@ -538,8 +538,8 @@ static int begin_entry(struct sdb_memtable *m, struct sdb_record *r,
         return sdb_fail_nomem(err, r->key.size + r->value.size);
     assert(older == NULL || older->number <= e->number);
     e->older = older;
-    if (e->kind == SDB_KIND_MERGE)
-        find_beyond(e);
+    if (SDB_RARELY(e->kind == SDB_KIND_MERGE))
+        find_beyond(e, older);
     *out = e;
     return 0;
 }
