@@ -455,7 +455,9 @@ void *sdb_compactor_main(void *arg) NO_TSA
     while (!db->closing) {
         uint64_t wait_us = UINT64_MAX;
         seerdb_tree *t = next_tree(db, &wait_us);
-        bool dead = atomic_load_explicit(&db->graveyard, memory_order_relaxed) != NULL;
+        bool dead =
+            atomic_load_explicit(&db->graveyard, memory_order_relaxed) != NULL ||
+            sdb_values_any_dead(db->values);
         if (t == NULL && dead) { /* what readers held until now */
             sdb_unlock_db(&db->lock);
             sdb_empty_graveyard(db);

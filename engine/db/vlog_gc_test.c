@@ -14,12 +14,12 @@ static void value_of(unsigned key, unsigned n, uint8_t *out)
         sdb_store_u64(out + i, sdb_rand_next(&r));
 }
 
-static seerdb_tree *make_tree(struct bed *b)
+static seerdb_tree *make_tree_of(struct bed *b, size_t memtable)
 {
     seerdb_err err = {0};
     seerdb_tree *t = NULL;
     b->o.sizes.value_file = 64 << 10;
-    b->o.sizes.memtable = 64 << 10;
+    b->o.sizes.memtable = memtable;
     bed_open_ok(b);
     test_ok(seerdb_tree_create(b->db,
                                &(seerdb_tree_options){
@@ -27,6 +27,11 @@ static seerdb_tree *make_tree(struct bed *b)
                                &t, &err),
             &err);
     return t;
+}
+
+static seerdb_tree *make_tree(struct bed *b)
+{
+    return make_tree_of(b, 64 << 10);
 }
 
 static void put(seerdb_batch *b, seerdb_tree *t, unsigned key, unsigned n)
@@ -122,6 +127,27 @@ static void overwritten_values_give_their_space_back_and_the_others_stay(void **
     bed_open_ok(&b);
     t = open_tree(b.db, 1);
     expect_all(t, n);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
+static void files_that_a_view_alone_has_held_go_with_it(void **state)
+{
+    (void)state;
+    struct bed b;
+    seerdb_err err = {0};
+    bed_init(&b);
+    seerdb_tree *t = make_tree_of(&b, 256 << 10); /* one is enough */
+    test_ok(seerdb_pause(b.db, &err), &err); /* nobody else empties the graveyard */
+    for (unsigned n = 0; n < 20; n++)
+        put_one(t, 1, n);
+    seerdb_view *v = new_view(t); /* of the memtable */
+    put_one(t, 1, 20);
+    flush(b.db);
+    expect_in(v, 1, 19);
+    assert_true(bytes_of_values(&b) > 20 * VALUE);
+    seerdb_view_close(v);
+    assert_soon(bytes_of_values(&b) < 10 * VALUE);
     seerdb_tree_close(t);
     bed_fini(&b);
 }
@@ -295,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overwritten_values_give_their_space_back_and_the_others_stay),
+        cmocka_unit_test(files_that_a_view_alone_has_held_go_with_it),
         cmocka_unit_test(what_a_view_sees_stays_until_it_is_closed),
         cmocka_unit_test(a_segment_that_is_put_again_is_neither_read_nor_lost),
         cmocka_unit_test(rolled_back_values_and_dropped_trees_leave_no_file),
