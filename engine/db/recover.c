@@ -339,6 +339,7 @@ static int apply_held(struct replay *r, struct held **at, seerdb_err *err)
 /* Are the values there that the commit names?  NOTFOUND: a power cut took some of them.
  * Those that are there may be in the system's memory alone. */
 static int check_values(const struct replay *r, seerdb_slice payload, seerdb_err *err)
+    REQUIRES(LK_WRITE)
 {
     struct sdb_payload_reader p;
     struct sdb_record record;
