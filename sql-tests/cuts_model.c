@@ -46,11 +46,15 @@ struct features features_random(struct sdb_rand *r)
                                                 "filter = 'payload = ''none'''"};
     static const char *const due[] = {"ttl = 'seq + 99999999999'",
                                       "ttl = '99999999999 + coalesce(total, 1) * 2'"};
-    struct features f = {.filter = FILTER_NONE};
+    static const char *const merges[] = {"", " MERGE add", " MERGE add",
+                                         " MERGE (coalesce(old, 0) + new)"};
+    struct features f = {.merge = "", .filter = FILTER_NONE};
     if (below(r, 5) == 0)
         return f; /* no feature at all */
-    f.merges = below(r, 3) != 0;
-    f.insert_merges = f.merges && below(r, 3) == 0;
+    f.merge = merges[below(r, 4)];
+    f.insert_merges = f.merge[0] != 0 && below(r, 3) == 0;
+    if (below(r, 3) == 0)
+        add_option(&f, "history = 0");
     if (f.insert_merges)
         add_option(&f, "insert = merge");
     if (below(r, 3) != 0)
@@ -151,7 +155,7 @@ struct step step_random(struct sdb_rand *r, const struct features *features,
         s.kind = STEP_PUT;
     else if (dice < 2)
         s.kind = STEP_CLEAR;
-    else if (s.table >= S1 && s.kind == STEP_ADD && !features->merges)
+    else if (s.table >= S1 && s.kind == STEP_ADD && features->merge[0] == 0)
         s.kind = STEP_COUNT;
     else if (s.table >= S1 && s.kind == STEP_INSERT && features->insert_merges)
         s.kind = STEP_ADD;
@@ -162,11 +166,6 @@ struct step step_random(struct sdb_rand *r, const struct features *features,
         s.to = s.to >= KEYS ? KEYS - 1 : s.to;
     }
     return s;
-}
-
-static const char *merge_of(const struct features *f)
-{
-    return f->merges ? " MERGE add" : "";
 }
 
 static char *ddl_sql(const struct step *s, const struct state *state,
@@ -180,7 +179,7 @@ static char *ddl_sql(const struct step *s, const struct state *state,
                                strcmp(name, "s3") == 0 ? "s4" : "s3");
     return sqlite3_mprintf("CREATE VIRTUAL TABLE %s.s3 USING seerdb(k INTEGER PRIMARY "
                            "KEY, seq INTEGER, payload TEXT, total INTEGER%s%s)",
-                           schema, merge_of(s->features), options);
+                           schema, s->features->merge, options);
 }
 
 /* A merge: of ordinary tables an upsert is the same. */
@@ -376,7 +375,7 @@ bool part_equal(const struct state *a, const struct state *b, int db, enum part 
 int model_create(sqlite3 *db, const char *schema, const struct features *features,
                  const char *options)
 {
-    const char *merge = merge_of(features);
+    const char *merge = features->merge;
     char *sql = sqlite3_mprintf(
         "CREATE TABLE %s.o1(k INTEGER PRIMARY KEY, seq INTEGER, payload TEXT, total "
         "INTEGER);"

@@ -27,9 +27,9 @@ enum extra_name { ABSENT, CALLED_S3, CALLED_S4 };
 
 enum filter { FILTER_NONE, FILTER_NOTHING, FILTER_FIFTH };
 
-/* Of all seerdb tables of a disk. */
+/* Of all seerdb tables of a disk.  MERGE adds, whichever way it is written. */
 struct features {
-    bool merges;        /* the column total is MERGE add */
+    const char *merge;  /* what is said of the column total: "", or MERGE ... */
     bool insert_merges; /* ..., and a plain INSERT merges */
     enum filter filter;
     char options[200]; /* of CREATE VIRTUAL TABLE, each after a comma */

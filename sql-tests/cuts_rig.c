@@ -462,7 +462,7 @@ enum outcome disk_start(struct rig *g, uint64_t disk)
                 g->setup.wal ? "WAL" : "DELETE", g->setup.sync, g->setup.ndbs,
                 g->setup.shared_store ? " on one store" : "", g->setup.nconns,
                 g->setup.checkpoint_pages, g->setup.cache_pages, g->setup.page_size,
-                g->setup.features.merges ? ", MERGE" : "", g->setup.features.options);
+                g->setup.features.merge, g->setup.features.options);
     return create_tables(g);
 }
 

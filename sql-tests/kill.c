@@ -210,7 +210,7 @@ static void create_tables(const struct test *t)
         "CREATE VIRTUAL TABLE u USING seerdb(n INTEGER PRIMARY KEY%s" SMALL "; "
         "CREATE TABLE ot(k TEXT PRIMARY KEY, seq INTEGER, payload BLOB, sum INTEGER, "
         "total INTEGER); CREATE TABLE ou(n INTEGER PRIMARY KEY)",
-        f->merges ? " MERGE add" : "", f->options, f->compaction);
+        f->merge, f->options, f->compaction);
     run(db, sql);
     if (f->filter)
         run(db, "CREATE TRIGGER made AFTER INSERT ON ot WHEN new.seq % 5 = 2 BEGIN "
@@ -279,8 +279,7 @@ static void wait_for(pid_t pid, bool killed, const struct test *t)
             "kill: the child ended with status %#x; seed %llu, round %llu, %s, %s%s%s, "
             "left in %s\n",
             (unsigned)status, (unsigned long long)t->seed, (unsigned long long)t->round,
-            t->mode, t->sync, t->features.merges ? ", MERGE" : "", t->features.options,
-            t->dir);
+            t->mode, t->sync, t->features.merge, t->features.options, t->dir);
     exit(1);
 }
 

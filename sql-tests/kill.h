@@ -17,7 +17,7 @@ enum { LIVES = 4, LEAST_ROUNDS = 5, SNAPSHOTS_KEPT = 4, MAX_IDS = 20000 };
 
 /* Of t, and of u what makes sense there. */
 struct features {
-    bool merges; /* total is MERGE add */
+    const char *merge; /* what is said of total: "", or MERGE ..., which adds */
     bool filter; /* hides what every fifth transaction writes; on ot triggers do it */
     char options[200]; /* each after a comma */
     char compaction[40];

@@ -47,7 +47,7 @@ struct op op_of(const struct test *t, uint64_t n, int i)
         OP_DELETE, OP_DELETE, OP_UPDATE_RANGE, OP_UPDATE_RANGE, OP_COUNT_RANGE,
         OP_ADD,    OP_ADD,    OP_ADD};
     op.kind = kinds[sdb_rand_below(&r, sizeof kinds / sizeof kinds[0])];
-    if (op.kind == OP_ADD && !t->features.merges)
+    if (op.kind == OP_ADD && t->features.merge[0] == 0)
         op.kind = OP_PUT;
     op.to = op.key + 5 < NKEYS ? op.key + 5 : NKEYS - 1;
     return op;
@@ -72,7 +72,7 @@ int64_t sum_of(const unsigned char *p, int size)
 
 bool is_clear(uint64_t n)
 {
-    return n % 61 == 0;
+    return n % 23 == 0;
 }
 
 uint64_t amount_of(uint64_t n)
@@ -156,7 +156,9 @@ struct features features_random(struct sdb_rand *r)
 {
     static const char *const values[] = {"value_log = 512", "value_log = 600"};
     static const char *const policies[] = {"leveled", "lazy", "tiered", "adaptive"};
-    struct features f = {.merges = sdb_rand_below(r, 4) != 0};
+    static const char *const merges[] = {"", " MERGE add", " MERGE add",
+                                         " MERGE (coalesce(old, 0) + new)"};
+    struct features f = {.merge = merges[sdb_rand_below(r, 4)]};
     if (sdb_rand_below(r, 4) != 0)
         add_option(&f, values[sdb_rand_below(r, 2)]);
     if (sdb_rand_below(r, 3) != 0) {

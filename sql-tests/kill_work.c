@@ -338,9 +338,9 @@ static void *write_until_killed(void *arg)
             "SELECT seerdb('u', 'compact')", "SELECT seerdb('t', 'compact')",
             "SELECT seerdb('t', 'gc')"};
         struct sdb_rand r = rand_of(w.test, n, 3);
-        if (sdb_rand_below(&r, 40) == 0)
-            run(w.db, works[sdb_rand_below(&r, sizeof works / sizeof works[0])]);
         if (sdb_rand_below(&r, 12) == 0)
+            run(w.db, works[sdb_rand_below(&r, sizeof works / sizeof works[0])]);
+        if (sdb_rand_below(&r, 3) == 0)
             change_snapshots(&w);
         if (n % 11 == 0)
             run(w.db, "BEGIN IMMEDIATE; DELETE FROM u; DELETE FROM ou; "
