@@ -9,6 +9,8 @@
 
 #include "seerdb.h"
 
+#include <string.h>
+
 struct svt_bytes {
     uint8_t *data; /* owned */
     size_t size, capacity;
@@ -30,14 +32,10 @@ bool svt_varint_read(const uint8_t **p, const uint8_t *end, uint64_t *v);
 /* Big endian: integers whose bytes sort as they do. */
 static inline void svt_store_be64(uint8_t *p, uint64_t v)
 {
-    p[0] = (uint8_t)(v >> 56);
-    p[1] = (uint8_t)(v >> 48);
-    p[2] = (uint8_t)(v >> 40);
-    p[3] = (uint8_t)(v >> 32);
-    p[4] = (uint8_t)(v >> 24);
-    p[5] = (uint8_t)(v >> 16);
-    p[6] = (uint8_t)(v >> 8);
-    p[7] = (uint8_t)v;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, sizeof v);
 }
 
 static inline uint64_t svt_load_be64(const uint8_t *p)

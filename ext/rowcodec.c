@@ -22,6 +22,15 @@
 static const uint8_t fixed_length[CODE_BYTES] = {0, 1, 2, 3, 4,   6,   8,   8,
                                                  0, 0, 0, 0, BAD, BAD, BAD, BAD};
 
+/* The same with those of short texts and blobs, two codes for each length. */
+#define EIGHT(n) (n), (n), (n) + 1, (n) + 1, (n) + 2, (n) + 2, (n) + 3, (n) + 3
+const uint8_t svt_row_short_lengths[128] = {
+    0,         1,         2,         3,         4,         6,
+    8,         8,         0,         0,         0,         0,
+    BAD,       BAD,       BAD,       BAD,       EIGHT(0),  EIGHT(4),
+    EIGHT(8),  EIGHT(12), EIGHT(16), EIGHT(20), EIGHT(24), EIGHT(28),
+    EIGHT(32), EIGHT(36), EIGHT(40), EIGHT(44), EIGHT(48), EIGHT(52)};
+
 /* The code of an integer: the shortest that holds it. */
 static uint8_t integer_code(int64_t v)
 {
@@ -84,10 +93,10 @@ static void put_bytes(struct svt_bytes *out, const struct svt_value *v)
 
 uint8_t svt_row_make_integer(int64_t v, uint8_t *p)
 {
-    uint8_t be[8], code = integer_code(v);
+    uint8_t code = integer_code(v);
     size_t n = fixed_length[code];
-    svt_store_be64(be, (uint64_t)v);
-    memcpy(p, be + sizeof be - n, n);
+    /* All eight are stored: those behind its own do not matter. */
+    svt_store_be64(p, n == 0 ? 0 : (uint64_t)v << (64 - 8 * n));
     return code;
 }
 
@@ -281,15 +290,6 @@ static void decode(struct svt_value *out, uint8_t *in_key, uint64_t code,
     } else {
         *in_key = (uint8_t)code;
     }
-}
-
-size_t svt_row_short_length(uint8_t code)
-{
-    if (code >= 0x80)
-        return SIZE_MAX;
-    if (code >= CODE_BYTES)
-        return (size_t)(code - CODE_BYTES) / 2;
-    return fixed_length[code] == BAD ? SIZE_MAX : fixed_length[code];
 }
 
 bool svt_row_short_integer(uint8_t code, const uint8_t *p, int64_t *out)

@@ -38,7 +38,12 @@ void svt_row_put(struct svt_bytes *out, const struct svt_value *values,
 
 /* For who takes rows apart without reading values: the length of the bytes behind a
  * code; SIZE_MAX: no code, or the first byte of a longer one. */
-size_t svt_row_short_length(uint8_t code);
+extern const uint8_t svt_row_short_lengths[128]; /* 0xff: no code */
+static inline size_t svt_row_short_length(uint8_t code)
+{
+    uint8_t n = code < 0x80 ? svt_row_short_lengths[code] : 0xff;
+    return n == 0xff ? SIZE_MAX : n;
+}
 /* Whether it is the code of an integer; then that. */
 bool svt_row_short_integer(uint8_t code, const uint8_t *p, int64_t *out);
 /* The code of an integer, and its bytes in p, which has room for 8. */

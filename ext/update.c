@@ -121,7 +121,7 @@ static int choose_named(struct svt_table *t, struct svt_write *w, sqlite3_value 
     if (w->update)
         return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
                         "%s: the column _op is for INSERT only", t->who);
-    if (sqlite3_stricmp(name, "merge") == 0)
+    if (strcmp(name, "merge") == 0 || sqlite3_stricmp(name, "merge") == 0)
         return choose_merge(t, w);
     if (sqlite3_stricmp(name, "put") == 0)
         w->act = PUT;

@@ -34,7 +34,6 @@
 
 #include <assert.h>
 
-#define LEVELS_MAX  16 /* inner nodes off the edges are half full: 2^60 keys */
 #define ENTRY_ALIGN 8u
 #define KEEP_BYTES  ((size_t)256 << 10) /* of either arena, in an emptied one */
 
@@ -62,9 +61,9 @@ struct sdb_memtable {
     struct sdb_arena nodes;   /* ...of the other */
     struct sdb_node *spares;  /* linked by next */
     size_t nspares;
-    struct sdb_node *tail;        /* the last leaf of the current root */
-    struct sdb_node *finger;      /* a leaf of it, where an insert was; NULL: none */
-    size_t per_level[LEVELS_MAX]; /* nodes of the current root */
+    struct sdb_node *tail;   /* the last leaf of the current root */
+    struct sdb_node *finger; /* a leaf of it, where an insert was; NULL: none */
+    size_t per_level[SDB_LEVELS_MAX]; /* nodes of the current root */
     uint64_t keys;
     uint64_t outside;   /* inserts since the last clone that the coder did not cover */
     size_t prefix_size; /* of coder.prefix, shared by all keys */
@@ -122,7 +121,7 @@ static int keep_spares(struct sdb_memtable *m, size_t n, seerdb_err *err)
 static struct sdb_node *take_spare(struct sdb_memtable *m, uint32_t level)
 {
     struct sdb_node *nd = m->spares;
-    assert(nd != NULL && level < LEVELS_MAX);
+    assert(nd != NULL && level < SDB_LEVELS_MAX);
     m->spares = sdb_node_next(nd);
     m->nspares--;
     m->per_level[level]++;
@@ -150,45 +149,28 @@ static struct sdb_entry *new_entry(struct sdb_memtable *m, const struct sdb_reco
     return e;
 }
 
+/* From which number on a merge record includes older ones; 0: from its own. */
+static uint64_t from_of(const struct sdb_entry *e)
+{
+    struct sdb_reader r = sdb_reader_init(sdb_entry_value(e));
+    return sdb_get_varint(&r);
+}
+
 /* Let a merge record know what it does not include.  Entries of a hot key include all
  * before them: each asks the one before, and finds what that one has found. */
 static SDB_NOINLINE void find_beyond(struct sdb_entry *e, const struct sdb_entry *older)
 {
-    struct sdb_operands o;
     const struct sdb_entry *at = older;
-    uint64_t from = e->number;
-    if (at != NULL && sdb_operands_open(&o, sdb_entry_value(e)) && o.from != 0)
-        from = o.from;
+    uint64_t from = at != NULL ? from_of(e) : 0;
+    if (from == 0)
+        from = e->number;
     while (at != NULL && at->number >= from) {
         const struct sdb_entry *next = at->older;
-        if (at->kind == SDB_KIND_MERGE && sdb_operands_open(&o, sdb_entry_value(at)) &&
-            o.from >= from)
+        if (at->kind == SDB_KIND_MERGE && from_of(at) >= from)
             next = sdb_entry_beyond(at);
         at = next;
     }
     memcpy(e->bytes + e->key_size + e->value_size, &at, sizeof at);
-}
-
-/* The way from the top to a leaf. */
-struct path {
-    struct sdb_node *node[LEVELS_MAX];
-    uint32_t child[LEVELS_MAX]; /* which one was taken; of inner nodes */
-};
-
-static struct sdb_place find_path(const struct sdb_root *root, seerdb_slice key,
-                                  uint64_t code, struct path *path)
-{
-    struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_relaxed);
-    for (;;) {
-        struct sdb_place at = sdb_node_search(nd, sdb_node_n(nd), key, code);
-        path->node[nd->level] = nd;
-        if (nd->level == 0)
-            return at;
-        uint32_t child = at.pos - (at.equal ? 0 : 1);
-        path->child[nd->level] = child;
-        nd = sdb_node_slot(nd, child);
-        sdb_node_prefetch(nd);
-    }
 }
 
 /* Inserts that follow one another are often near: those of a commit come in order.  Is
@@ -196,7 +178,7 @@ static struct sdb_place find_path(const struct sdb_root *root, seerdb_slice key,
  * is to be done?  A code between those of its first and last key is of no other leaf.
  */
 static bool find_near(const struct sdb_memtable *m, seerdb_slice key, uint64_t code,
-                      struct path *path, struct sdb_place *at)
+                      struct sdb_path *path, struct sdb_place *at)
 {
     struct sdb_node *leaf = m->finger;
     if (leaf == NULL)
@@ -207,16 +189,6 @@ static bool find_near(const struct sdb_memtable *m, seerdb_slice key, uint64_t c
     path->node[0] = leaf;
     *at = sdb_node_search(leaf, n, key, code);
     return at->equal || n < SDB_NODE_SLOTS;
-}
-
-/* Nodes that a new slot in the leaf of the path takes. */
-static size_t nodes_needed(const struct sdb_root *root, const struct path *path)
-{
-    uint32_t top = atomic_load_explicit(&root->top, memory_order_relaxed)->level;
-    for (uint32_t level = 0; level <= top; level++)
-        if (sdb_node_n(path->node[level]) < SDB_NODE_SLOTS)
-            return level;
-    return top + 2; /* and a new top */
 }
 
 /* Put a level above the top. */
@@ -230,9 +202,9 @@ static void grow(struct sdb_memtable *m, struct sdb_root *root, struct sdb_node 
     atomic_store_explicit(&root->top, top, memory_order_release);
 }
 
-/* Requires: nodes_needed() are spare. */
+/* Requires: sdb_path_nodes_needed() are spare. */
 static void insert_slot(struct sdb_memtable *m, struct sdb_root *root,
-                        const struct path *path, uint32_t pos, uint64_t code,
+                        const struct sdb_path *path, uint32_t pos, uint64_t code,
                         void *slot)
 {
     uint32_t top = atomic_load_explicit(&root->top, memory_order_relaxed)->level;
@@ -292,9 +264,9 @@ static void rebuild(struct sdb_memtable *m)
 {
     struct sdb_root *old = atomic_load_explicit(&m->root, memory_order_relaxed);
     struct sdb_node *top = atomic_load_explicit(&old->top, memory_order_relaxed);
-    struct sdb_node *last[LEVELS_MAX] = {NULL};
+    struct sdb_node *last[SDB_LEVELS_MAX] = {NULL};
     size_t count = 1; /* the root is smaller than a node */
-    for (size_t i = 0; i < LEVELS_MAX; i++)
+    for (size_t i = 0; i < SDB_LEVELS_MAX; i++)
         count += m->per_level[i];
     m->outside = 0;
     if (sdb_arena_reserve(&m->nodes, (count + 1) * sizeof(struct sdb_node), NULL) != 0)
@@ -487,7 +459,7 @@ int sdb_memtable_reserve(struct sdb_memtable *m, size_t n, size_t bytes,
     if (__builtin_mul_overflow(n, sizeof(struct sdb_entry), &total) ||
         __builtin_add_overflow(total, bytes, &total))
         return sdb_fail_nomem(err, SIZE_MAX);
-    for (size_t level = 0; level < LEVELS_MAX && inserts > 0; level++) {
+    for (size_t level = 0; level < SDB_LEVELS_MAX && inserts > 0; level++) {
         if (m->per_level[level] == 0)
             nodes++; /* the new top, or the first leaf */
         inserts = splits_max(inserts, m->per_level[level]);
@@ -547,7 +519,7 @@ static int begin_entry(struct sdb_memtable *m, struct sdb_record *r,
 int sdb_memtable_make(struct sdb_memtable *m, struct sdb_record *r,
                       const struct sdb_maker *maker, seerdb_err *err)
 {
-    struct path path;
+    struct sdb_path path;
     struct sdb_place at = {0, false};
     struct sdb_entry *e = NULL;
     uint64_t code;
@@ -562,11 +534,11 @@ int sdb_memtable_make(struct sdb_memtable *m, struct sdb_record *r,
         at = (struct sdb_place){0, false};
         append = is_above_all(m, r->key, code) && sdb_node_n(m->tail) < SDB_NODE_SLOTS;
         if (!append)
-            at = find_path(root, r->key, code, &path);
+            at = sdb_root_find_path(root, r->key, code, &path);
         m->finger = append ? m->tail : path.node[0];
     }
     if (!append && !at.equal &&
-        (rc = keep_spares(m, nodes_needed(root, &path), err)) != 0)
+        (rc = keep_spares(m, sdb_path_nodes_needed(root, &path), err)) != 0)
         return rc;
     const struct sdb_entry *older =
         at.equal ? sdb_node_slot(path.node[0], at.pos) : NULL;
@@ -759,9 +731,9 @@ double sdb_memtable_share_below(const struct sdb_memtable *m, seerdb_slice key)
 
 struct check {
     const struct sdb_root *root;
-    const struct sdb_node *last[LEVELS_MAX]; /* the node before, of each level */
+    const struct sdb_node *last[SDB_LEVELS_MAX]; /* the node before, of each level */
     const struct sdb_entry *last_key;
-    size_t per_level[LEVELS_MAX];
+    size_t per_level[SDB_LEVELS_MAX];
     uint64_t keys, records, tombstones;
 };
 
@@ -812,7 +784,7 @@ void sdb_memtable_check(struct sdb_memtable *m)
         assert(sdb_node_next(top) == NULL);
         check_node(&c, top, top->level, NULL);
         assert(c.last[0] == m->tail);
-        for (size_t i = 0; i < LEVELS_MAX; i++) {
+        for (size_t i = 0; i < SDB_LEVELS_MAX; i++) {
             assert(c.last[i] == NULL || sdb_node_next(c.last[i]) == NULL);
             assert(c.per_level[i] == m->per_level[i]);
         }

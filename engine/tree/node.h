@@ -25,6 +25,7 @@
 
 #define SDB_NODE_SLOTS 32u
 #define SDB_CACHE_LINE 64u
+#define SDB_LEVELS_MAX 16   /* inner nodes off the edges are half full: 2^60 keys */
 #define SDB_SPINS_MAX  256u /* then the writer has lost its processor: sleep */
 
 /* One version of a key.  Immutable once a slot points to it or to a newer one. */
@@ -294,6 +295,41 @@ static inline const struct sdb_node *sdb_root_find_leaf(const struct sdb_root *r
         sdb_node_prefetch(nd);
     }
     return nd;
+}
+
+/* The way from the top to a leaf. */
+struct sdb_path {
+    struct sdb_node *node[SDB_LEVELS_MAX];
+    uint32_t child[SDB_LEVELS_MAX]; /* which one was taken; of inner nodes */
+};
+
+/* The writer's. */
+static inline struct sdb_place sdb_root_find_path(const struct sdb_root *root,
+                                                  seerdb_slice key, uint64_t code,
+                                                  struct sdb_path *path)
+{
+    struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_relaxed);
+    for (;;) {
+        struct sdb_place at = sdb_node_search(nd, sdb_node_n(nd), key, code);
+        path->node[nd->level] = nd;
+        if (nd->level == 0)
+            return at;
+        uint32_t child = at.pos - (at.equal ? 0 : 1);
+        path->child[nd->level] = child;
+        nd = sdb_node_slot(nd, child);
+        sdb_node_prefetch(nd);
+    }
+}
+
+/* Nodes that a new slot in the leaf of the path takes. */
+static inline size_t sdb_path_nodes_needed(const struct sdb_root *root,
+                                           const struct sdb_path *path)
+{
+    uint32_t top = atomic_load_explicit(&root->top, memory_order_relaxed)->level;
+    for (uint32_t level = 0; level <= top; level++)
+        if (sdb_node_n(path->node[level]) < SDB_NODE_SLOTS)
+            return level;
+    return top + 2; /* and a new top */
 }
 
 #endif
