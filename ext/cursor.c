@@ -675,6 +675,24 @@ __attribute__((noinline)) static bool show_memo(struct svt_cursor *c,
     return true;
 }
 
+/* _key, _op, _snapshot.  Only the module changes them. */
+__attribute__((noinline)) static int show_hidden(struct svt_cursor *c,
+                                                 sqlite3_context *ctx, int i)
+{
+    struct svt_value v;
+    if (i == c->table->schema.snapshot) {
+        if (c->view == &c->past.view)
+            sqlite3_result_value(ctx, c->past.asked);
+        return SQLITE_OK;
+    }
+    if (sqlite3_vtab_nochange(ctx))
+        return SQLITE_OK;
+    if (!svt_reader_column(&c->row, i, &v))
+        return fail_column(c, i);
+    result(c, ctx, &v);
+    return SQLITE_OK;
+}
+
 int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
 {
     struct svt_cursor *c = (struct svt_cursor *)cursor;
@@ -689,19 +707,15 @@ int svt_cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
         svt_hold_bytes(hold_row(c), ctx, type, bytes);
         return SQLITE_OK;
     }
-    if (i == c->table->schema.snapshot) {
-        if (c->view == &c->past.view)
-            sqlite3_result_value(ctx, c->past.asked);
-        return SQLITE_OK;
-    }
+    if (i >= c->table->schema.ncolumns)
+        return show_hidden(c, ctx, i);
     seerdb_segment segment;
     if (c->row.segments.size > 0 && svt_reader_apart(&c->row, i, &v, &segment))
         return sqlite3_vtab_nochange(ctx) ? SQLITE_OK
                                           : result_apart(c, ctx, &v, &segment);
     if (!svt_reader_column(&c->row, i, &v))
         return fail_column(c, i);
-    bool hidden = i >= c->table->schema.ncolumns; /* only the module changes it */
-    if ((hidden || v.bytes.size >= NOCHANGE_SIZE) && sqlite3_vtab_nochange(ctx))
+    if (v.bytes.size >= NOCHANGE_SIZE && sqlite3_vtab_nochange(ctx))
         return SQLITE_OK;
     result(c, ctx, &v);
     return SQLITE_OK;

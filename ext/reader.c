@@ -27,23 +27,6 @@ void svt_reader_fini(struct svt_reader *r)
     svt_bytes_fini(&r->scratch);
 }
 
-void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value)
-{
-    r->segments = (seerdb_slice){NULL, 0};
-    r->key = key;
-    r->value = value;
-    r->row_open = false;
-    r->nparts = 0;
-    r->next = key.data;
-    svt_bytes_clear(&r->scratch);
-}
-
-void svt_reader_set_value(struct svt_reader *r, const seerdb_value *v)
-{
-    svt_reader_set(r, v->key, v->bytes);
-    r->segments = v->segments;
-}
-
 bool svt_reader_part(struct svt_reader *r, int part, struct svt_value *out)
 {
     const struct svt_schema *s = r->schema;

@@ -42,10 +42,27 @@ struct svt_reader {
 
 int svt_reader_init(struct svt_reader *r, const struct svt_schema *schema);
 void svt_reader_fini(struct svt_reader *r);
-void svt_reader_set(struct svt_reader *r, seerdb_slice key, seerdb_slice value);
+
+/* Every row comes by: in line. */
+static inline void svt_reader_set(struct svt_reader *r, seerdb_slice key,
+                                  seerdb_slice value)
+{
+    r->key = key;
+    r->value = value;
+    r->segments = (seerdb_slice){NULL, 0};
+    r->row_open = false;
+    r->nparts = 0;
+    r->next = key.data;
+    r->scratch.size = 0;
+    r->scratch.failed = false;
+}
 
 /* The same for what a lazy view shows. */
-void svt_reader_set_value(struct svt_reader *r, const seerdb_value *v);
+static inline void svt_reader_set_value(struct svt_reader *r, const seerdb_value *v)
+{
+    svt_reader_set(r, v->key, v->bytes);
+    r->segments = v->segments;
+}
 
 /* Is column i in the value log?  Then *out is its type and size, without bytes, and
  * *segment where it is. */

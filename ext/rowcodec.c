@@ -44,7 +44,7 @@ static uint8_t integer_code(int64_t v)
     return magnitude < 0x800000000000 ? 5 : 6;
 }
 
-static void put_code(struct svt_bytes *out, const struct svt_value *v)
+static inline void put_code(struct svt_bytes *out, const struct svt_value *v)
 {
     switch (v->type) {
     case SQLITE_INTEGER:
@@ -65,7 +65,7 @@ static void put_code(struct svt_bytes *out, const struct svt_value *v)
     }
 }
 
-static void put_bytes(struct svt_bytes *out, const struct svt_value *v)
+static inline void put_bytes(struct svt_bytes *out, const struct svt_value *v)
 {
     uint8_t be[8];
     switch (v->type) {

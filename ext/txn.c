@@ -145,13 +145,16 @@ static int make_writable(struct svt_table *t, struct svt_txn *x)
     return svt_table_fail(t, rc, &err);
 }
 
-/* Have the batch be all that the transaction wrote. */
-static int settle(struct svt_table *t, struct svt_txn *x)
+static int settle_sweep(struct svt_table *t, struct svt_txn *x)
 {
-    if (x->sweep.iter == NULL) /* every row comes by */
-        return SQLITE_OK;
     seerdb_err err = {0};
     return svt_table_fail(t, svt_sweep_settle(&x->sweep, x->batch, &err), &err);
+}
+
+/* Have the batch be all that the transaction wrote. */
+static inline int settle(struct svt_table *t, struct svt_txn *x)
+{
+    return x->sweep.iter == NULL ? SQLITE_OK : settle_sweep(t, x);
 }
 
 /* The run that is not settled began after every mark. */
@@ -626,10 +629,12 @@ int svt_txn_write(struct svt_table *t, seerdb_batch **out)
 int svt_txn_delete(struct svt_table *t, seerdb_slice key, bool *taken)
 {
     struct svt_txn *x = find(t);
-    seerdb_err err = {0};
+    seerdb_err err;
     *taken = false;
     if (x == NULL || x->sweep.iter == NULL)
         return SQLITE_OK;
+    err.code = SEERDB_OK; /* the rest is set with it */
+    err.msg[0] = 0;
     return svt_table_fail(t, svt_sweep_take(&x->sweep, t->ks, key, taken, &err), &err);
 }
 

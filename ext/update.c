@@ -32,6 +32,7 @@ struct svt_write {
     uint8_t *in_key;          /* owned: as svt_row_put takes it */
     seerdb_segment *kept;     /* owned: per column where it is, if it stays in the value
                                  log as it is; size 0: it does not */
+    bool keeps;               /* some of them may not be of size 0 */
     seerdb_part *parts;       /* owned: of the row; room for 2 per column and one */
     size_t nparts;            /* 0: it is not in parts */
     struct svt_bytes key, old_key, row;
@@ -68,6 +69,7 @@ static int workspace(struct svt_table *t, struct svt_write **out)
         *w = (struct svt_write){.values = sqlite3_malloc64(n * sizeof(*w->values) + 1),
                                 .in_key = sqlite3_malloc64(n + 1),
                                 .kept = sqlite3_malloc64(n * sizeof(*w->kept) + 1),
+                                .keeps = true,
                                 .parts =
                                     sqlite3_malloc64((2 * n + 1) * sizeof(*w->parts))};
         if (w->values == NULL || w->in_key == NULL || w->kept == NULL ||
@@ -79,7 +81,9 @@ static int workspace(struct svt_table *t, struct svt_write **out)
     }
     w->update = w->has_old = w->key_changed = w->assigned = false;
     w->act = CHECKED;
-    memset(w->kept, 0, n * sizeof(*w->kept));
+    if (w->keeps)
+        memset(w->kept, 0, n * sizeof(*w->kept));
+    w->keeps = false;
     w->nparts = 0;
     w->conflict = sqlite3_vtab_on_conflict(t->conn->db);
     svt_bytes_clear(&w->key);
@@ -177,9 +181,10 @@ static int read_old_key(struct svt_table *t, struct svt_write *w, sqlite3_value 
 /* The view that writes are checked against. */
 static int write_view(struct svt_table *t)
 {
-    seerdb_err err = {0};
+    seerdb_err err;
     if (t->ks->write_view != NULL)
         return SQLITE_OK;
+    err = (seerdb_err){0};
     int rc = seerdb_view_open(t->ks->tree, &t->ks->write_view, &err);
     if (rc == SEERDB_OK) {
         seerdb_view_interrupt(t->ks->write_view, &t->conn->interrupt.scan);
@@ -193,10 +198,12 @@ static int write_view(struct svt_table *t)
 static int get(struct svt_table *t, struct svt_write *w, seerdb_slice key,
                seerdb_value *out)
 {
-    seerdb_err err = {0};
+    seerdb_err err;
     int rc = write_view(t);
     if (rc != SQLITE_OK)
         return rc;
+    err.code = SEERDB_OK; /* the rest is set with it */
+    err.msg[0] = 0;
     rc = seerdb_get(t->ks->write_view, svt_txn_wrote(t) ? w->batch : NULL,
                     SEERDB_BATCH_ALL, key, out, &err);
     return rc == SEERDB_NOTFOUND ? SQLITE_NOTFOUND : fail(t, rc, &err);
@@ -231,8 +238,11 @@ static int read_old_column(struct svt_table *t, struct svt_write *w, int i)
     int rc = fetch_old(t, w);
     if (rc != SQLITE_OK)
         return rc;
-    if (svt_reader_apart(&w->reader, i, &w->values[i], &w->kept[i]))
-        return SQLITE_OK;
+    if (w->reader.segments.size > 0) {
+        w->keeps = true; /* also where what follows fails */
+        if (svt_reader_apart(&w->reader, i, &w->values[i], &w->kept[i]))
+            return SQLITE_OK;
+    }
     if (!svt_reader_column(&w->reader, i, &w->values[i]))
         return svt_fail(&t->base.zErrMsg, SQLITE_CORRUPT_VTAB,
                         "%s: column \"%s\" of a row in %s is malformed", t->who,
@@ -489,6 +499,19 @@ static bool goes_apart(const struct svt_table *t, const struct svt_write *w, int
             w->in_key[i] == 0);
 }
 
+/* May any? */
+static bool any_apart(const struct svt_table *t, const struct svt_write *w)
+{
+    for (int i = 0; i < t->schema.ncolumns; i++) {
+        const struct svt_value *v = &w->values[i];
+        bool large = (v->type == SQLITE_TEXT || v->type == SQLITE_BLOB) &&
+                     v->bytes.size >= APART_SIZE;
+        if ((large || w->keeps) && goes_apart(t, w, i))
+            return true;
+    }
+    return false;
+}
+
 /* The row in parts: what goes apart, and what lies between, of which the places are
  * known when all of it is there.  Returns the size of the whole. */
 static uint64_t make_parts(struct svt_table *t, struct svt_write *w)
@@ -541,11 +564,9 @@ static int test_expiry(struct svt_table *t, struct svt_write *w, bool parts)
 
 static int make_row(struct svt_table *t, struct svt_write *w)
 {
-    bool parts = false;
     find_in_key(t, w);
     /* Operands are never taken apart. */
-    for (int i = 0; i < t->schema.ncolumns && !parts && w->act != MERGED; i++)
-        parts = goes_apart(t, w, i);
+    bool parts = w->act != MERGED && any_apart(t, w);
     uint64_t size;
     if (parts) {
         size = make_parts(t, w);

@@ -146,7 +146,7 @@ static int ensure_scratch(seerdb_batch *b, seerdb_err *err)
 
 /* Room for one more mark and one more hidden range, so that marking and rolling back
  * need no memory. */
-static int ensure_room(seerdb_batch *b, seerdb_err *err)
+static SDB_INLINE int ensure_room(seerdb_batch *b, seerdb_err *err)
 {
     struct sdb_scratch *s = b->scratch;
     if (s->hidden.n + 1 > s->ranges_capacity) {

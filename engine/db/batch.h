@@ -85,6 +85,7 @@ struct seerdb_batch {
     bool must_sync;             /* it follows a commit that was rolled back */
     bool asks_sync;             /* prepared at another level than SEERDB_SYNC_OFF */
     uint64_t nrecords, nmerges; /* in the payload; of these, merge records */
+    uint64_t nvlogs;            /* files of the value log that it names */
     struct sdb_merging merging; /* owned: scratch */
     struct sdb_buf operand;     /* the same */
     const seerdb_interrupt *interrupt; /* borrowed; NULL: nobody */

@@ -90,6 +90,7 @@ static int begin_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *
     b->slots[b->nslots++] = (struct sdb_batch_slot){
         .tree = part->tree,
         .prev = sdb_payload_part(&b->payload, part->tree->desc.id, files, n)};
+    b->nvlogs += n;
     sdb_mem_free(files);
     return 0;
 }
@@ -167,7 +168,7 @@ int sdb_batch_encode(seerdb_batch *b, seerdb_err *err)
     size_t live = 0;
     int rc;
     sdb_batch_drop_slots(b);
-    b->nrecords = b->nmerges = 0;
+    b->nrecords = b->nmerges = b->nvlogs = 0;
     if (b->scratch == NULL)
         return 0;
     /* A part whose writes were all rolled back is left out. */

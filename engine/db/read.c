@@ -142,14 +142,17 @@ SDB_COLD static void end_get(seerdb_view *view, uint64_t began)
     atomic_store_explicit(&view->tally.began, 0, memory_order_relaxed);
 }
 
-/* A lookup found a record that is not shown as it was written.  Takes the count in
- * found over. */
-static int make_found(const seerdb_view *view, const struct sdb_found *found,
-                      seerdb_value *out, seerdb_err *err)
+/* A lookup found a record that is deleted, or not shown as it was written.  Takes the
+ * count in found over. */
+static SDB_NOINLINE int make_found(const seerdb_view *view,
+                                   const struct sdb_found *found, seerdb_value *out,
+                                   seerdb_err *err)
 {
     struct seerdb_filter_out scratch = {0};
     const struct sdb_record r = {found->key, found->number, found->kind, found->value};
-    int rc = sdb_row_make(view, &r, &scratch, out, err);
+    int rc = sdb_fold_visible(found->kind, err);
+    if (rc == 0)
+        rc = sdb_row_make(view, &r, &scratch, out, err);
     if (rc != 0 || out->pin != NULL)
         seerdb_pin_unref(found->pin);
     else
@@ -179,15 +182,14 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
         rc = sdb_batch_get(batch, part, mark, key, &found, err);
     if (!covered && rc == SEERDB_NOTFOUND)
         rc = lookup(view, key, &found, err);
-    bool merges = rc == 0 && found.kind == SDB_KIND_MERGE;
-    if (rc == 0 && (merges || (rc = sdb_fold_visible(found.kind, err)) != 0))
-        seerdb_pin_unref(found.pin);
-    if (SDB_RARELY(merges))
-        rc = sdb_merged_get(&sight, view, batch, key, out, err);
-    else if (rc == 0 && SDB_RARELY(sdb_row_is_made(view, found.kind)))
-        rc = make_found(view, &found, out, err);
-    else if (rc == 0)
+    if (rc == 0 && found.kind == SDB_KIND_VALUE && view->sieve == NULL) {
         *out = (seerdb_value){.bytes = found.value, .pin = found.pin, .key = found.key};
+    } else if (rc == 0 && found.kind == SDB_KIND_MERGE) {
+        seerdb_pin_unref(found.pin);
+        rc = sdb_merged_get(&sight, view, batch, key, out, err);
+    } else if (rc == 0) {
+        rc = make_found(view, &found, out, err);
+    }
     if (SDB_RARELY((n = sdb_counted(&view->tally.began)) != 0))
         end_get(view, n);
     return rc;

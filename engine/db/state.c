@@ -664,11 +664,9 @@ void sdb_empty_graveyard(seerdb *db)
     empty_values(db, keep);
 }
 
-void sdb_look_at_graveyard(seerdb *db)
+void sdb_wake_for_graveyard(seerdb *db)
 {
-    if ((atomic_load_explicit(&db->graveyard, memory_order_relaxed) == NULL &&
-         !sdb_values_any_dead(db->values)) ||
-        sdb_check_process(db, NULL) != 0)
+    if (sdb_check_process(db, NULL) != 0)
         return;
     sdb_lock_db(&db->lock);
     sdb_cond_signal(&db->debt);

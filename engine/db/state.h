@@ -419,7 +419,13 @@ void sdb_empty_graveyard(seerdb *db) EXCLUDES(LK_INSTALL, LK_DB);
 void sdb_free_undead(seerdb *db) EXCLUDES(LK_INSTALL, LK_DB);
 /* A reader has let go of a state: if tables died with it, have the compactor empty the
  * graveyard, so that their files and cached blocks go now and not with the next job. */
-void sdb_look_at_graveyard(seerdb *db) EXCLUDES(LK_DB);
+void sdb_wake_for_graveyard(seerdb *db) EXCLUDES(LK_DB);
+static inline void sdb_look_at_graveyard(seerdb *db) EXCLUDES(LK_DB)
+{
+    if (SDB_RARELY(atomic_load_explicit(&db->graveyard, memory_order_relaxed) != NULL ||
+                   sdb_values_any_dead(db->values)))
+        sdb_wake_for_graveyard(db);
+}
 
 /* If the tree is read through maps, map what of its tables is not yet: due after each
  * new version. */

@@ -68,11 +68,11 @@ struct walk {
     struct sdb_record tombstone;
 };
 
-/* Does this version stay?  w->newer is the number of the one before it (0: none), or
- * that of a range which deletes it for the reader above all snapshots, if that is
- * smaller. */
-static SDB_INLINE bool stays(struct sdb_fold *f, struct walk *w,
-                             const struct sdb_record *r)
+/* stays() where there are snapshots or ranges.  w->newer is the number of the one
+ * before it (0: none), or that of a range which deletes it for the reader above all
+ * snapshots, if that is smaller. */
+static SDB_NOINLINE bool stays_for_readers(struct sdb_fold *f, struct walk *w,
+                                           const struct sdb_record *r)
 {
     bool stays = w->newest_stays, present = stays && w->at_present;
     uint64_t held_by = 0;
@@ -97,6 +97,20 @@ static SDB_INLINE bool stays(struct sdb_fold *f, struct walk *w,
     if (f->history_from > 0 && r->number >= f->history_from)
         stays = w->newest_stays = true; /* and so does what a reader before it sees */
     f->held_by = present ? 0 : held_by;
+    return stays;
+}
+
+/* Does this version stay? */
+static SDB_INLINE bool stays(struct sdb_fold *f, struct walk *w,
+                             const struct sdb_record *r)
+{
+    if (SDB_RARELY(w->unserved > 0 || f->nstripes > 0))
+        return stays_for_readers(f, w, r);
+    bool stays = w->newest_stays;
+    w->newest_stays = w->at_present = false;
+    if (f->history_from > 0 && r->number >= f->history_from)
+        stays = w->newest_stays = true;
+    f->held_by = 0;
     return stays;
 }
 
