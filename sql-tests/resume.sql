@@ -7,6 +7,7 @@ SELECT state FROM seerdb_health('t') WHERE "check" = 'failures';
 -- One session: it fills the disk, looks around, makes room and goes on.
 -- sh: for i in $(seq 40); do echo "INSERT INTO t VALUES ($i, randomblob(150000));"; done > session.sql
 -- sh: echo "SELECT 'stored', count(*) BETWEEN 3 AND 30 FROM t; CREATE TABLE seen AS SELECT k, length(v) AS n FROM t;" >> session.sql
+-- sh: echo "SELECT seerdb('t', 'flush');" >> session.sql
 -- sh: echo "SELECT \"check\", state, remedy FROM seerdb_health('t') WHERE \"check\" IN ('failures', 'disk');" >> session.sql
 -- sh: printf '%s\n' "SELECT seerdb('t', 'resume');" "SELECT \"check\", state FROM seerdb_health('t') WHERE \"check\" = 'failures';" >> session.sql
 -- sh: printf ".system rm m/ballast\nSELECT seerdb('t', 'resume') LIKE 'resumed main.t: what had failed is done, and the store in %%';\n" >> session.sql
