@@ -382,11 +382,10 @@ static void every_order_of_insertion_gives_the_same_map(void **state)
         model_init(&mo, &rand, SHARED, 20000);
         struct sdb_memtable *m = new_memtable();
         size_t stride = 7919; /* a prime, so that all keys are met */
-        assert_true(mo.n % stride != 0);
+        assert_true(mo.n % stride != 0 && mo.n % 13 != 0);
         for (size_t i = 0; i < mo.n; i++) {
             size_t from_both = i % 2 == 0 ? i / 2 : mo.n - 1 - i / 2;
-            size_t eighth = mo.n / 8; /* eight sweeps, each between the others */
-            size_t sweeps = i < eighth * 8 ? i % eighth * 8 + i / eighth * 3 % 8 : i;
+            size_t sweeps = i * 13 % mo.n; /* rising, each between the ones before */
             size_t at[] = {i, mo.n - 1 - i, i * stride % mo.n, from_both, sweeps};
             write_both(m, &mo, at[order]);
         }
