@@ -53,7 +53,6 @@ static int encode_record(seerdb_batch *b, const struct sdb_record *r, seerdb_err
 {
     sdb_payload_record(&b->payload, r);
     b->nrecords++;
-    b->nmerges += r->kind == SDB_KIND_MERGE;
     if (b->payload.size <= SEERDB_COMMIT_MAX)
         return 0;
     return sdb_fail(err, SEERDB_TOOBIG,
@@ -150,6 +149,7 @@ static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
             merged = *r;
             if ((rc = sdb_gather_commit(&gather, it, &merged, err)) != 0)
                 break;
+            b->nmerges += merged.kind == SDB_KIND_MERGE;
             r = &merged;
         }
         if ((rc = encode_record(b, r, err)) != 0)

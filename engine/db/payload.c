@@ -166,6 +166,8 @@ int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
     if (kind == SDB_KIND_RANGE)
         return take_range(p, r) ? 0 : malformed(p, "a range tombstone", err);
     p->any_record = true;
+    if (kind == SDB_KIND_VALUE || kind == SDB_KIND_TOMBSTONE)
+        return 0;
     if (kind == SDB_KIND_MERGE)
         return sdb_operands_are_valid(r->value, 0)
                    ? 0
@@ -175,12 +177,10 @@ int sdb_payload_next_record(struct sdb_payload_reader *p, struct sdb_record *r,
         return sdb_segments_open(&s, r->value, NULL) == 0
                    ? 0
                    : malformed(p, "a value with segments", err);
-    if (kind != SDB_KIND_VALUE && kind != SDB_KIND_TOMBSTONE)
-        return sdb_fail(err, SEERDB_NEWER,
-                        "%s: commit %" PRIu64 " holds a record of kind %u, which this "
-                        "version cannot read",
-                        p->where, p->number, kind);
-    return 0;
+    return sdb_fail(err, SEERDB_NEWER,
+                    "%s: commit %" PRIu64 " holds a record of kind %u, which this "
+                    "version cannot read",
+                    p->where, p->number, kind);
 }
 
 int sdb_payload_skip_part(struct sdb_payload_reader *p, seerdb_err *err)

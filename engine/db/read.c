@@ -678,7 +678,7 @@ SDB_COLD static void begin_move(seerdb_iter *it, enum sdb_op op)
     it->began = sdb_clock_mono_ns();
 }
 
-static void begin_seek(seerdb_iter *it)
+static inline void begin_seek(seerdb_iter *it)
 {
     tell_tally(it);
     it->rows++;

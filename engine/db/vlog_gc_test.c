@@ -152,6 +152,25 @@ static void files_that_a_view_alone_has_held_go_with_it(void **state)
     bed_fini(&b);
 }
 
+/* A file is full after 16 of them, and then only who names it holds it: here, for want
+ * of a table, the memtable that the commits went to. */
+static void what_only_commits_in_memory_name_stays(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    seerdb_tree *t = make_tree(&b);
+    for (unsigned i = 0; i < NKEYS; i++) {
+        put_one(t, i, 0);
+        seerdb_view *v = new_view(t);
+        for (unsigned k = i < 40 ? 0 : i - 40; k <= i; k++)
+            expect_in(v, k, 0);
+        seerdb_view_close(v);
+    }
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
 static void what_a_view_sees_stays_until_it_is_closed(void **state)
 {
     (void)state;
@@ -322,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overwritten_values_give_their_space_back_and_the_others_stay),
         cmocka_unit_test(files_that_a_view_alone_has_held_go_with_it),
+        cmocka_unit_test(what_only_commits_in_memory_name_stays),
         cmocka_unit_test(what_a_view_sees_stays_until_it_is_closed),
         cmocka_unit_test(a_segment_that_is_put_again_is_neither_read_nor_lost),
         cmocka_unit_test(rolled_back_values_and_dropped_trees_leave_no_file),

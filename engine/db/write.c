@@ -18,7 +18,7 @@
 #include "os/failpoint.h"
 
 /* Is the slot of every tree free that the batch writes, or rests on? */
-static bool slots_free(const seerdb_batch *b) REQUIRES(LK_WRITE)
+static SDB_INLINE bool slots_free(const seerdb_batch *b) REQUIRES(LK_WRITE)
 {
     for (size_t i = 0; i < b->nslots; i++)
         if (b->slots[i].tree->undecided != NULL)

@@ -128,11 +128,17 @@ static struct sdb_node *take_spare(struct sdb_memtable *m, uint32_t level)
     return sdb_node_init(nd, level, NULL);
 }
 
-static struct sdb_entry *new_entry(struct sdb_memtable *m, const struct sdb_record *r)
+static void set_beyond(struct sdb_entry *e, const struct sdb_entry *at)
 {
-    size_t size = offsetof(struct sdb_entry, bytes) + r->key.size + r->value.size;
-    if (r->kind == SDB_KIND_MERGE)
-        size += sizeof(struct sdb_entry *); /* sdb_entry_beyond */
+    memcpy(e->bytes + e->key_size + e->value_size, &at, sizeof at);
+}
+
+/* With so many bytes behind the value. */
+static SDB_INLINE struct sdb_entry *
+make_entry(struct sdb_memtable *m, const struct sdb_record *r, size_t behind)
+{
+    size_t size =
+        offsetof(struct sdb_entry, bytes) + r->key.size + r->value.size + behind;
     size_t whole = (size + ENTRY_ALIGN - 1) & ~(size_t)(ENTRY_ALIGN - 1);
     struct sdb_entry *e = sdb_arena_alloc(&m->entries, whole, ENTRY_ALIGN);
     if (e == NULL)
@@ -156,12 +162,27 @@ static uint64_t from_of(const struct sdb_entry *e)
     return sdb_get_varint(&r);
 }
 
+static SDB_NOINLINE struct sdb_entry *new_merge_entry(struct sdb_memtable *m,
+                                                      const struct sdb_record *r)
+{
+    struct sdb_entry *e = make_entry(m, r, sizeof(struct sdb_entry *));
+    if (e != NULL)
+        set_beyond(e, NULL); /* as of a key without an older entry */
+    return e;
+}
+
+static struct sdb_entry *new_entry(struct sdb_memtable *m, const struct sdb_record *r)
+{
+    return SDB_RARELY(r->kind == SDB_KIND_MERGE) ? new_merge_entry(m, r)
+                                                 : make_entry(m, r, 0);
+}
+
 /* Let a merge record know what it does not include.  Entries of a hot key include all
  * before them: each asks the one before, and finds what that one has found. */
-static SDB_NOINLINE void find_beyond(struct sdb_entry *e, const struct sdb_entry *older)
+static SDB_NOINLINE void find_beyond(struct sdb_entry *e)
 {
-    const struct sdb_entry *at = older;
-    uint64_t from = at != NULL ? from_of(e) : 0;
+    const struct sdb_entry *at = e->older;
+    uint64_t from = from_of(e);
     if (from == 0)
         from = e->number;
     while (at != NULL && at->number >= from) {
@@ -170,7 +191,7 @@ static SDB_NOINLINE void find_beyond(struct sdb_entry *e, const struct sdb_entry
             next = sdb_entry_beyond(at);
         at = next;
     }
-    memcpy(e->bytes + e->key_size + e->value_size, &at, sizeof at);
+    set_beyond(e, at);
 }
 
 /* Inserts that follow one another are often near: those of a commit come in order.  Is
@@ -510,8 +531,8 @@ static int begin_entry(struct sdb_memtable *m, struct sdb_record *r,
         return sdb_fail_nomem(err, r->key.size + r->value.size);
     assert(older == NULL || older->number <= e->number);
     e->older = older;
-    if (SDB_RARELY(e->kind == SDB_KIND_MERGE))
-        find_beyond(e, older);
+    if (older != NULL && SDB_RARELY(e->kind == SDB_KIND_MERGE))
+        find_beyond(e);
     *out = e;
     return 0;
 }
