@@ -28,10 +28,10 @@ SELECT * FROM t WHERE k BETWEEN 496 AND 504;
 INSERT INTO t(v) VALUES ('next');
 SELECT max(k) FROM t;
 -- A writer that is killed: what it committed is there, what it did not is not.
--- sh: mkfifo in; (echo "INSERT INTO t VALUES (5000, 'committed'); BEGIN; INSERT INTO t VALUES (5001, 'lost'); SELECT 'ready';"; exec sleep 60) >in & echo $! >sleeper; "$SESSION" "$DB" <in >out 2>&1 & until grep -q ready out 2>/dev/null; do sleep 0.05; done; kill -9 $(cat "$STORE/LOCK") $(cat sleeper); cat out
+-- sh: mkfifo in; (echo "INSERT INTO t VALUES (5000, 'committed'); BEGIN; INSERT INTO t VALUES (5001, 'lost'); SELECT 'ready';"; exec sleep 60) >in & echo $! >sleeper; "$SESSION" "$DB" <in >out 2>&1 & until grep -q ready out 2>/dev/null; do sleep 0.05; done; kill -9 $(cat "$STORE/LOCK") $(cat sleeper); wait; cat out
 SELECT * FROM t WHERE k >= 5000;
 INSERT INTO t VALUES (5001, 'after the crash');
--- sh: rm out; (echo "INSERT INTO t VALUES (5002, 'committed'); SELECT seerdb('t', 'flush'); INSERT INTO t VALUES (5003, 'committed'); SELECT 'ready';"; exec sleep 60) >in & echo $! >sleeper; "$SESSION" "$DB" <in >out 2>&1 & until grep -q ready out 2>/dev/null; do sleep 0.05; done; kill -9 $(cat "$STORE/LOCK") $(cat sleeper); cat out
+-- sh: rm out; (echo "INSERT INTO t VALUES (5002, 'committed'); SELECT seerdb('t', 'flush'); INSERT INTO t VALUES (5003, 'committed'); SELECT 'ready';"; exec sleep 60) >in & echo $! >sleeper; "$SESSION" "$DB" <in >out 2>&1 & until grep -q ready out 2>/dev/null; do sleep 0.05; done; kill -9 $(cat "$STORE/LOCK") $(cat sleeper); wait; cat out
 SELECT * FROM t WHERE k >= 5000;
 SELECT seerdb('t', 'verify') LIKE '%no damage';
 PRAGMA integrity_check;
