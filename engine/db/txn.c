@@ -19,7 +19,7 @@
  * meanwhile leaves no trace and does no harm: it is absent, as the transaction saw it.
  */
 #include "db/batch.h"
-#include "db/read.h"
+#include "db/get.h"
 
 struct txn_tree {
     seerdb_view *view; /* owned: as of the beginning; counts the tree's handle */
@@ -117,12 +117,12 @@ static int check_key(seerdb_view *was, seerdb_view *is, seerdb_slice key,
                      seerdb_err *err)
 {
     uint64_t number = 0;
-    int rc = sdb_read_number(is, key, &number, err);
+    int rc = sdb_get_number(is, key, &number, err);
     if (rc == 0)
         return number > was->number ? conflict(was, err) : 0;
     if (rc != SEERDB_NOTFOUND)
         return rc;
-    rc = sdb_read_number(was, key, &number, err);
+    rc = sdb_get_number(was, key, &number, err);
     return rc == 0 ? conflict(was, err) : rc == SEERDB_NOTFOUND ? 0 : rc;
 }
 
