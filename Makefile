@@ -160,6 +160,7 @@ $(BUILD)/sql-tests/embedded: sql-tests/embedded.c $(BUILD)/libseerdb_sqlite.a ex
 # A second file, so that the loader makes a second copy of it.
 $(BUILD)/copy-of-seerdb.so: $(BUILD)/seerdb.so
 	cp $< $@
+$(addprefix $(BUILD)/sql-tests/,commit_bench read_bench merge_bench value_bench): sql-tests/bench_sql.h
 $(BUILD)/sql-tests/battery: sql-tests/battery_generate.c sql-tests/battery.h sql-tests/text.h
 CUTS := $(addprefix sql-tests/,cuts.c cuts_check.c cuts_past.c cuts_rig.c cuts_model.c disk_vfs.c)
 $(BUILD)/sql-tests/cuts: $(CUTS) $(wildcard sql-tests/*.h) $(EXT_CORE_OBJ) $(BUILD)/failpoints/libseerdb.a

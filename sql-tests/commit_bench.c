@@ -12,7 +12,7 @@
  * that of a table written once against the same rows in memory, where there is no
  * marker to read.  WAL mode. Information, never a verdict. */
 #define _GNU_SOURCE
-#include <sqlite3.h>
+#include "bench_sql.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,42 +25,12 @@ enum { MAX_ROUNDS = 99 };
 
 static uint64_t next_key = 1;
 
-static void die(sqlite3 *db, const char *what)
-{
-    fprintf(stderr, "commit_bench: %s: %s\n", what, sqlite3_errmsg(db));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static uint64_t mix(uint64_t z)
-{
-    z += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static void run(sqlite3 *db, const char *sql)
-{
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        die(db, sql);
-}
-
 static sqlite3_stmt *prepare(sqlite3 *db, const char *format, const char *table)
 {
-    sqlite3_stmt *s;
     char sql[200];
     snprintf(sql, sizeof sql, "%s %s %s", format, table,
              format[0] == 'I' ? "VALUES (?, zeroblob(100))" : "WHERE k = ?");
-    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
-        die(db, sql);
-    return s;
+    return prepare_sql(db, sql);
 }
 
 struct bench_case {

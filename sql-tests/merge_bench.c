@@ -11,7 +11,7 @@
  * that were just incremented, those that were flushed and compacted, and rows that were
  * put.  The sums are checked.  Ratios are of medians; information, never a verdict. */
 #define _GNU_SOURCE
-#include <sqlite3.h>
+#include "bench_sql.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,42 +30,6 @@ struct side {
 };
 
 static uint64_t counters = 1000, state = 1;
-
-static void die(sqlite3 *db, const char *what)
-{
-    fprintf(stderr, "merge_bench: %s: %s\n", what, sqlite3_errmsg(db));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static uint64_t mix(uint64_t z)
-{
-    z += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static void run(sqlite3 *db, const char *sql)
-{
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        die(db, sql);
-}
-
-static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *s;
-    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s, NULL) !=
-        SQLITE_OK)
-        die(db, sql);
-    return s;
-}
 
 static void bind_key(const struct side *side, sqlite3_stmt *s, uint64_t i)
 {
@@ -97,7 +61,7 @@ static void side_open(struct side *side, const char *dir, const char *extension)
         die(side->db, message);
     run(side->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     run(side->db, side->create);
-    sqlite3_stmt *s = prepare(side->db, side->load);
+    sqlite3_stmt *s = prepare_sql(side->db, side->load);
     run(side->db, "BEGIN");
     for (uint64_t i = 1; i <= counters; i++) {
         bind_key(side, s, i);
@@ -110,7 +74,7 @@ static void side_open(struct side *side, const char *dir, const char *extension)
 /* Seconds for n increments. */
 static double increment(struct side *side, uint64_t n)
 {
-    sqlite3_stmt *s = prepare(side->db, side->increment);
+    sqlite3_stmt *s = prepare_sql(side->db, side->increment);
     double from = now();
     for (uint64_t i = 0; i < n;) {
         run(side->db, "BEGIN");
@@ -127,7 +91,7 @@ static double increment(struct side *side, uint64_t n)
 
 static double read_counters(struct side *side)
 {
-    sqlite3_stmt *s = prepare(side->db, "SELECT n FROM t WHERE k = ?");
+    sqlite3_stmt *s = prepare_sql(side->db, "SELECT n FROM t WHERE k = ?");
     run(side->db, "BEGIN");
     double from = now();
     for (int i = 0; i < READS; i++) {
@@ -213,7 +177,7 @@ static void compare_reads(const char *when, int rounds)
 static void check_sums(uint64_t want)
 {
     for (int i = 0; i < SIDES; i++) {
-        sqlite3_stmt *s = prepare(sides[i].db, "SELECT sum(n) FROM t");
+        sqlite3_stmt *s = prepare_sql(sides[i].db, "SELECT sum(n) FROM t");
         if (sqlite3_step(s) != SQLITE_ROW ||
             (uint64_t)sqlite3_column_int64(s, 0) != want) {
             fprintf(stderr, "merge_bench: %s: %lld increments, not %llu\n",

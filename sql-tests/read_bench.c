@@ -13,7 +13,7 @@
  * written again after the flush.  --seerdb-only leaves the ordinary table alone, for
  * profilers.  Information, never a verdict. */
 #define _GNU_SOURCE
-#include <sqlite3.h>
+#include "bench_sql.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,43 +31,13 @@ struct bench {
     bool seerdb_only;
 };
 
-static void die(sqlite3 *db, const char *what)
-{
-    fprintf(stderr, "read_bench: %s: %s\n", what, sqlite3_errmsg(db));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static uint64_t mix(uint64_t z)
-{
-    z += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static void run(sqlite3 *db, const char *sql)
-{
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        die(db, sql);
-}
-
 /* `before`, the table, `after`. */
 static sqlite3_stmt *prepare(sqlite3 *db, const char *before, const char *table,
                              const char *after)
 {
-    sqlite3_stmt *s;
     char sql[200];
     snprintf(sql, sizeof sql, "%s %s %s", before, table, after);
-    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
-        die(db, sql);
-    return s;
+    return prepare_sql(db, sql);
 }
 
 /* ---- keys and rows ---------------------------------------------------------- */

@@ -9,7 +9,7 @@
  * WAL mode, synchronous=NORMAL.  Information, never a verdict; a wrong value ends it.
  */
 #define _GNU_SOURCE
-#include <sqlite3.h>
+#include "bench_sql.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -20,42 +20,6 @@
 enum { MAX_ROUNDS = 25, NOISE = 1 << 21, READS = 2000 };
 
 static uint8_t noise[NOISE];
-
-static void die(sqlite3 *db, const char *what)
-{
-    fprintf(stderr, "value_bench: %s: %s\n", what,
-            db != NULL ? sqlite3_errmsg(db) : "");
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static uint64_t mix(uint64_t z)
-{
-    z += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static void run(sqlite3 *db, const char *sql)
-{
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        die(db, sql);
-}
-
-static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *s;
-    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
-        die(db, sql);
-    return s;
-}
 
 static const uint8_t *value_of(uint64_t i, size_t size)
 {
@@ -82,7 +46,7 @@ static struct figures measure(const char *extension, const char *create, size_t 
         die(db, extension);
     run(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     run(db, create);
-    sqlite3_stmt *insert = prepare(db, "INSERT INTO t VALUES (?, ?)");
+    sqlite3_stmt *insert = prepare_sql(db, "INSERT INTO t VALUES (?, ?)");
     double start = now();
     for (uint64_t i = 0; i < rows; i++) {
         if (i % per == 0)
@@ -97,7 +61,7 @@ static struct figures measure(const char *extension, const char *create, size_t 
     }
     f.insert = (double)rows / (now() - start);
     sqlite3_finalize(insert);
-    sqlite3_stmt *get = prepare(db, "SELECT v FROM t WHERE k = ?");
+    sqlite3_stmt *get = prepare_sql(db, "SELECT v FROM t WHERE k = ?");
     start = now();
     for (uint64_t n = 0; n < READS; n++) {
         uint64_t i = mix(n) % rows;
