@@ -1,7 +1,7 @@
 -- A disk that is full, and what to do about it.  The store is in a file system of its own.
 -- require: [ "$(id -u)" = 0 ] && mkdir -p "$DIR/m" && mount -t tmpfs -o size=8m tmpfs "$DIR/m" && head -c 5500000 /dev/zero > "$DIR/m/ballast"
 PRAGMA journal_mode = wal;
-CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v, path = 'm/store', memory_limit = '1MB', compression = none);
+CREATE VIRTUAL TABLE t USING seerdb(k INTEGER PRIMARY KEY, v, path = 'm/store', memory_limit = '1MB', compression = none, value_log = off);
 SELECT seerdb('t', 'resume') LIKE 'nothing to resume for main.t: nothing has failed in %';
 SELECT state FROM seerdb_health('t') WHERE "check" = 'failures';
 -- One session: it fills the disk, looks around, makes room and goes on.
