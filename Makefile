@@ -49,8 +49,12 @@ EXT_OBJ := $(EXT_SRC:%.c=$(BUILD)/%.o)
 EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
 ENGINE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_test.c))
 EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
+ifeq ($(SAN),thread) # these have no threads that meet, and take minutes
+ENGINE_TESTS := $(filter-out $(patsubst %,$(BUILD)/engine/%_test,db/rewrite tree/picker db/oom db/marked_oom db/merge_oom \
+  table/merge_iter table/table_reader table/table_cursor),$(ENGINE_TESTS))
+endif
 # Those that run once more with every value in the value log.
-VALUE_TESTS := $(patsubst %,$(BUILD)/engine/db/%_test,crash marked_crash spill_crash oom)
+VALUE_TESTS := $(patsubst %,$(BUILD)/engine/db/%_test,crash marked_crash spill_crash $(if $(filter thread,$(SAN)),,oom))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_fuzz.c))
 BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c)))
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
