@@ -267,6 +267,13 @@ static int no_memory(const struct work *w)
     return SEERDB_NOMEM;
 }
 
+/* A malformed base begins some of them only. */
+static void clear_accs(const struct work *w)
+{
+    for (int i = 0; i < w->m->ncols; i++)
+        w->accs[i].bytes = (struct svt_bytes){.data = NULL};
+}
+
 /* What columns begin with, before the operands. */
 static int load_base(struct work *w)
 {
@@ -513,6 +520,7 @@ static int run(struct work *w, seerdb_merge_out *out)
         rc = take_memory(w);
     if (rc != SEERDB_OK)
         return rc;
+    clear_accs(w);
     rc = load_base(w);
     if (rc == SEERDB_OK)
         rc = combine(w, out);
