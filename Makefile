@@ -54,7 +54,7 @@ ENGINE_TESTS := $(filter-out $(patsubst %,$(BUILD)/engine/%_test,db/rewrite tree
   table/merge_iter table/table_reader table/table_cursor),$(ENGINE_TESTS))
 endif
 # Those that run once more with every value in the value log.
-VALUE_TESTS := $(patsubst %,$(BUILD)/engine/db/%_test,crash marked_crash spill_crash $(if $(filter thread,$(SAN)),,oom))
+VALUE_TESTS := $(patsubst %,$(BUILD)/engine/db/%_test,$(if $(filter thread,$(SAN)),marked_crash,crash marked_crash spill_crash oom))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_fuzz.c))
 BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c)))
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
