@@ -329,7 +329,7 @@ struct order {
 
 static struct order order_of(int argc, char **argv)
 {
-    struct order o = {.operations = 1000000, .seconds = UINT64_MAX / 1000, .seed = 1};
+    struct order o = {.operations = 1000000, .seconds = UINT32_MAX, .seed = 1};
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t n = strtoull(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--dir") == 0)
