@@ -11,19 +11,11 @@ void svt_bytes_fini(struct svt_bytes *b)
     *b = (struct svt_bytes){0};
 }
 
-void svt_bytes_clear(struct svt_bytes *b)
-{
-    b->size = 0;
-    b->failed = false;
-}
-
-bool svt_bytes_reserve(struct svt_bytes *b, size_t extra)
+bool svt_bytes_grow(struct svt_bytes *b, size_t extra)
 {
     size_t want;
     if (b->failed)
         return false;
-    if (b->capacity - b->size >= extra)
-        return true;
     if (__builtin_add_overflow(b->size, extra, &want)) {
         b->failed = true;
         return false;
@@ -40,20 +32,6 @@ bool svt_bytes_reserve(struct svt_bytes *b, size_t extra)
     b->data = data;
     b->capacity = want;
     return true;
-}
-
-void svt_bytes_append(struct svt_bytes *b, const void *p, size_t n)
-{
-    if (n > 0 && svt_bytes_reserve(b, n)) {
-        memcpy(b->data + b->size, p, n);
-        b->size += n;
-    }
-}
-
-void svt_bytes_byte(struct svt_bytes *b, uint8_t v)
-{
-    if (svt_bytes_reserve(b, 1))
-        b->data[b->size++] = v;
 }
 
 void svt_bytes_varint(struct svt_bytes *b, uint64_t v)

@@ -18,10 +18,28 @@ struct svt_bytes {
 };
 
 void svt_bytes_fini(struct svt_bytes *b);
-void svt_bytes_clear(struct svt_bytes *b); /* size 0, not failed; keeps the memory */
-bool svt_bytes_reserve(struct svt_bytes *b, size_t extra);
-void svt_bytes_append(struct svt_bytes *b, const void *p, size_t n);
-void svt_bytes_byte(struct svt_bytes *b, uint8_t v);
+static inline void svt_bytes_clear(struct svt_bytes *b) /* keeps the memory */
+{
+    b->size = 0;
+    b->failed = false;
+}
+bool svt_bytes_grow(struct svt_bytes *b, size_t extra); /* for svt_bytes_reserve */
+static inline bool svt_bytes_reserve(struct svt_bytes *b, size_t extra)
+{
+    return (!b->failed && b->capacity - b->size >= extra) || svt_bytes_grow(b, extra);
+}
+static inline void svt_bytes_append(struct svt_bytes *b, const void *p, size_t n)
+{
+    if (n > 0 && svt_bytes_reserve(b, n)) {
+        memcpy(b->data + b->size, p, n);
+        b->size += n;
+    }
+}
+static inline void svt_bytes_byte(struct svt_bytes *b, uint8_t v)
+{
+    if (svt_bytes_reserve(b, 1))
+        b->data[b->size++] = v;
+}
 #define SVT_VARINT_MAX 10
 void svt_bytes_varint(struct svt_bytes *b, uint64_t v); /* LEB128 */
 

@@ -537,38 +537,6 @@ static int run(struct work *w, seerdb_merge_out *out)
  * few places.  SEERDB_BUSY: it takes the long way. */
 #define LONG_WAY SEERDB_BUSY
 
-/* A column where it lies. */
-struct spot {
-    const uint8_t *p;
-    uint32_t size;
-    uint8_t code;
-    uint8_t made[8]; /* the bytes, if they are new ones */
-};
-
-/* False: not so simple a row. */
-static bool find_spots(const struct svt_merger *m, seerdb_slice bytes,
-                       struct spot *spots)
-{
-    const uint8_t *p = bytes.data;
-    size_t n = (size_t)m->ncolumns, left;
-    if (bytes.size < 2 + n || p[0] != 0 || p[1] != n)
-        return false;
-    const uint8_t *codes = p + 2;
-    p = codes + n;
-    left = bytes.size - 2 - n;
-    for (size_t i = 0; i < n; i++) {
-        size_t size = svt_row_short_length(codes[i]);
-        if (size > left)
-            return false;
-        spots[i].p = p;
-        spots[i].size = (uint32_t)size;
-        spots[i].code = codes[i];
-        p += size;
-        left -= size;
-    }
-    return left == 0;
-}
-
 /* What becomes of two integers; false: that takes longer. */
 static bool combine_integers(const struct svt_mergecol *c, int64_t a, int64_t b,
                              int64_t *out)
@@ -593,60 +561,90 @@ static bool combine_integers(const struct svt_mergecol *c, int64_t a, int64_t b,
     }
 }
 
-/* Change base, column c of a row, by the operand. */
-static bool change_spot(const struct svt_mergecol *c, struct spot *base,
-                        const struct spot *operand, bool partial)
+/* A short row being read from its first column to the last. */
+struct walk {
+    const uint8_t *codes, *p, *end; /* p: the bytes of the column that it stands on */
+};
+
+/* False: not so simple a row. */
+static inline bool begin_walk(struct walk *w, seerdb_slice row, size_t n)
 {
-    struct spot changed = *operand;
-    int64_t a, b, v;
-    if (operand->code == 0)
-        return true;
-    if (base->code == 0) {
-        if (c->pool != NULL || (partial && c->fallback.type != SQLITE_NULL))
-            return false;
-        *base = changed;
-        return true;
-    }
-    if (!svt_row_short_integer(base->code, base->p, &a) ||
-        !svt_row_short_integer(operand->code, operand->p, &b) ||
-        !combine_integers(c, a, b, &v))
+    const uint8_t *p = row.data;
+    if (row.size < 2 + n || p[0] != 0 || p[1] != n)
         return false;
-    base->code = svt_row_make_integer(v, base->made);
-    base->size = (uint32_t)svt_row_short_length(base->code);
-    base->p = base->made;
+    *w = (struct walk){p + 2, p + 2 + n, p + row.size};
     return true;
+}
+
+/* Bytes of column i, on which it stands; SIZE_MAX: not so simple. */
+static inline size_t here(const struct walk *w, size_t i)
+{
+    size_t n = svt_row_short_length(w->codes[i]);
+    return n <= (size_t)(w->end - w->p) ? n : SIZE_MAX;
+}
+
+/* A MERGE column of the new row, at p, which has room for it: returns its code and
+ * moves p; CODE_LONG: it takes longer.  Requires: the operand, of `size` bytes, says
+ * something. */
+#define CODE_LONG 0xff
+static inline uint8_t merge_here(const struct svt_mergecol *c, const struct walk *base,
+                                 const struct walk *operand, size_t size, bool partial,
+                                 uint8_t **p)
+{
+    size_t i = (size_t)c->column;
+    uint8_t code = operand->codes[i];
+    int64_t a, b, v;
+    if (base->codes[i] == 0) {
+        if (c->pool != NULL || (partial && c->fallback.type != SQLITE_NULL))
+            return CODE_LONG;
+        memcpy(*p, operand->p, size);
+        *p += size;
+    } else if (svt_row_short_integer(base->codes[i], base->p, &a) &&
+               svt_row_short_integer(code, operand->p, &b) &&
+               combine_integers(c, a, b, &v)) {
+        code = svt_row_make_integer(v, *p);
+        *p += svt_row_short_lengths[code];
+    } else {
+        return CODE_LONG;
+    }
+    return code;
 }
 
 static int run_short(const struct svt_merger *m, const seerdb_slice *base,
                      const seerdb_slice *operand, bool partial, seerdb_merge_out *out)
 {
-    struct spot old[FEW_COLUMNS], changes[FEW_COLUMNS];
-    size_t n = (size_t)m->ncolumns, size = 2 + n;
-    if (n > FEW_COLUMNS || !find_spots(m, *base, old) ||
-        !find_spots(m, *operand, changes))
+    uint8_t row[CHEAP + FEW_COLUMNS * sizeof(int64_t)];
+    struct walk old, changes;
+    size_t n = (size_t)m->ncolumns;
+    const struct svt_mergecol *c = m->cols, *end = c + m->ncols;
+    if (n > FEW_COLUMNS || base->size + operand->size > CHEAP ||
+        !begin_walk(&old, *base, n) || !begin_walk(&changes, *operand, n))
         return LONG_WAY;
-    for (int i = 0; i < m->ncols; i++) {
-        const struct svt_mergecol *c = &m->cols[i];
-        if (!change_spot(c, &old[c->column], &changes[c->column], partial))
-            return LONG_WAY;
-    }
-    for (size_t i = 0; i < n; i++)
-        size += old[i].size;
-    if (size > CHEAP)
-        return LONG_WAY;
-    uint8_t *p = seerdb_merge_room(out, size);
-    if (p == NULL)
-        return SEERDB_OK; /* out knows why */
-    *p++ = 0;
-    *p++ = (uint8_t)n;
-    for (size_t i = 0; i < n; i++)
-        *p++ = old[i].code;
+    uint8_t *codes = row + 2, *p = codes + n;
+    const uint8_t *from = old.p; /* what is not copied yet */
+    memcpy(row, base->data, 2 + n);
     for (size_t i = 0; i < n; i++) {
-        if (old[i].size > 0)
-            memcpy(p, old[i].p, old[i].size);
-        p += old[i].size;
+        size_t nold = here(&old, i), nchanges = here(&changes, i);
+        if (nold == SIZE_MAX || nchanges == SIZE_MAX)
+            return LONG_WAY;
+        bool merged = c != end && (size_t)c->column == i;
+        if (merged && changes.codes[i] != 0) {
+            memcpy(p, from, (size_t)(old.p - from));
+            p += old.p - from;
+            from = old.p + nold;
+            codes[i] = merge_here(c, &old, &changes, nchanges, partial, &p);
+            if (codes[i] == CODE_LONG)
+                return LONG_WAY;
+        }
+        c += merged ? 1 : 0;
+        old.p += nold;
+        changes.p += nchanges;
     }
-    return SEERDB_OK;
+    if (old.p != old.end || changes.p != changes.end)
+        return LONG_WAY;
+    memcpy(p, from, (size_t)(old.end - from));
+    seerdb_merge_emit(out, row, (size_t)(p - row) + (size_t)(old.end - from));
+    return SEERDB_OK; /* if that failed, out knows why */
 }
 
 static int full(void *ctx, seerdb_slice key, const seerdb_slice *base,

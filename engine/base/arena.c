@@ -81,20 +81,13 @@ static bool grow(struct sdb_arena *a, size_t size)
     return true;
 }
 
-void *sdb_arena_alloc(struct sdb_arena *a, size_t size, size_t align)
+void *sdb_arena_more(struct sdb_arena *a, size_t size, size_t align)
 {
-    for (int pass = 0; pass < 2; pass++) {
-        size_t skip = (size_t)(-(uintptr_t)a->next & (align - 1));
-        size_t left = (size_t)(a->end - a->next);
-        if (a->next != NULL && left >= skip && left - skip >= size) {
-            void *p = a->next + skip;
-            a->next += skip + size;
-            return p;
-        }
-        if (!grow(a, size))
-            return NULL;
-    }
-    return NULL;
+    if (!grow(a, size))
+        return NULL;
+    uint8_t *p = a->next + (size_t)(-(uintptr_t)a->next & (align - 1));
+    a->next = p + size;
+    return p;
 }
 
 int sdb_arena_reserve(struct sdb_arena *a, size_t size, seerdb_err *err)

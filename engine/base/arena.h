@@ -34,7 +34,18 @@ void sdb_arena_fini(struct sdb_arena *a); /* accepts all zeros */
 void sdb_arena_clear(struct sdb_arena *a, size_t keep);
 
 /* `size` bytes aligned to `align` (a power of two up to 64), or NULL. */
-void *sdb_arena_alloc(struct sdb_arena *a, size_t size, size_t align) SDB_MUST_CHECK;
+void *sdb_arena_more(struct sdb_arena *a, size_t size, size_t align) /* for alloc */
+    SDB_MUST_CHECK;
+static inline void *sdb_arena_alloc(struct sdb_arena *a, size_t size, size_t align)
+{
+    size_t skip = (size_t)(-(uintptr_t)a->next & (align - 1));
+    size_t left = (size_t)(a->end - a->next);
+    if (left < size + skip || a->next == NULL || size > left)
+        return sdb_arena_more(a, size, align);
+    void *p = a->next + skip;
+    a->next += skip + size;
+    return p;
+}
 
 /* Make sure that allocations of `size` bytes in all, alignment included, succeed
  * without another chunk. */

@@ -9,19 +9,11 @@ void sdb_buf_fini(struct sdb_buf *b)
     *b = (struct sdb_buf){0};
 }
 
-void sdb_buf_clear(struct sdb_buf *b)
-{
-    b->size = 0;
-    b->failed = false;
-}
-
-bool sdb_buf_reserve(struct sdb_buf *b, size_t extra)
+bool sdb_buf_grow(struct sdb_buf *b, size_t extra)
 {
     size_t want;
     if (b->failed)
         return false;
-    if (b->capacity - b->size >= extra)
-        return true;
     if (__builtin_add_overflow(b->size, extra, &want)) {
         b->failed = true;
         return false;

@@ -16,10 +16,18 @@ struct sdb_buf {
 };
 
 void sdb_buf_fini(struct sdb_buf *b);  /* all zeros afterwards */
-void sdb_buf_clear(struct sdb_buf *b); /* size 0, not failed; keeps the memory */
+static inline void sdb_buf_clear(struct sdb_buf *b) /* keeps the memory */
+{
+    b->size = 0;
+    b->failed = false;
+}
 
 /* Make room for `extra` more bytes.  False, and failed, when there is no memory. */
-bool sdb_buf_reserve(struct sdb_buf *b, size_t extra);
+bool sdb_buf_grow(struct sdb_buf *b, size_t extra); /* for sdb_buf_reserve */
+static inline bool sdb_buf_reserve(struct sdb_buf *b, size_t extra)
+{
+    return (!b->failed && b->capacity - b->size >= extra) || sdb_buf_grow(b, extra);
+}
 void sdb_buf_append(struct sdb_buf *b, const void *data, size_t size);
 void sdb_buf_append_slice(struct sdb_buf *b, seerdb_slice s);
 void sdb_buf_zeros(struct sdb_buf *b, size_t n);

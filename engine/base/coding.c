@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/coding.h"
 
-size_t sdb_store_varint(uint8_t *p, uint64_t v)
+size_t sdb_store_long_varint(uint8_t *p, uint64_t v)
 {
     size_t n = 0;
     while (v >= 0x80) {
@@ -58,12 +58,6 @@ void sdb_put_slice(struct sdb_buf *b, seerdb_slice s)
     sdb_buf_append_slice(b, s);
 }
 
-struct sdb_reader sdb_reader_init(seerdb_slice s)
-{
-    const uint8_t *p = s.data;
-    return (struct sdb_reader){p, s.size > 0 ? p + s.size : p, false};
-}
-
 /* The next n bytes, or NULL and failed. */
 static const uint8_t *take(struct sdb_reader *r, size_t n)
 {
@@ -117,22 +111,6 @@ uint64_t sdb_get_long_varint(struct sdb_reader *r)
     }
     r->failed = true;
     return 0;
-}
-
-seerdb_slice sdb_get_bytes(struct sdb_reader *r, size_t n)
-{
-    const uint8_t *p = take(r, n);
-    return p != NULL ? (seerdb_slice){p, n} : (seerdb_slice){NULL, 0};
-}
-
-seerdb_slice sdb_get_slice(struct sdb_reader *r)
-{
-    uint64_t n = sdb_get_varint(r);
-    if (n > sdb_reader_left(r)) {
-        r->failed = true;
-        return (seerdb_slice){NULL, 0};
-    }
-    return sdb_get_bytes(r, (size_t)n);
 }
 
 bool sdb_reader_done(const struct sdb_reader *r)

@@ -71,7 +71,14 @@ static inline void sdb_store_be64(void *p, uint64_t v)
 
 #define SDB_VARINT_MAX 10
 /* Write v at p (SDB_VARINT_MAX bytes of room); returns the bytes used. */
-size_t sdb_store_varint(uint8_t *p, uint64_t v);
+size_t sdb_store_long_varint(uint8_t *p, uint64_t v); /* for sdb_store_varint */
+static inline size_t sdb_store_varint(uint8_t *p, uint64_t v)
+{
+    if (v >= 0x80)
+        return sdb_store_long_varint(p, v);
+    *p = (uint8_t)v;
+    return 1;
+}
 size_t sdb_varint_size(uint64_t v);
 
 void sdb_put_u8(struct sdb_buf *b, uint8_t v);
@@ -88,7 +95,11 @@ struct sdb_reader {
     bool failed;
 };
 
-struct sdb_reader sdb_reader_init(seerdb_slice s);
+static inline struct sdb_reader sdb_reader_init(seerdb_slice s)
+{
+    const uint8_t *p = s.data;
+    return (struct sdb_reader){p, s.size > 0 ? p + s.size : p, false};
+}
 uint8_t sdb_get_u8(struct sdb_reader *r);
 uint16_t sdb_get_u16(struct sdb_reader *r);
 uint32_t sdb_get_u32(struct sdb_reader *r);
@@ -99,11 +110,24 @@ static inline uint64_t sdb_get_varint(struct sdb_reader *r)
     return !r->failed && r->p < r->end && *r->p < 0x80 ? *r->p++
                                                        : sdb_get_long_varint(r);
 }
-seerdb_slice sdb_get_bytes(struct sdb_reader *r, size_t n); /* n bytes, borrowed */
-seerdb_slice sdb_get_slice(struct sdb_reader *r);           /* varint length + bytes */
 static inline size_t sdb_reader_left(const struct sdb_reader *r)
 {
     return (size_t)(r->end - r->p);
+}
+/* n bytes, borrowed */
+static inline seerdb_slice sdb_get_bytes(struct sdb_reader *r, uint64_t n)
+{
+    const uint8_t *p = r->p;
+    if (r->failed || n > sdb_reader_left(r)) {
+        r->failed = true;
+        return (seerdb_slice){NULL, 0};
+    }
+    r->p += n;
+    return (seerdb_slice){p, (size_t)n};
+}
+static inline seerdb_slice sdb_get_slice(struct sdb_reader *r) /* varint n + n bytes */
+{
+    return sdb_get_bytes(r, sdb_get_varint(r));
 }
 /* True iff nothing failed and every byte was read. */
 bool sdb_reader_done(const struct sdb_reader *r);

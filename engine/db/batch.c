@@ -404,12 +404,13 @@ static int insert_merge(seerdb_batch *b, struct sdb_batch_part *part,
                                  : sdb_cumulate(&c, part->memtable, r, err);
 }
 
+/* Requires: check_write said that it may. */
 static SDB_INLINE int write_record(seerdb_batch *b, seerdb_tree *t,
                                    struct sdb_record *r, seerdb_err *err)
 {
     struct sdb_batch_part *part;
-    int rc = check_write(b, t, r, err);
-    if (rc != 0 || (rc = ensure_part(b, t, &part, err)) != 0)
+    int rc = ensure_part(b, t, &part, err);
+    if (rc != 0)
         return rc;
     if (part->forgotten)
         return sdb_fail(err, SEERDB_MISUSE, "the creation of the tree %s was undone",
@@ -455,11 +456,18 @@ SDB_COLD static int write_timed(seerdb_batch *b, seerdb_tree *t, struct sdb_reco
     return rc;
 }
 
-static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
-                       seerdb_err *err)
+static SDB_INLINE int write_checked(seerdb_batch *b, seerdb_tree *t,
+                                    struct sdb_record *r, seerdb_err *err)
 {
     return SDB_RARELY(++b->writes % SDB_WRITE_EVERY == 0) ? write_timed(b, t, r, err)
                                                           : write_record(b, t, r, err);
+}
+
+static int batch_write(seerdb_batch *b, seerdb_tree *t, struct sdb_record *r,
+                       seerdb_err *err)
+{
+    int rc = check_write(b, t, r, err);
+    return rc != 0 ? rc : write_checked(b, t, r, err);
 }
 
 int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
@@ -479,7 +487,7 @@ int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
     if ((rc = sdb_buf_check(&batch->operand, err)) != 0)
         return rc;
     r.value = sdb_buf_slice(&batch->operand);
-    return batch_write(batch, tree, &r, err);
+    return write_checked(batch, tree, &r, err);
 }
 
 static SDB_NOINLINE int put_apart(seerdb_batch *batch, seerdb_tree *tree,

@@ -18,6 +18,7 @@ void sdb_coder_set(struct sdb_coder *c, seerdb_slice prefix)
     *c = (struct sdb_coder){.prefix_size = (uint8_t)prefix.size};
     if (prefix.size > 0)
         memcpy(c->prefix, prefix.data, prefix.size);
+    c->head = sdb_window(c->prefix, prefix.size);
 }
 
 void sdb_coder_init(struct sdb_coder *c, seerdb_slice smallest, seerdb_slice largest)
@@ -34,7 +35,7 @@ bool sdb_coder_covers(const struct sdb_coder *c, seerdb_slice key)
            (c->prefix_size == 0 || memcmp(key.data, c->prefix, c->prefix_size) == 0);
 }
 
-uint64_t sdb_code(const struct sdb_coder *c, seerdb_slice key)
+uint64_t sdb_code_slowly(const struct sdb_coder *c, seerdb_slice key)
 {
     size_t p = c->prefix_size, n = key.size < p ? key.size : p;
     int order = n == 0 ? 0 : memcmp(key.data, c->prefix, n);

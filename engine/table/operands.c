@@ -23,7 +23,7 @@ bool sdb_operands_done(const struct sdb_operands *o)
     return o->count == 0 && sdb_reader_done(&o->r);
 }
 
-bool sdb_operands_only(seerdb_slice value, uint64_t *from, seerdb_slice *operand)
+bool sdb_operands_look(seerdb_slice value, uint64_t *from, seerdb_slice *operand)
 {
     struct sdb_reader r = sdb_reader_init(value);
     *from = sdb_get_varint(&r);

@@ -24,7 +24,18 @@ bool sdb_operands_done(const struct sdb_operands *o);
 
 /* The only operand of a merge record, borrowed from its value, and how far the record
  * reaches; false: it has several, or is malformed. */
-bool sdb_operands_only(seerdb_slice value, uint64_t *from, seerdb_slice *operand);
+bool sdb_operands_look(seerdb_slice value, uint64_t *from, seerdb_slice *operand);
+static inline bool sdb_operands_only(seerdb_slice value, uint64_t *from,
+                                     seerdb_slice *operand)
+{
+    const uint8_t *p = value.data;
+    bool is_short = value.size >= 3 && p[0] < 0x80 && p[1] == 1 && p[2] < 0x80;
+    if (!is_short) /* what look is for */
+        return sdb_operands_look(value, from, operand);
+    *from = p[0];
+    *operand = (seerdb_slice){p + 3, value.size - 3};
+    return p[2] == operand->size;
+}
 
 /* Is this the value of a merge record of that number? */
 bool sdb_operands_are_valid(seerdb_slice value, uint64_t number);

@@ -93,9 +93,9 @@ static SDB_INLINE const struct sdb_entry *find_newest(const struct sdb_root *roo
     }
 }
 
-const struct sdb_entry *sdb_memtable_visible(const struct sdb_entry *e,
-                                             uint64_t ceiling,
-                                             const struct sdb_hidden *hidden)
+const struct sdb_entry *sdb_memtable_look_below(const struct sdb_entry *e,
+                                                uint64_t ceiling,
+                                                const struct sdb_hidden *hidden)
 {
     while (e != NULL && (e->number > ceiling || sdb_hidden_has(hidden, e->number)))
         e = e->older;

@@ -137,12 +137,8 @@ bool sdb_memtable_bounds(struct sdb_memtable *m, seerdb_slice *smallest,
 /* Walk everything and assert the invariants. Tests and debug builds; no writer. */
 void sdb_memtable_check(struct sdb_memtable *m);
 
-/* For memtable_iter.c: where a search begins, NULL: empty; and the newest version from
- * e on with a number <= ceiling that is not hidden, or NULL. */
+/* For memtable_iter.c: where a search begins, NULL: empty. */
 const struct sdb_root *sdb_memtable_root(const struct sdb_memtable *m);
-const struct sdb_entry *sdb_memtable_visible(const struct sdb_entry *e,
-                                             uint64_t ceiling,
-                                             const struct sdb_hidden *hidden);
 /* The version behind e that is visible, or NULL; in a `chain`, of those that e does not
  * include. */
 const struct sdb_entry *sdb_memtable_next_version(const struct sdb_entry *e, bool chain,

@@ -30,15 +30,6 @@ struct memtable_iter {
     const struct sdb_entry *slots[SDB_NODE_SLOTS];
 };
 
-/* The newest version from e on that exists for a reader. */
-static inline const struct sdb_entry *
-visible(const struct sdb_entry *e, uint64_t ceiling, const struct sdb_hidden *hidden)
-{
-    if (e != NULL && e->number <= ceiling && hidden == NULL)
-        return e;
-    return sdb_memtable_visible(e, ceiling, hidden);
-}
-
 static struct memtable_iter *iter_of(struct sdb_iter *it)
 {
     return (struct memtable_iter *)it;
@@ -153,7 +144,7 @@ static int settle_forward(struct memtable_iter *it, seerdb_err *err)
                 sdb_entry_prefetch(atomic_load_explicit(&it->right->slots[it->pos],
                                                         memory_order_relaxed));
             const struct sdb_entry *e =
-                visible(it->slots[it->pos], it->ceiling, it->hidden);
+                sdb_memtable_visible(it->slots[it->pos], it->ceiling, it->hidden);
             if (e != NULL) {
                 show(it, e);
                 return 0;
@@ -177,7 +168,7 @@ static int settle_backward(struct memtable_iter *it, uint32_t end, seerdb_err *e
             if (end >= AHEAD)
                 sdb_entry_prefetch(it->slots[end - AHEAD]);
             const struct sdb_entry *e =
-                visible(it->slots[end], it->ceiling, it->hidden);
+                sdb_memtable_visible(it->slots[end], it->ceiling, it->hidden);
             if (e != NULL) {
                 show(it, e);
                 return 0;

@@ -17,6 +17,7 @@
 #define SDB_TREE_NODE_H
 
 #include "os/clock.h"
+#include "table/hidden.h"
 #include "table/keycode.h"
 
 #include <assert.h>
@@ -144,6 +145,21 @@ static inline const struct sdb_entry *sdb_entry_beyond(const struct sdb_entry *e
     const struct sdb_entry *beyond;
     memcpy(&beyond, e->bytes + e->key_size + e->value_size, sizeof beyond);
     return beyond;
+}
+
+/* The newest version from e on with a number <= ceiling that is not hidden, or NULL;
+ * nearly always it is e. */
+const struct sdb_entry *sdb_memtable_look_below(const struct sdb_entry *e,
+                                                uint64_t ceiling,
+                                                const struct sdb_hidden *hidden);
+static inline const struct sdb_entry *
+sdb_memtable_visible(const struct sdb_entry *e, uint64_t ceiling,
+                     const struct sdb_hidden *hidden)
+{
+    bool all = hidden == NULL || hidden->n == 0;
+    return e == NULL || (e->number <= ceiling && all)
+               ? e
+               : sdb_memtable_look_below(e, ceiling, hidden);
 }
 
 static inline int sdb_entry_cmp(const struct sdb_entry *e, seerdb_slice key)
