@@ -11,7 +11,7 @@ ENGINE := \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
   log/vlog log/frame log/wal_recover log/wal log/snapshots log/catalog log/edit log/side log/manifest \
-  tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/adapt tree/run_iter tree/sieve tree/mergeop tree/gather tree/fold tree/range_fold \
+  tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/adapt tree/run_iter tree/sieve tree/mergeop tree/mergeset tree/gather tree/fold tree/range_fold \
   db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/batch db/encode db/cover db/marked db/snapshot db/view db/row db/merged db/get db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/verify db/resume db/db
 # The SQLite side, bottom to top.

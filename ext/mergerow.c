@@ -576,11 +576,28 @@ static inline bool begin_walk(struct walk *w, seerdb_slice row, size_t n)
     return true;
 }
 
-/* Bytes of column i, on which it stands; SIZE_MAX: not so simple. */
-static inline size_t here(const struct walk *w, size_t i)
+/* Move it over columns from `i` on, up to `to`; false: not so simple a row. */
+static inline bool walk_to(struct walk *w, size_t i, size_t to)
 {
-    size_t n = svt_row_short_length(w->codes[i]);
-    return n <= (size_t)(w->end - w->p) ? n : SIZE_MAX;
+    size_t size = 0;
+    for (; i < to; i++) {
+        size_t n = svt_row_short_length(w->codes[i]);
+        if (n == SIZE_MAX)
+            return false;
+        size += n;
+    }
+    if (size > (size_t)(w->end - w->p))
+        return false;
+    w->p += size;
+    return true;
+}
+
+static inline bool read_integer(uint8_t code, const uint8_t *p, int64_t *v)
+{
+    if (code != SVT_CODE_BYTE)
+        return svt_row_short_integer(code, p, v);
+    *v = (int8_t)*p;
+    return true;
 }
 
 /* A MERGE column of the new row, at p, which has room for it: returns its code and
@@ -599,9 +616,8 @@ static inline uint8_t merge_here(const struct svt_mergecol *c, const struct walk
             return CODE_LONG;
         memcpy(*p, operand->p, size);
         *p += size;
-    } else if (svt_row_short_integer(base->codes[i], base->p, &a) &&
-               svt_row_short_integer(code, operand->p, &b) &&
-               combine_integers(c, a, b, &v)) {
+    } else if (read_integer(base->codes[i], base->p, &a) &&
+               read_integer(code, operand->p, &b) && combine_integers(c, a, b, &v)) {
         code = svt_row_make_integer(v, *p);
         *p += svt_row_short_lengths[code];
     } else {
@@ -615,32 +631,34 @@ static int run_short(const struct svt_merger *m, const seerdb_slice *base,
 {
     uint8_t row[CHEAP + FEW_COLUMNS * sizeof(int64_t)];
     struct walk old, changes;
-    size_t n = (size_t)m->ncolumns;
-    const struct svt_mergecol *c = m->cols, *end = c + m->ncols;
+    size_t n = (size_t)m->ncolumns, at = 0;
     if (n > FEW_COLUMNS || base->size + operand->size > CHEAP ||
         !begin_walk(&old, *base, n) || !begin_walk(&changes, *operand, n))
         return LONG_WAY;
     uint8_t *codes = row + 2, *p = codes + n;
     const uint8_t *from = old.p; /* what is not copied yet */
     memcpy(row, base->data, 2 + n);
-    for (size_t i = 0; i < n; i++) {
-        size_t nold = here(&old, i), nchanges = here(&changes, i);
-        if (nold == SIZE_MAX || nchanges == SIZE_MAX)
+    for (int k = 0; k < m->ncols; k++) {
+        const struct svt_mergecol *c = &m->cols[k];
+        size_t i = (size_t)c->column;
+        if (!walk_to(&old, at, i) || !walk_to(&changes, at, i))
             return LONG_WAY;
-        bool merged = c != end && (size_t)c->column == i;
-        if (merged && changes.codes[i] != 0) {
-            memcpy(p, from, (size_t)(old.p - from));
-            p += old.p - from;
-            from = old.p + nold;
-            codes[i] = merge_here(c, &old, &changes, nchanges, partial, &p);
-            if (codes[i] == CODE_LONG)
-                return LONG_WAY;
-        }
-        c += merged ? 1 : 0;
-        old.p += nold;
-        changes.p += nchanges;
+        struct walk here = old, change = changes;
+        at = i + 1;
+        if (!walk_to(&old, i, at) || !walk_to(&changes, i, at))
+            return LONG_WAY;
+        if (changes.codes[i] == 0)
+            continue;
+        memcpy(p, from, (size_t)(here.p - from));
+        p += here.p - from;
+        from = old.p;
+        codes[i] =
+            merge_here(c, &here, &change, (size_t)(changes.p - change.p), partial, &p);
+        if (codes[i] == CODE_LONG)
+            return LONG_WAY;
     }
-    if (old.p != old.end || changes.p != changes.end)
+    if (!walk_to(&old, at, n) || !walk_to(&changes, at, n) || old.p != old.end ||
+        changes.p != changes.end)
         return LONG_WAY;
     memcpy(p, from, (size_t)(old.end - from));
     seerdb_merge_emit(out, row, (size_t)(p - row) + (size_t)(old.end - from));

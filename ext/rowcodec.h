@@ -28,6 +28,7 @@
 
 #include "keycodec.h"
 
+#define SVT_CODE_BYTE     1
 #define SVT_CODE_KEY      10
 #define SVT_CODE_KEY_REAL 11
 

@@ -324,8 +324,9 @@ static bool gives_hidden(struct svt_write *w, sqlite3_value *v)
 static int read_columns(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
 {
     const struct svt_schema *s = &t->schema;
+    bool only_key = w->act == DELETED;
     for (int i = 0; i < s->ncolumns; i++) {
-        if (w->act == DELETED && s->columns[i].key_part < 0) {
+        if (only_key && s->columns[i].key_part < 0) {
             w->values[i] = (struct svt_value){.type = SQLITE_NULL};
             continue;
         }
@@ -613,12 +614,15 @@ static int unique_failed(struct svt_table *t)
     return rc;
 }
 
+static inline bool must_be_new(const struct svt_write *w)
+{
+    return w->act == CHECKED && w->conflict != SQLITE_REPLACE && !w->assigned &&
+           (!w->update || w->key_changed);
+}
+
 static int check_unique(struct svt_table *t, struct svt_write *w)
 {
     seerdb_value found = {.pin = NULL};
-    if (w->act != CHECKED || w->conflict == SQLITE_REPLACE || w->assigned ||
-        (w->update && !w->key_changed))
-        return SQLITE_OK;
     if (t->ks->write_view != NULL)
         seerdb_view_tick(t->ks->write_view); /* a row that has expired by now is gone */
     int rc = get(t, w, svt_bytes_slice(&w->key), &found);
@@ -764,7 +768,7 @@ static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **a
         rc = make_row(t, w);
     if (rc == SQLITE_OK)
         rc = check_old(t, w);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && must_be_new(w))
         rc = check_unique(t, w);
     if (rc == SQLITE_OK && has_rowid(&t->schema))
         rc = check_types(t, w);

@@ -15,7 +15,7 @@ struct sdb_buf {
     bool failed;
 };
 
-void sdb_buf_fini(struct sdb_buf *b);  /* all zeros afterwards */
+void sdb_buf_fini(struct sdb_buf *b);               /* all zeros afterwards */
 static inline void sdb_buf_clear(struct sdb_buf *b) /* keeps the memory */
 {
     b->size = 0;

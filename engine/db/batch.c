@@ -49,7 +49,7 @@ int seerdb_batch_new(seerdb *db, seerdb_batch **out, seerdb_err *err)
 static void account(seerdb_batch *b, size_t bytes)
 {
     seerdb *db = b->db;
-    size_t before = b->held, held = bytes;
+    size_t before = b->held, held = bytes + sdb_mergeset_bytes(&b->merges);
     for (size_t i = 0; b->scratch != NULL && i < b->scratch->nparts; i++)
         if (b->scratch->parts[i].runs != NULL)
             held += b->scratch->parts[i].runs->memory;
@@ -100,6 +100,7 @@ void sdb_batch_reset(seerdb_batch *b)
     if (b->scratch != NULL)
         seerdb_pin_unref(&b->scratch->pin);
     b->scratch = NULL;
+    sdb_mergeset_clear(&b->merges);
     b->ordinal = 0;
     b->apart_bytes = 0;
     b->phase = SDB_BATCH_OPEN;
@@ -247,7 +248,9 @@ int sdb_batch_spill_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_er
 {
     struct sdb_memtable *fresh = NULL;
     const seerdb_interrupt *before = seerdb_interrupt_by(b->interrupt);
-    int rc = prune(b, part, err);
+    int rc = sdb_batch_settle(b, err);
+    if (rc == 0)
+        rc = prune(b, part, err);
     struct sdb_version *runs = part->runs != NULL ? sdb_version_ref(part->runs) : NULL;
     struct sdb_spill s = {.tree = part->tree,
                           .memtable = part->memtable,
@@ -388,20 +391,105 @@ static int check_write(const seerdb_batch *b, const seerdb_tree *t,
     return 0;
 }
 
+/* Writes up to it are to stay as they are: a mark may be returned to. */
+static inline uint64_t last_mark(const seerdb_batch *b)
+{
+    return b->nmarks > 0 ? b->marks[b->nmarks - 1].at : 0;
+}
+
 /* Merges of one span between marks are put together as they come. */
-static int insert_merge(seerdb_batch *b, struct sdb_batch_part *part,
-                        struct sdb_record *r, seerdb_err *err)
+static int insert_merge(seerdb_batch *b, struct sdb_batch_part *part, seerdb_slice key,
+                        seerdb_slice operand, uint64_t number, seerdb_err *err)
 {
     const struct sdb_cumulate c = {.op = sdb_tree_merge(part->tree),
                                    .merging = &b->merging,
                                    .hidden = &b->scratch->hidden,
-                                   .above =
-                                       b->nmarks > 0 ? b->marks[b->nmarks - 1].at : 0,
+                                   .above = last_mark(b),
                                    .most = CUMULATED_MAX};
+    struct sdb_record r = {.key = key, .number = number, .kind = SDB_KIND_MERGE};
+    sdb_buf_clear(&b->operand);
+    sdb_operands_put_only(&b->operand, 0, operand);
+    r.value = sdb_buf_slice(&b->operand);
     part->merges = true;
+    int rc = sdb_buf_check(&b->operand, err);
+    if (rc != 0)
+        return rc;
     /* Nothing was written after the last mark: it would find nothing to take in. */
-    return c.above == b->ordinal ? sdb_memtable_insert(part->memtable, r, err)
-                                 : sdb_cumulate(&c, part->memtable, r, err);
+    return c.above + 1 == number ? sdb_memtable_insert(part->memtable, &r, err)
+                                 : sdb_cumulate(&c, part->memtable, &r, err);
+}
+
+/* The part's memtable has changed. */
+static inline void account_part(seerdb_batch *b, struct sdb_batch_part *part)
+{
+    size_t bytes = sdb_memtable_bytes(part->memtable);
+    if (bytes != part->bytes) {
+        account(b, b->bytes - part->bytes + bytes);
+        part->bytes = bytes;
+    }
+}
+
+static SDB_NOINLINE int settle(seerdb_batch *b, seerdb_err *err)
+{
+    struct sdb_batch_part *part = sdb_batch_part(b, b->merged);
+    size_t i = 0;
+    int rc = 0;
+    sdb_mergeset_sort(&b->merges);
+    for (; i < b->merges.n && rc == 0; i++) {
+        const struct sdb_mergeset_entry *e = sdb_mergeset_at(&b->merges, i);
+        rc = insert_merge(b, part, sdb_mergeset_key(e), sdb_mergeset_operand(e),
+                          e->number, err);
+    }
+    if (rc != 0)
+        sdb_mergeset_drop(&b->merges, i - 1, UINT64_MAX);
+    else
+        sdb_mergeset_drop(&b->merges, i, UINT64_MAX);
+    account_part(b, part);
+    return rc;
+}
+
+int sdb_batch_settle(seerdb_batch *b, seerdb_err *err)
+{
+    return b->merges.n == 0 ? 0 : settle(b, err);
+}
+
+/* Does the batch say what the key's value is?  Then who merges is told at once if that
+ * fails. */
+static bool rests_on_value(const seerdb_batch *b, const struct sdb_batch_part *part,
+                           seerdb_slice key)
+{
+    struct sdb_found found;
+    if (sdb_memtable_records(part->memtable) == 0 ||
+        sdb_memtable_get(part->memtable, key, UINT64_MAX, &b->scratch->hidden,
+                         &found) != 0)
+        return false;
+    seerdb_pin_unref(found.pin);
+    return found.kind != SDB_KIND_MERGE;
+}
+
+/* Let the merge wait with others, if it can. */
+static SDB_INLINE bool let_wait(seerdb_batch *b, const struct sdb_batch_part *part,
+                                const struct sdb_record *r)
+{
+    const seerdb_merge_operator *op = sdb_tree_merge(part->tree);
+    if (!op->fast || op->partial == NULL ||
+        (b->merges.n > 0 && b->merged != part->tree) || rests_on_value(b, part, r->key))
+        return false;
+    b->merged = part->tree;
+    b->merging.hurried = false;
+    return sdb_mergeset_add(&b->merges, op, &b->merging, r->key, r->value, r->number,
+                            last_mark(b));
+}
+
+static SDB_INLINE int write_merge(seerdb_batch *b, struct sdb_batch_part *part,
+                                  const struct sdb_record *r, seerdb_err *err)
+{
+    if (let_wait(b, part, r))
+        return 0;
+    int rc = sdb_batch_settle(b, err);
+    if (rc != 0 || let_wait(b, part, r))
+        return rc;
+    return insert_merge(b, part, r->key, r->value, r->number, err);
 }
 
 /* Requires: check_write said that it may. */
@@ -425,15 +513,13 @@ static SDB_INLINE int write_record(seerdb_batch *b, seerdb_tree *t,
         (rc = sdb_values_keep_all(b->db->values, part->memtable, r->value, err)) != 0)
         return rc;
     r->number = b->ordinal + 1;
-    rc = r->kind == SDB_KIND_MERGE ? insert_merge(b, part, r, err)
-                                   : sdb_memtable_insert(part->memtable, r, err);
+    if (r->kind == SDB_KIND_MERGE)
+        rc = write_merge(b, part, r, err);
+    else if ((rc = sdb_batch_settle(b, err)) == 0)
+        rc = sdb_memtable_insert(part->memtable, r, err);
     if (rc == 0)
         b->ordinal++;
-    size_t bytes = sdb_memtable_bytes(part->memtable);
-    if (bytes != part->bytes) {
-        account(b, b->bytes - part->bytes + bytes);
-        part->bytes = bytes;
-    }
+    account_part(b, part);
     return rc;
 }
 
@@ -480,14 +566,7 @@ int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                       operand.size);
     if (rc == 0)
         rc = sdb_tree_check_merge(tree, err);
-    if (rc != 0)
-        return rc;
-    sdb_buf_clear(&batch->operand);
-    sdb_operands_put_only(&batch->operand, 0, operand);
-    if ((rc = sdb_buf_check(&batch->operand, err)) != 0)
-        return rc;
-    r.value = sdb_buf_slice(&batch->operand);
-    return write_checked(batch, tree, &r, err);
+    return rc != 0 ? rc : write_checked(batch, tree, &r, err);
 }
 
 static SDB_NOINLINE int put_apart(seerdb_batch *batch, seerdb_tree *tree,
@@ -608,6 +687,10 @@ void seerdb_batch_rollback_to(seerdb_batch *batch, uint64_t mark)
         batch->nmarks--;
     if (s == NULL || mark >= batch->ordinal)
         return;
+    /* Beyond a mark that lives nothing went into what is older. */
+    if (last_mark(batch) != mark && mark < batch->merges.changed)
+        batch->lost = true;
+    sdb_mergeset_drop(&batch->merges, 0, mark);
     for (size_t i = 0; i < s->nparts; i++)
         if (sdb_batch_check_mark(&s->parts[i], mark, NULL) != 0)
             batch->lost = true;
@@ -644,7 +727,7 @@ bool sdb_batch_part_is_empty(const seerdb_batch *b, const struct sdb_batch_part 
     struct sdb_iter *it = NULL;
     if (part->forgotten)
         return true;
-    if (sdb_batch_has_tables(b, part))
+    if (sdb_batch_has_tables(b, part) || (b->merges.n > 0 && b->merged == part->tree))
         return false;
     if (sdb_memtable_sees_range(part->memtable, UINT64_MAX, &b->scratch->hidden))
         return false;

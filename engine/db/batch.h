@@ -3,16 +3,19 @@
  * batch -- the ordered, private writes of one transaction.
  *
  * Per tree a memtable whose numbers are write ordinals, so that reads merge it like any
- * other source.  Rolling back to a mark hides a range of ordinals.  A batch that grows
- * beyond its share of memory moves the largest memtable to private tables (spill.h),
- * one for each span between live marks, so that rolling back drops whole tables.  All
- * of it hangs on a counted *scratch*, which iterators keep: commit and rollback give
- * the batch a new one. One thread at a time. */
+ * other source.  Merges of one tree wait in a mergeset before it, until anybody looks
+ * or writes something else: settling moves them over.  Rolling back to a mark hides a
+ * range of ordinals.  A batch that grows beyond its share of memory moves the largest
+ * memtable to private tables (spill.h), one for each span between live marks, so that
+ * rolling back drops whole tables.  All of it hangs on a counted *scratch*, which
+ * iterators keep: commit and rollback give the batch a new one. One thread at a time.
+ */
 #ifndef SDB_DB_BATCH_H
 #define SDB_DB_BATCH_H
 
 #include "db/state.h"
 #include "tree/gather.h"
+#include "tree/mergeset.h"
 
 struct sdb_batch_part {
     seerdb_tree *tree;             /* a counted handle */
@@ -71,9 +74,13 @@ struct seerdb_batch {
     size_t nmarks, marks_capacity;
     /* Owned: an empty memtable for the next transaction's first part; NULL: none. */
     struct sdb_memtable *spare;
-    size_t bytes; /* of the memtables, the spare one's too */
-    size_t held;  /* of these and the indexes of private tables, as the store counts */
-    bool lost;    /* rolled back to what no mark had kept apart: good for nothing */
+    /* Merges of one tree that no memtable has yet.  All other writes to the batch are
+     * older. */
+    struct sdb_mergeset merges;
+    seerdb_tree *merged; /* which tree: one of the parts'.  Where there are any */
+    size_t bytes;        /* of the memtables, the spare one's too */
+    size_t held; /* of these and the indexes of private tables, as the store counts */
+    bool lost;   /* rolled back to what no mark had kept apart: good for nothing */
     enum sdb_batch_phase phase;
     struct sdb_buf payload;       /* the encoded commit */
     struct sdb_buf apart;         /* scratch: a value with segments */
@@ -102,6 +109,10 @@ static inline size_t sdb_batch_applied_max(const struct seerdb_batch *b)
 {
     return b->payload.size + (size_t)b->nmerges * SDB_CUMULATED_MAX;
 }
+
+/* Before parts are read: have their memtables hold all that was written.  A failure
+ * leaves the batch as it was. */
+int sdb_batch_settle(seerdb_batch *b, seerdb_err *err) SDB_MUST_CHECK;
 
 /* The part of a tree, or NULL. */
 struct sdb_batch_part *sdb_batch_part(const seerdb_batch *b, const seerdb_tree *t);

@@ -112,6 +112,26 @@ static int settle_values(const struct sdb_batch_part *part, seerdb_err *err)
     return rc;
 }
 
+/* The part is the merges that wait, and nothing else. */
+static int encode_merges(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
+{
+    struct sdb_record r = {.kind = SDB_KIND_MERGE};
+    int rc = begin_part(b, part, err);
+    sdb_mergeset_sort(&b->merges);
+    for (size_t i = 0; i < b->merges.n && rc == 0; i++) {
+        const struct sdb_mergeset_entry *e = sdb_mergeset_at(&b->merges, i);
+        sdb_buf_clear(&b->operand);
+        sdb_operands_put_only(&b->operand, 0, sdb_mergeset_operand(e));
+        r.key = sdb_mergeset_key(e);
+        r.value = sdb_buf_slice(&b->operand);
+        if ((rc = sdb_buf_check(&b->operand, err)) == 0)
+            rc = encode_record(b, &r, err);
+    }
+    b->nmerges += b->merges.n;
+    sdb_payload_end_part(&b->payload);
+    return rc != 0 ? rc : sdb_buf_check(&b->payload, err);
+}
+
 static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err *err)
 {
     struct sdb_iter *it = NULL;
@@ -119,8 +139,15 @@ static int encode_part(seerdb_batch *b, struct sdb_batch_part *part, seerdb_err 
     struct sdb_record merged;
     const struct sdb_spill all = {
         .memtable = part->memtable, .hidden = &b->scratch->hidden, .to = UINT64_MAX};
+    bool waiting = b->merges.n > 0 && b->merged == part->tree;
     int rc = settle_values(part, err);
     if (rc != 0)
+        return rc;
+    if (waiting && !sdb_batch_has_tables(b, part) &&
+        sdb_memtable_records(part->memtable) == 0 &&
+        !sdb_memtable_has_ranges(part->memtable))
+        return encode_merges(b, part, err);
+    if (waiting && (rc = sdb_batch_settle(b, err)) != 0)
         return rc;
     if (sdb_batch_has_tables(b, part))
         return encode_spilled(b, part, err);

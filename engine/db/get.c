@@ -104,7 +104,7 @@ int seerdb_get(seerdb_view *view, seerdb_batch *batch, uint64_t mark, seerdb_sli
 {
     struct sdb_found found = {0};
     int rc = sdb_check_process(view->tree->db, err);
-    if (rc != 0)
+    if (rc != 0 || (batch != NULL && (rc = sdb_batch_settle(batch, err)) != 0))
         return rc;
     uint64_t n = sdb_count(&view->tally.n[SDB_TALLY_GETS], 1);
     if (SDB_RARELY(n % SDB_READ_EVERY == 0))

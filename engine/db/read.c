@@ -249,12 +249,12 @@ int seerdb_iter_open(seerdb_view *view, seerdb_batch *batch, uint64_t mark,
 int seerdb_iter_reopen(seerdb_iter *it, seerdb_view *view, seerdb_batch *batch,
                        uint64_t mark, seerdb_err *err)
 {
+    int rc = sdb_check_process(view->tree->db, err);
+    if (rc != 0 || (batch != NULL && (rc = sdb_batch_settle(batch, err)) != 0))
+        return rc;
     const struct sdb_batch_part *part =
         batch != NULL ? sdb_batch_part(batch, view->tree) : NULL;
     size_t n = 0, most = count_sources(view, part);
-    int rc = sdb_check_process(view->tree->db, err);
-    if (rc != 0)
-        return rc;
     seerdb_iter_rest(it);
     if (most > it->capacity) {
         struct sdb_iter **sources =

@@ -558,6 +558,7 @@ void seerdb_batch_free(seerdb_batch *batch)
     sdb_buf_fini(&batch->payload);
     sdb_buf_fini(&batch->operand);
     sdb_merging_fini(&batch->merging);
+    sdb_mergeset_fini(&batch->merges);
     sdb_mem_free(batch->slots);
     sdb_mem_free(batch->marks);
     sdb_mem_free(batch);

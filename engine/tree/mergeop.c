@@ -260,18 +260,27 @@ int sdb_merging_list(struct sdb_merging *m, const seerdb_merge_operator *op,
     return 0;
 }
 
-bool sdb_merging_two(struct sdb_merging *m, const seerdb_merge_operator *op,
-                     seerdb_slice key, const seerdb_slice operands[2], uint64_t from,
-                     seerdb_slice *out)
+bool sdb_merging_pair(struct sdb_merging *m, const seerdb_merge_operator *op,
+                      seerdb_slice key, const seerdb_slice operands[2],
+                      seerdb_slice *out)
 {
     seerdb_err why;
     clear_err(&why);
     clear_out(m);
-    if (op->partial(op->ctx, key, operands, 2, &m->out, &why) != 0 || m->out.too_big ||
-        m->out.bytes.failed)
+    int rc = op->partial(op->ctx, key, operands, 2, &m->out, &why);
+    *out = sdb_buf_slice(&m->out.bytes);
+    return rc == 0 && !m->out.too_big && !m->out.bytes.failed;
+}
+
+bool sdb_merging_two(struct sdb_merging *m, const seerdb_merge_operator *op,
+                     seerdb_slice key, const seerdb_slice operands[2], uint64_t from,
+                     seerdb_slice *out)
+{
+    seerdb_slice one;
+    if (!sdb_merging_pair(m, op, key, operands, &one))
         return false;
     sdb_buf_clear(&m->list);
-    sdb_operands_put_only(&m->list, from, sdb_buf_slice(&m->out.bytes));
+    sdb_operands_put_only(&m->list, from, one);
     *out = sdb_buf_slice(&m->list);
     return !m->list.failed;
 }

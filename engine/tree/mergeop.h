@@ -68,8 +68,13 @@ int sdb_merging_list(struct sdb_merging *m, const seerdb_merge_operator *op,
                      seerdb_slice key, uint64_t from, seerdb_slice *out,
                      seerdb_err *err) SDB_MUST_CHECK;
 
-/* The same of two operands, oldest first, that nobody has gathered, into one.  False:
- * it makes none of them, for whatever reason. */
+/* One operand for two, oldest first, that nobody has gathered.  False: it makes none of
+ * them, for whatever reason. */
+bool sdb_merging_pair(struct sdb_merging *m, const seerdb_merge_operator *op,
+                      seerdb_slice key, const seerdb_slice operands[2],
+                      seerdb_slice *out) SDB_MUST_CHECK;
+
+/* The same, as the value of a merge record with that `from`. */
 bool sdb_merging_two(struct sdb_merging *m, const seerdb_merge_operator *op,
                      seerdb_slice key, const seerdb_slice operands[2], uint64_t from,
                      seerdb_slice *out) SDB_MUST_CHECK;
