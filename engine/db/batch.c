@@ -12,7 +12,7 @@
 #define RANGES_MOST 1000u
 /* Of a merge record or a value that takes in what the batch said of the key before. */
 #define CUMULATED_MAX ((size_t)512)
-#define SPARE_OF      8 /* a spare memtable has an eighth of the share at most */
+#define SPARE_OF      8 /* what is kept for the next transaction: of the share */
 
 static void scratch_free(seerdb_pin *pin)
 {
@@ -100,7 +100,10 @@ void sdb_batch_reset(seerdb_batch *b)
     if (b->scratch != NULL)
         seerdb_pin_unref(&b->scratch->pin);
     b->scratch = NULL;
-    sdb_mergeset_clear(&b->merges);
+    if (sdb_mergeset_bytes(&b->merges) <= b->db->batch_share / SPARE_OF)
+        sdb_mergeset_clear(&b->merges);
+    else
+        sdb_mergeset_fini(&b->merges);
     b->ordinal = 0;
     b->apart_bytes = 0;
     b->phase = SDB_BATCH_OPEN;
@@ -472,7 +475,7 @@ static SDB_INLINE bool let_wait(seerdb_batch *b, const struct sdb_batch_part *pa
                                 const struct sdb_record *r)
 {
     const seerdb_merge_operator *op = sdb_tree_merge(part->tree);
-    if (!op->fast || op->partial == NULL ||
+    if (!op->fast || op->partial == NULL || b->merges.size > b->db->batch_share / 4 ||
         (b->merges.n > 0 && b->merged != part->tree) || rests_on_value(b, part, r->key))
         return false;
     b->merged = part->tree;

@@ -238,6 +238,126 @@ static void an_operator_that_fails_loses_nothing(void **state)
     }
 }
 
+/* ---- marks -------------------------------------------------------------------------
+ */
+
+static void what_was_merged_after_a_mark_goes_with_it(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 2 * FLAVOURS; how++) {
+        struct bed b;
+        struct appender a = {0};
+        seerdb_merge_operator op = operator_of(&a, how % FLAVOURS);
+        seerdb_err err = {0};
+        bed_new(&b);
+        seerdb_tree *t = create(&b, 1, &op), *other = create(&b, 2, &op);
+        seerdb_batch *batch = new_batch(b.db);
+        add(batch, t, "a+1 b+1 a+2");
+        uint64_t first = seerdb_batch_mark(batch);
+        add(batch, t, "a+3 c+3");
+        add(batch, other, "a+x");
+        uint64_t second = seerdb_batch_mark(batch);
+        add(batch, t, "a+4 b+4 d+4 d+5");
+        if (how >= FLAVOURS)
+            test_ok(seerdb_batch_spill(batch, &err), &err);
+        seerdb_batch_rollback_to(batch, second);
+        add(batch, t, "b+6");
+        seerdb_batch_release(batch, second);
+        add(batch, t, "a+7 -e");
+        seerdb_batch_rollback_to(batch, first);
+        add(batch, t, "b+8 b+9");
+        seerdb_batch_release(batch, first);
+        test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+        expect(t, "a=12 b=189");
+        expect(other, "");
+        seerdb_batch_free(batch);
+        seerdb_tree_close(t);
+        seerdb_tree_close(other);
+        bed_fini(&b);
+    }
+}
+
+/* What went together cannot be taken apart at a mark that nobody held. */
+static void a_mark_that_was_released_is_not_returned_to(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    (void)state;
+    bed_new(&b);
+    seerdb_tree *t = create(&b, 1, seerdb_merge_named("append"));
+    for (unsigned merged = 0; merged < 2; merged++) {
+        seerdb_batch *batch = new_batch(b.db);
+        add(batch, t, "a+1");
+        uint64_t mark = seerdb_batch_mark(batch);
+        seerdb_batch_release(batch, mark);
+        add(batch, t, merged ? "a+2" : "b+2");
+        seerdb_batch_rollback_to(batch, mark);
+        if (merged) {
+            test_fails(seerdb_write(batch, SEERDB_SYNC_OFF, &err), SEERDB_MISUSE, &err);
+            test_ok(seerdb_rollback(batch, &err), &err);
+            add(batch, t, "a+3");
+        }
+        test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+        expect(t, merged ? "a=13" : "a=1");
+        seerdb_batch_free(batch);
+    }
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
+/* A transaction of many counters, with looks at them in between. */
+static void many_counters_are_right_whenever_they_are_looked_at(void **state)
+{
+    enum { MANY = 9000, WRITES = 30000 };
+    struct bed b;
+    struct sdb_rand r = {7};
+    seerdb_err err = {0};
+    uint8_t key[8], one[8];
+    (void)state;
+    bed_new(&b);
+    seerdb_tree *t = create(&b, 1, seerdb_merge_named("uint64 add"));
+    seerdb_batch *batch = new_batch(b.db);
+    uint64_t *counts = calloc(MANY, sizeof *counts);
+    assert_non_null(counts);
+    sdb_store_u64(one, 1);
+    for (unsigned i = 0; i < WRITES; i++) {
+        uint64_t k = sdb_rand_below(&r, i % 2 == 0 ? MANY : 50);
+        sdb_store_be64(key, k);
+        test_ok(seerdb_batch_merge(batch, t, (seerdb_slice){key, 8},
+                                   (seerdb_slice){one, 8}, &err),
+                &err);
+        counts[k]++;
+        if (i % 10000 == 9999) {
+            seerdb_value got;
+            seerdb_view *v = new_view(t);
+            test_ok(seerdb_get(v, batch, SEERDB_BATCH_ALL, (seerdb_slice){key, 8}, &got,
+                               &err),
+                    &err);
+            assert_int_equal(sdb_load_u64(got.bytes.data), counts[k]);
+            seerdb_pin_unref(got.pin);
+            seerdb_view_close(v);
+        }
+    }
+    test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+    seerdb_view *v = new_view(t);
+    for (uint64_t k = 0; k < MANY; k++) {
+        seerdb_value got;
+        sdb_store_be64(key, k);
+        int rc =
+            seerdb_get(v, NULL, SEERDB_BATCH_ALL, (seerdb_slice){key, 8}, &got, &err);
+        assert_int_equal(rc, counts[k] > 0 ? 0 : SEERDB_NOTFOUND);
+        if (rc == 0) {
+            assert_int_equal(sdb_load_u64(got.bytes.data), counts[k]);
+            seerdb_pin_unref(got.pin);
+        }
+    }
+    seerdb_view_close(v);
+    free(counts);
+    seerdb_batch_free(batch);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
 /* ---- hot keys
  * ------------------------------------------------------------------------- */
 
@@ -546,6 +666,9 @@ int main(void)
         cmocka_unit_test(a_merge_builds_upon_what_is_there),
         cmocka_unit_test(a_tree_merges_with_the_operator_it_was_made_with),
         cmocka_unit_test(an_operator_that_fails_loses_nothing),
+        cmocka_unit_test(what_was_merged_after_a_mark_goes_with_it),
+        cmocka_unit_test(a_mark_that_was_released_is_not_returned_to),
+        cmocka_unit_test(many_counters_are_right_whenever_they_are_looked_at),
         cmocka_unit_test(a_hot_key_is_read_in_few_steps),
         cmocka_unit_test(readers_see_whole_commits_while_counters_rise),
         cmocka_unit_test(what_is_read_does_not_depend_on_when_it_is_put_together),
