@@ -15,7 +15,7 @@ ENGINE := \
   db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/batch db/encode db/cover db/marked db/snapshot db/view db/row db/merged db/get db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/verify db/resume db/db
 # The SQLite side, bottom to top.
-EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow mergetree reader expire plan decider shadow settings wish handles access \
+EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow increment mergetree reader expire plan decider shadow settings wish handles access \
   hold table foreground marker sweep txn erase plain ranges memo past cursor update direct find commands funcs health integrity inspect module
 
 BUILD ?= build

@@ -10,6 +10,7 @@
 #include "update.h"
 
 #include "erase.h"
+#include "increment.h"
 #include "mergerow.h"
 #include "past.h"
 #include "txn.h"
@@ -39,6 +40,7 @@ struct svt_write {
     struct svt_reader reader; /* of the old row, then of the new key */
     seerdb_value old;         /* the old row's bytes, pinned */
     seerdb_batch *batch;      /* borrowed */
+    bool increments; /* rows of the table may go the short way of increment.h */
     bool update, has_old, key_changed, assigned;
     int conflict; /* SQLITE_REPLACE, ... */
     int64_t rowid, old_rowid;
@@ -77,6 +79,7 @@ static int workspace(struct svt_table *t, struct svt_write **out)
             svt_update_free(w);
             return SQLITE_NOMEM;
         }
+        w->increments = svt_increment_possible(&t->schema);
         t->write = w;
     }
     w->update = w->has_old = w->key_changed = w->assigned = false;
@@ -748,9 +751,24 @@ static int put_twice(struct svt_table *t, struct svt_write *w)
     return rc;
 }
 
+/* The short way of a merge; false: nothing was done. */
+static bool make_increment(struct svt_table *t, struct svt_write *w,
+                           sqlite3_value **columns)
+{
+    if (!w->increments || w->update || t->expire != NULL)
+        return false;
+    if (svt_increment_make(&t->schema, columns, &w->key, &w->row, &w->rowid))
+        return true;
+    svt_bytes_clear(&w->key);
+    svt_bytes_clear(&w->row);
+    return false;
+}
+
 static int write_row(struct svt_table *t, struct svt_write *w, sqlite3_value **argv)
 {
     int rc = choose_act(t, w, argv + 2);
+    if (rc == SQLITE_OK && w->act == MERGED && make_increment(t, w, argv + 2))
+        return put_row(t, w);
     if (rc == SQLITE_OK && w->update)
         rc = read_old_key(t, w, argv[0]);
     if (rc == SQLITE_OK && has_rowid(&t->schema))
