@@ -49,20 +49,22 @@ EXT_OBJ := $(EXT_SRC:%.c=$(BUILD)/%.o)
 EXT_CORE_OBJ := $(EXT_SRC:ext/%.c=$(BUILD)/ext-core/%.o)
 ENGINE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_test.c))
 EXT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard ext/*_test.c))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_fuzz.c))
 ifeq ($(SAN),thread) # these have no threads that meet, and take minutes
-ENGINE_TESTS := $(filter-out $(patsubst %,$(BUILD)/engine/%_test,db/rewrite tree/picker db/oom db/marked_oom db/merge_oom \
-  table/merge_iter table/table_reader table/table_cursor),$(ENGINE_TESTS))
+FUZZERS :=
+ENGINE_TESTS := $(filter-out $(patsubst %,$(BUILD)/engine/%_test,db/rewrite tree/picker tree/run_iter db/oom db/marked_oom db/merge_oom \
+  table/merge_iter table/table_reader table/table_cursor table/filter table/block table/range_iter log/manifest log/catalog),$(ENGINE_TESTS))
+EXT_TESTS := $(filter-out $(BUILD)/ext/conflict_test,$(EXT_TESTS))
 endif
 # Those that run once more with every value in the value log.
 VALUE_TESTS := $(patsubst %,$(BUILD)/engine/db/%_test,$(if $(filter thread,$(SAN)),marked_crash,crash marked_crash spill_crash oom))
-FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_fuzz.c))
 BENCHES := $(filter-out $(BUILD)/engine/bench/%,$(patsubst %.c,$(BUILD)/%,$(wildcard engine/*/*_bench.c)))
 BENCH_COMMON := $(BUILD)/engine/bench/data.o $(BUILD)/engine/bench/meter.o \
   $(BUILD)/engine/bench/report.o $(BUILD)/engine/bench/chart.o $(BUILD)/engine/bench/runner.o
 BENCH_PROGRAMS := $(BUILD)/engine/bench/engine_bench $(BUILD)/sql-tests/sql_bench
 SQL_PROGRAMS := $(addprefix $(BUILD)/sql-tests/,differential battery million kill cuts soak embedded)
 
-.PHONY: check-failpoints engine-mutants all loadable static static-ext deps dev-deps demo test unit sql asan tsan tsan-sql locks layers sizes format \
+.PHONY: check-failpoints engine-mutants all loadable static static-ext deps dev-deps demo test unit unit-built sql sql-built asan tsan tsan-sql locks layers sizes format \
   check-format bench bench-micro fuzz soak battery mutants test-versions test-bindings bindings-deps install clean help
 all: loadable static static-ext ## build the extension and the libraries
 
@@ -178,22 +180,23 @@ $(BUILD)/sql-tests/soak: $(SOAK) sql-tests/soak.h $(BUILD)/libseerdb.a
 	$(CC) $(CFLAGS) $(filter-out -MMD -MP,$(OUR_CFLAGS)) -o $@ $(SOAK) $(BUILD)/libseerdb.a -lsqlite3 $(OUR_LIBS)
 
 # ---- tests ------------------------------------------------------------------------
-# Every suite speaks TAP into $(BUILD)/*.tap; the last line counts what is in them.
+# A suite is a program that writes TAP into a file of $(BUILD)/tap, and that file is a
+# target: as many suites run at a time as make may run jobs.  The last line of a target
+# with suites counts what is in the files.
 
 TALLY = awk '/^ok /{p++} /^not ok /{f++; print} \
   END{printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0}'
-# $(call tap,NAME,COMMAND...): a program that dies or says nothing is a failure too.
+# $(call tap,COMMAND...): a program that dies or says nothing is a failure too.
 define tap
-	@mkdir -p $(BUILD)/tap
-	@echo "# $(1)"; ($(2)) > $(BUILD)/tap/$(1).tap 2>&1 || \
-	  echo "not ok - $(1) exited with $$?" >> $(BUILD)/tap/$(1).tap; \
-	grep -q '^\(not \)\?ok' $(BUILD)/tap/$(1).tap || echo "not ok - $(1) ran no test" >> $(BUILD)/tap/$(1).tap; \
-	grep -A 30 '^not ok' $(BUILD)/tap/$(1).tap || true
-
+	@mkdir -p $(@D)
+	@echo "# $(basename $(@F))"; ($(1)) > $@ 2>&1 || echo "not ok - $(basename $(@F)) exited with $$?" >> $@; \
+	grep -q '^\(not \)\?ok' $@ || echo "not ok - $(basename $(@F)) ran no test" >> $@; \
+	grep -A 30 '^not ok' $@ || true
 endef
-# What a suite needs is built on all processors; its programs run one after the other.
 PARALLEL = $(MAKE) --no-print-directory -j$(shell nproc)
-unit_of = $(subst /,-,$(patsubst $(BUILD)/%,%,$(1)))
+taps_of = $(patsubst %,$(BUILD)/tap/%.tap,$(subst /,-,$(patsubst $(BUILD)/%,%,$(1))))
+# Those that take longest begin first: else one of them goes on alone at the end.
+first = $(filter $(2),$(1)) $(filter-out $(2),$(1))
 
 test: ## run every test: unit, SQL, differential, kill -9
 	@rm -rf $(BUILD)/tap
@@ -202,12 +205,21 @@ test: ## run every test: unit, SQL, differential, kill -9
 	@cat $(BUILD)/tap/*.tap | $(TALLY)
 
 FAILPOINTS_SEEN := $(BUILD)/failpoints/seen
-unit: $(ENGINE_TESTS) $(EXT_TESTS) $(FUZZERS) $(BUILD)/libseerdb.a ## only the unit tests of every module
+LONG_UNITS := $(patsubst %,$(BUILD)/%_test,ext/interrupt engine/db/aside engine/db/history_model ext/foreground)
+UNIT_TAPS := $(call taps_of,$(call first,$(FUZZERS) $(ENGINE_TESTS) $(EXT_TESTS),$(LONG_UNITS))) \
+  $(patsubst %.tap,%-values.tap,$(call taps_of,$(VALUE_TESTS)))
+unit: $(UNIT_TAPS) $(BUILD)/tap/failpoints.tap ## only the unit tests of every module
+unit-built: $(ENGINE_TESTS) $(EXT_TESTS) $(FUZZERS) $(BUILD)/libseerdb.a
 	@rm -f $(FAILPOINTS_SEEN)
-	$(foreach t,$(FUZZERS),$(call tap,$(call unit_of,$(t)),$(t)))
-	$(foreach t,$(ENGINE_TESTS) $(EXT_TESTS),$(call tap,$(call unit_of,$(t)),SEERDB_FAILPOINTS_SEEN=$(FAILPOINTS_SEEN) CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
-	$(foreach t,$(VALUE_TESTS),$(call tap,$(call unit_of,$(t))-values,SEERDB_VALUE_LOG=1 CMOCKA_MESSAGE_OUTPUT=TAP $(t)))
-	$(call tap,failpoints,sql-tests/failpoints $(BUILD) $(FAILPOINTS_SEEN))
+$(UNIT_TAPS): unit-built
+$(BUILD)/tap/%_fuzz.tap:
+	$(call tap,$(BUILD)/$(subst -,/,$*)_fuzz)
+$(BUILD)/tap/%_test.tap:
+	$(call tap,SEERDB_FAILPOINTS_SEEN=$(FAILPOINTS_SEEN) CMOCKA_MESSAGE_OUTPUT=TAP $(BUILD)/$(subst -,/,$*)_test)
+$(BUILD)/tap/%_test-values.tap:
+	$(call tap,SEERDB_VALUE_LOG=1 CMOCKA_MESSAGE_OUTPUT=TAP $(BUILD)/$(subst -,/,$*)_test)
+$(BUILD)/tap/failpoints.tap: $(UNIT_TAPS)
+	$(call tap,sql-tests/failpoints $(BUILD) $(FAILPOINTS_SEEN))
 
 check-failpoints: $(BUILD)/libseerdb.a $(BUILD)/seerdb.so ## prove that the product has no failpoints
 	sql-tests/failpoints $(BUILD)
@@ -223,21 +235,30 @@ SQL_ENV = SQLITE3="$(SQLITE3)" SEERDB=$(EXTENSION)
 # The benches check what they read: a few rows through all of them are a test.
 BENCH_SMOKE = --rows 2000 --rounds 1 --fresh yes --out $(BUILD)/bench-smoke --dir $(BUILD)/bench-smoke/data \
   --groups sql-write,sql-read,engine-write,engine-read,engine-ycsb,engine-bytes,index
-sql: $(BUILD)/seerdb.so $(BUILD)/failpoints/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGRAMS) ## only the tests that type SQL
-	$(call tap,sql-scripts,$(SQL_ENV) sql-tests/run)
-	$(call tap,sql-differential,$(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS))
-	$(call tap,sql-battery,$(BUILD)/sql-tests/battery --extension $(EXTENSION) --seeds 1-40 --queries 200)
-	$(call tap,sql-minimiser,sql-tests/minimiser $(BUILD)/sql-tests/differential)
-	$(call tap,sql-million,$(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS))
-	$(call tap,sql-embedded,$(BUILD)/sql-tests/embedded $(EXTENSION) $(abspath $(BUILD)/copy-of-seerdb.so))
-	$(call tap,sql-names,sql-tests/names $(BUILD))
-	$(call tap,readme-c,sql-tests/readme-c "$(CC)")
-	$(call tap,sql-cuts,$(BUILD)/sql-tests/cuts --cuts $(CUTS_EACH))
-	$(call tap,sql-bench,$(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_SMOKE) && echo "ok - all tables give right answers under the bench")
-	$(call tap,engine-bench,$(BUILD)/engine/bench/engine_bench $(BENCH_SMOKE) && echo "ok - all engines give right answers under the bench")
-	$(call tap,bench-resumes,$(BUILD)/engine/bench/engine_bench $(subst --fresh yes,,$(BENCH_SMOKE)) 2>&1 | grep '^#' || echo "ok - what the bench has measured it does not measure again")
-	$(call tap,sql-soak,$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/soak --seconds $(SOAK_SECONDS))
-	$(call tap,sql-kill,$(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/kill $(KILLS))
+SQL_SUITES := sql-scripts sql-million sql-differential sql-battery sql-kill sql-cuts sql-bench engine-bench bench-resumes \
+  sql-minimiser sql-soak sql-embedded sql-names readme-c
+SQL_TAPS := $(SQL_SUITES:%=$(BUILD)/tap/%.tap)
+SUITE_sql-scripts = $(SQL_ENV) sql-tests/run
+SUITE_sql-differential = $(SQL_ENV) $(BUILD)/sql-tests/differential --extension $(EXTENSION) --seeds $(SEEDS) --statements $(STATEMENTS)
+SUITE_sql-battery = $(BUILD)/sql-tests/battery --extension $(EXTENSION) --seeds 1-40 --queries 200
+SUITE_sql-minimiser = sql-tests/minimiser $(BUILD)/sql-tests/differential
+SUITE_sql-million = $(BUILD)/sql-tests/million --extension $(EXTENSION) --rows $(ROWS)
+SUITE_sql-embedded = $(BUILD)/sql-tests/embedded $(EXTENSION) $(abspath $(BUILD)/copy-of-seerdb.so)
+SUITE_sql-names = sql-tests/names $(BUILD)
+SUITE_readme-c = sql-tests/readme-c "$(CC)"
+SUITE_sql-cuts = $(BUILD)/sql-tests/cuts --cuts $(CUTS_EACH)
+SUITE_sql-bench = $(BUILD)/sql-tests/sql_bench --extension $(EXTENSION) $(BENCH_SMOKE) && echo "ok - all tables give right answers under the bench"
+SUITE_engine-bench = $(BUILD)/engine/bench/engine_bench $(BENCH_SMOKE) && echo "ok - all engines give right answers under the bench"
+SUITE_bench-resumes = $(BUILD)/engine/bench/engine_bench $(subst --fresh yes,,$(BENCH_SMOKE)) 2>&1 | grep '^\#' || echo "ok - what the bench has measured it does not measure again"
+SUITE_sql-soak = $(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/soak --seconds $(SOAK_SECONDS)
+SUITE_sql-kill = $(SQL_ENV) SEERDB_POINTS=$(abspath $(BUILD)/failpoints/seerdb.so) $(BUILD)/sql-tests/kill $(KILLS)
+sql: $(SQL_TAPS) ## only the tests that type SQL
+sql-built: $(BUILD)/seerdb.so $(BUILD)/failpoints/seerdb.so $(BUILD)/copy-of-seerdb.so $(SQL_PROGRAMS) $(BENCH_PROGRAMS)
+$(SQL_TAPS): $(BUILD)/tap/%.tap: sql-built
+	$(call tap,$(SUITE_$*))
+# The benches have one directory.
+$(BUILD)/tap/engine-bench.tap: $(BUILD)/tap/sql-bench.tap
+$(BUILD)/tap/bench-resumes.tap: $(BUILD)/tap/engine-bench.tap
 
 BATTERY_SEEDS ?= 1-3000
 battery: $(BUILD)/seerdb.so $(BUILD)/sql-tests/battery ## query shapes of public suites, a million and a half of them

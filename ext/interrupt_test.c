@@ -78,19 +78,21 @@ static int run_trapped(sqlite3 *db, const char *sql, struct trap *trap)
     return rc;
 }
 
-/* All steps up to here, then ever fewer of them.  What takes longer is asked more
- * often: there are fewer steps to try where everything takes ten times as long. */
+/* All steps up to here, then ever fewer of them: each further by a part of where it is
+ * than the one before.  What takes longer is asked more often: there are fewer steps to
+ * try where everything takes ten times as long. */
 #ifdef __SANITIZE_THREAD__
-enum { EVERY_STEP = 6, TWO_THREADS = 1 };
+enum { EVERY_STEP = 4, PART = 1, TWO_THREADS = 1 };
 #else
-enum { EVERY_STEP = 60, TWO_THREADS = 0 };
+enum { EVERY_STEP = 60, PART = 4, TWO_THREADS = 0 };
 #endif
 
 static struct trap next(const struct trap *t)
 {
     if (t->kind != FLAG)
         return (struct trap){.at = t->at, .kind = t->kind + 1};
-    return (struct trap){.at = t->at < EVERY_STEP ? t->at + 1 : t->at + t->at / 4 + 1};
+    return (struct trap){.at =
+                             t->at < EVERY_STEP ? t->at + 1 : t->at + t->at / PART + 1};
 }
 
 static void expect_agreement(sqlite3 *db, const char *sql, unsigned long at)

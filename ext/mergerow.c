@@ -267,11 +267,14 @@ static int no_memory(const struct work *w)
     return SEERDB_NOMEM;
 }
 
-/* A malformed base begins some of them only. */
-static void clear_accs(const struct work *w)
+/* All of them, before anything can fail: the end is theirs in any case. */
+static void begin_columns(struct work *w)
 {
-    for (int i = 0; i < w->m->ncols; i++)
-        w->accs[i].bytes = (struct svt_bytes){.data = NULL};
+    for (int i = 0; i < w->m->ncols; i++) {
+        w->began_null[i] = false;
+        svt_merge_begin(&w->accs[i], &w->m->cols[i], w->partial);
+        w->accs[i].began_at = SIZE_MAX;
+    }
 }
 
 /* What columns begin with, before the operands. */
@@ -280,14 +283,11 @@ static int load_base(struct work *w)
     const struct svt_merger *m = w->m;
     struct source s;
     struct svt_merge_value v;
-    if (w->base.data != NULL && !open_source(m, &s, w->base))
+    if (w->base.data == NULL)
+        return SEERDB_OK;
+    if (!open_source(m, &s, w->base))
         return malformed(w, "base", 0);
     for (int i = 0; i < m->ncols; i++) {
-        w->began_null[i] = false;
-        svt_merge_begin(&w->accs[i], &m->cols[i], w->partial);
-        w->accs[i].began_at = SIZE_MAX;
-        if (w->base.data == NULL)
-            continue;
         if (!read_source(&s, &m->cols[i], &v))
             return malformed(w, "base", 0);
         svt_merge_load(&w->accs[i], &v);
@@ -520,7 +520,7 @@ static int run(struct work *w, seerdb_merge_out *out)
         rc = take_memory(w);
     if (rc != SEERDB_OK)
         return rc;
-    clear_accs(w);
+    begin_columns(w);
     rc = load_base(w);
     if (rc == SEERDB_OK)
         rc = combine(w, out);

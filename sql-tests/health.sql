@@ -34,8 +34,9 @@ SELECT state, detail, remedy FROM seerdb_health('t') WHERE "check" = 'compaction
 SELECT seerdb('t', 'continue');
 SELECT state FROM seerdb_health('t') WHERE "check" = 'compaction';
 -- Indexes and filters that are too large for the store's memory.
+SELECT seerdb('t', 'set', 'filter_bits', 20) LIKE 'set %';
 BEGIN;
-WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 700000)
+WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 370000)
  INSERT INTO t SELECT x * 1000003 % 1000000007 + 2000, x FROM n;
 COMMIT;
 SELECT seerdb('t', 'compact');

@@ -118,13 +118,21 @@ static void both(struct twins *t, const char *life)
     (void)live(&t->without, life);
 }
 
+/* Each is a dozen stores that are opened: a fourth of them is enough to see threads
+ * meet where that takes thirty times as long. */
+#ifdef __SANITIZE_THREAD__
+enum { EVERY = 4 };
+#else
+enum { EVERY = 1 };
+#endif
+
 static void every_verdict_is_the_same_after_an_aside(void **state)
 {
     (void)state;
     unsigned taken = 0, refused = 0;
     for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
         uint64_t last = 1;
-        for (uint64_t m = 0; m <= last + 3; m++) {
+        for (uint64_t m = i % EVERY; m <= last + 3; m += EVERY) {
             struct twins t;
             if (m > 0 && !is_near(&(struct owner){.marker = last}, m, last))
                 continue;
@@ -156,24 +164,26 @@ static void every_verdict_is_the_same_after_an_aside(void **state)
 /* ---- the log ----------------------------------------------------------------------
  */
 
-/* 8 MB pass by; returns the flushes that it took. */
+/* `n` times 2 KB pass by; returns the flushes that it took. */
 static unsigned write_by(struct owner *o, seerdb_tree *t, struct owner *other,
-                         uint64_t *marker)
+                         uint64_t *marker, unsigned n)
 {
     double most = 0, before = stat_of(o->bed.db, NULL, "flushes");
     size_t files = 0;
-    for (unsigned i = 0; i < 4000; i++) {
+    for (unsigned i = 0; i < n; i++) {
         put_large(t, other, marker, i);
-        double now = stat_of(o->bed.db, NULL, "log_bytes");
+        double now = log_bytes_of(t);
         most = now > most ? now : most;
-        size_t n = i % 100 == 0 ? files_of(&o->bed, ".log").n : 0;
-        files = n > files ? n : files;
+        size_t logs = i % 100 == 0 ? files_of(&o->bed, ".log").n : 0;
+        files = logs > files ? logs : files;
     }
     double cap = (double)o->bed.db->log_cap;
     print_message("at most %.0f bytes in %zu files, the cap is %.0f\n", most, files,
                   cap);
-    assert_true(most < 1.5 * cap);
-    assert_true((double)files < 2 * cap / SMALL_LOG);
+    /* What memory holds comes on top, where the flushes have no processor: as much as
+     * that again at most.  Kept, the log would have five times the cap and more. */
+    assert_true(most < 3 * cap);
+    assert_true((double)files < 3.5 * cap / SMALL_LOG);
     wait_for_jobs(o->bed.db);
     return (unsigned)(stat_of(o->bed.db, NULL, "flushes") - before);
 }
@@ -185,7 +195,7 @@ static void who_does_not_come_does_not_keep_the_log(void **state)
     uint64_t its_marker = 0;
     owner_init(&first, true);
     seerdb_tree *its = other_tree(&first, &only);
-    unsigned alone = write_by(&first, its, &only, &its_marker);
+    unsigned alone = write_by(&first, its, &only, &its_marker, 4000);
     seerdb_tree_close(its);
     owner_fini(&first);
     for (int way = 0; way < 4; way++) {
@@ -203,7 +213,7 @@ static void who_does_not_come_does_not_keep_the_log(void **state)
             o.mute = true;
         }
         seerdb_tree *t = other_tree(&o, &other);
-        unsigned flushes = write_by(&o, t, &other, &marker);
+        unsigned flushes = write_by(&o, t, &other, &marker, 4000);
         print_message("%u flushes, alone %u\n", flushes, alone);
         assert_true(flushes <= alone + alone / 10);
         assert_int_equal(files_of(&o.bed, ".side").n, 1);
@@ -216,7 +226,7 @@ static void who_does_not_come_does_not_keep_the_log(void **state)
             t = other_tree(&o, &other);
             assert_int_equal(files_of(&o.bed, ".side").n, 1);
             expect_at(&o, o.marker, "a=1 b=3");
-            (void)write_by(&o, t, &other, &marker);
+            (void)write_by(&o, t, &other, &marker, 2000);
         }
         o.mute = false;
         write_as(&o, "c=5", true);

@@ -342,8 +342,7 @@ static void a_reader_becomes_a_writer_and_its_views_stay(void **state)
     bed_open_ok(&b);
     t = open_tree(b.db, 1);
     expect(t, "b=4 d=5 e=6");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void a_reader_beside_others_stays_one(void **state)
@@ -361,7 +360,6 @@ static void a_reader_beside_others_stays_one(void **state)
     test_fails(bed_open(&b, &err), SEERDB_BUSY, &err); /* it is held again */
     close_db(other);
     test_fails(bed_open(&b, &err), SEERDB_BUSY, &err);
-    err = (seerdb_err){0};
     test_ok(seerdb_make_writable(db, &err), &err);
     expect_filled(db);
     close_db(db);
@@ -389,15 +387,13 @@ static void a_reader_whose_store_was_written_meanwhile_is_of_no_use(void **state
     seerdb_view *v = NULL;
     err = (seerdb_err){0};
     fails_saying(seerdb_view_open(t, &v, &err), SEERDB_CANTOPEN, "open it again", &err);
-    err = (seerdb_err){0};
     test_fails(seerdb_make_writable(db, &err), SEERDB_CANTOPEN, &err);
     seerdb_tree_close(t);
     close_db(db);
     bed_open_ok(&b);
     t = open_tree(b.db, 1);
     expect(t, "a=1 b=4 d=5 z=9");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void a_reader_whose_store_a_writer_has_taken_is_of_no_use(void **state)
@@ -472,8 +468,7 @@ static void a_change_that_fails_anywhere_leaves_a_reader(void **state)
         bed_open_ok(&b);
         seerdb_tree *t = open_tree(b.db, 1);
         expect(t, rc == 0 ? "a=1 b=4 d=5 e=6" : "a=1 b=4 d=5");
-        seerdb_tree_close(t);
-        bed_fini(&b);
+        bed_end(&b, t);
         assert_true(n < 1000);
         if (!failed && n > 200) {
             memory++;

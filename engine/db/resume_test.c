@@ -130,8 +130,7 @@ static bool fail_at(const struct way *w, uint64_t n, unsigned ending, unsigned *
 {
     struct session s = {.n = 0};
     seerdb_err err = {0};
-    bed_new(&s.b);
-    s.tree = create_tree(s.b.db, 1);
+    s.tree = bed_new_tree(&s.b);
     commit_some(&s, 2, SEERDB_SYNC_FULL);
     sdb_faultfs_arm(s.b.fs, &(struct sdb_fault){.ops = w->ops,
                                                 .match = ".log",
@@ -159,8 +158,7 @@ static bool fail_at(const struct way *w, uint64_t n, unsigned ending, unsigned *
         expect_the_acknowledged(&s, "lost again");
     }
     verify(s.b.db);
-    seerdb_tree_close(s.tree);
-    bed_fini(&s.b);
+    bed_end(&s.b, s.tree);
     return fired;
 }
 
@@ -201,8 +199,7 @@ static void a_flush_that_failed_for_good_is_tried_again(void **state)
     struct bed b;
     seerdb_err err = {0};
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1");
     sdb_faultfs_arm(b.fs, &(struct sdb_fault){.ops = SDB_FAULT_WRITE,
                                               .match = ".tbl",
@@ -226,8 +223,7 @@ static void a_flush_that_failed_for_good_is_tried_again(void **state)
     bed_open_ok(&b);
     t = open_tree(b.db, 1);
     expect_key(t, "a", "1");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void what_the_manifest_says_must_be_known(void **state)
@@ -235,12 +231,9 @@ static void what_the_manifest_says_must_be_known(void **state)
     struct bed b;
     seerdb_err err = {0};
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1");
-    sdb_faultfs_arm(
-        b.fs, &(struct sdb_fault){
-                  .ops = SDB_FAULT_SYNC, .match = ".man", .times = 1, .error = EIO});
+    fault_once(b.fs, SDB_FAULT_SYNC, ".man", EIO);
     (void)!seerdb_flush(b.db, NULL, NULL);
     disarm(&b);
     int rc = seerdb_resume(b.db, &err);
@@ -253,8 +246,7 @@ static void what_the_manifest_says_must_be_known(void **state)
     bed_open_ok(&b);
     t = open_tree(b.db, 1);
     expect(t, "a=1");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 /* Where files get their space when they are written to, a full disk breaks the log. */
@@ -267,8 +259,7 @@ static void a_log_that_found_the_disk_full_can_be_resumed(void **state)
             struct session s = {.n = 0};
             seerdb_err err = {0};
             seerdb_condition c;
-            bed_new(&s.b);
-            s.tree = create_tree(s.b.db, 1);
+            s.tree = bed_new_tree(&s.b);
             fault(&s.b, (struct sdb_fault){.ops = ops[i],
                                            .match = ".log",
                                            .after = n,
@@ -286,8 +277,7 @@ static void a_log_that_found_the_disk_full_can_be_resumed(void **state)
             assert_true(s.acknowledged[3]);
             lose(&s, true, n);
             expect_the_acknowledged(&s, "lost");
-            seerdb_tree_close(s.tree);
-            bed_fini(&s.b);
+            bed_end(&s.b, s.tree);
         }
 }
 
@@ -299,8 +289,7 @@ static void a_log_that_failed_under_a_flush_is_mended(void **state)
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         struct session s = {.n = 0};
         seerdb_err err = {0};
-        bed_new(&s.b);
-        s.tree = create_tree(s.b.db, 1);
+        s.tree = bed_new_tree(&s.b);
         commit_some(&s, 2, SEERDB_SYNC_OFF);
         fault(&s.b, (struct sdb_fault){.ops = SDB_FAULT_SYNC,
                                        .match = ".log",
@@ -314,8 +303,7 @@ static void a_log_that_failed_under_a_flush_is_mended(void **state)
         assert_true(s.acknowledged[2]);
         lose(&s, true, 2);
         expect_the_acknowledged(&s, "lost");
-        seerdb_tree_close(s.tree);
-        bed_fini(&s.b);
+        bed_end(&s.b, s.tree);
     }
 }
 
@@ -328,8 +316,7 @@ static void what_did_not_ask_for_a_sync_is_safe_afterwards(void **state)
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         struct session s = {.n = 0};
         seerdb_err err = {0};
-        bed_new(&s.b);
-        s.tree = create_tree(s.b.db, 1);
+        s.tree = bed_new_tree(&s.b);
         commit_some(&s, 2, SEERDB_SYNC_OFF);
         if (failures[i] == STORE) {
             assert_int_equal(sdb_break(s.b.db, &why), SEERDB_IOERR);
@@ -341,8 +328,7 @@ static void what_did_not_ask_for_a_sync_is_safe_afterwards(void **state)
         test_ok(seerdb_resume(s.b.db, &err), &err);
         lose(&s, true, 2);
         expect_the_acknowledged(&s, "lost");
-        seerdb_tree_close(s.tree);
-        bed_fini(&s.b);
+        bed_end(&s.b, s.tree);
     }
 }
 
@@ -362,11 +348,9 @@ static void what_fails_for_good_meanwhile_stays_so(void **state)
     struct session s = {.n = 0};
     seerdb_err err = {0};
     (void)state;
-    bed_new(&s.b);
-    s.tree = create_tree(s.b.db, 1);
+    s.tree = bed_new_tree(&s.b);
     commit_some(&s, 2, SEERDB_SYNC_FULL);
-    fault(&s.b, (struct sdb_fault){
-                    .ops = SDB_FAULT_SYNC, .match = ".log", .times = 1, .error = EIO});
+    fault_once(s.b.fs, SDB_FAULT_SYNC, ".log", EIO);
     commit_some(&s, 2, SEERDB_SYNC_FULL);
     disarm(&s.b);
     assert_true(is_broken(&s));
@@ -376,8 +360,7 @@ static void what_fails_for_good_meanwhile_stays_so(void **state)
     assert_true(is_broken(&s));
     lose(&s, true, 1);
     expect_the_acknowledged(&s, "opened again");
-    seerdb_tree_close(s.tree);
-    bed_fini(&s.b);
+    bed_end(&s.b, s.tree);
 }
 
 static void a_rollback_that_the_log_does_not_have_gets_there(void **state)
@@ -387,29 +370,21 @@ static void a_rollback_that_the_log_does_not_have_gets_there(void **state)
         struct bed b;
         seerdb_err err = {0};
         uint64_t number;
-        bed_new(&b);
-        seerdb_tree *t = create_tree(b.db, 1);
+        seerdb_tree *t = bed_new_tree(&b);
         write_words(t, "a=1");
         seerdb_batch *batch = new_batch(b.db);
         add(batch, t, "b=2");
         test_ok(seerdb_prepare(batch, synced ? SEERDB_SYNC_FULL : SEERDB_SYNC_OFF,
                                &number, &err),
                 &err);
-        sdb_faultfs_arm(b.fs, &(struct sdb_fault){.ops = SDB_FAULT_WRITE,
-                                                  .match = ".log",
-                                                  .times = 1,
-                                                  .error = EIO});
+        fault_once(b.fs, SDB_FAULT_WRITE, ".log", EIO);
         test_fails(seerdb_rollback(batch, &err), SEERDB_IOERR, &err);
         seerdb_batch_free(batch);
         err = (seerdb_err){0};
         test_ok(seerdb_resume(b.db, &err), &err);
-        seerdb_tree_close(t);
-        bed_crash(&b);
-        bed_open_ok(&b);
-        t = open_tree(b.db, 1);
+        bed_reopen(&b, bed_crash, &t);
         expect(t, "a=1");
-        seerdb_tree_close(t);
-        bed_fini(&b);
+        bed_end(&b, t);
     }
 }
 
@@ -419,14 +394,11 @@ static void a_commit_under_way_is_waited_for(void **state)
     seerdb_err err = {0};
     uint64_t number;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1), *other = create_tree(b.db, 2);
+    seerdb_tree *t = bed_new_tree(&b), *other = create_tree(b.db, 2);
     seerdb_batch *batch = new_batch(b.db);
     add(batch, t, "b=2");
     test_ok(seerdb_prepare(batch, SEERDB_SYNC_OFF, &number, &err), &err);
-    sdb_faultfs_arm(
-        b.fs, &(struct sdb_fault){
-                  .ops = SDB_FAULT_SYNC, .match = ".log", .times = 1, .error = EIO});
+    fault_once(b.fs, SDB_FAULT_SYNC, ".log", EIO);
     test_fails(try_write(other, "c=3", SEERDB_SYNC_FULL, &err), SEERDB_IOERR, &err);
     test_fails(seerdb_resume(b.db, &err), SEERDB_BUSY, &err);
     seerdb_commit(batch); /* memory only: it counts */
@@ -443,8 +415,7 @@ static void a_commit_under_way_is_waited_for(void **state)
     expect(t, "b=2");
     expect(other, "");
     seerdb_tree_close(t);
-    seerdb_tree_close(other);
-    bed_fini(&b);
+    bed_end(&b, other);
 }
 
 /* Of a marked tree a marker whose commit is lost stands for the newest prepare below
@@ -464,9 +435,7 @@ static void a_refused_commit_never_stands_in_for_a_lost_one(void **state)
     test_ok(seerdb_batch_expect(o.batch, o.tree, o.marker, 0, NULL, &err), &err);
     test_ok(seerdb_batch_put(o.batch, o.tree, test_slice("b"), test_slice("2"), &err),
             &err);
-    sdb_faultfs_arm(
-        o.fs, &(struct sdb_fault){
-                  .ops = SDB_FAULT_SYNC, .match = ".log", .times = 1, .error = EIO});
+    fault_once(o.fs, SDB_FAULT_SYNC, ".log", EIO);
     test_fails(seerdb_prepare(o.batch, SEERDB_SYNC_FULL, &number, &err), SEERDB_IOERR,
                &err);
     test_ok(seerdb_rollback(o.batch, &err), &err);
@@ -505,16 +474,13 @@ static void commits_in_doubt_are_carried_along(void **state)
     open_store(&o);
     put(&o, "a", "1");
     number = put_and_roll_back(&o, "b", "2"); /* the owner may have kept it */
-    sdb_faultfs_arm(
-        o.fs, &(struct sdb_fault){
-                  .ops = SDB_FAULT_WRITE, .match = ".log", .times = 1, .error = EIO});
+    fault_once(o.fs, SDB_FAULT_WRITE, ".log", EIO);
     test_ok(seerdb_batch_expect(o.batch, o.tree, o.marker, 0, NULL, &err), &err);
     test_ok(seerdb_batch_put(o.batch, o.tree, test_slice("c"), test_slice("3"), &err),
             &err);
     uint64_t refused;
     test_fails(seerdb_prepare(o.batch, SEERDB_SYNC_OFF, &refused, &err), SEERDB_IOERR,
                &err);
-    err = (seerdb_err){0};
     test_ok(seerdb_resume(o.db, &err), &err);
     sdb_memfs_cut(mem, SDB_CUT_DROP, 1);
     seerdb_batch_free(o.batch);
@@ -537,12 +503,10 @@ static void commits_in_doubt_are_carried_along(void **state)
 static bool die_at(uint64_t n, unsigned ending)
 {
     struct session s = {.n = 0};
-    bed_new(&s.b);
-    s.tree = create_tree(s.b.db, 1);
+    s.tree = bed_new_tree(&s.b);
     commit_some(&s, 2, SEERDB_SYNC_FULL);
     commit_some(&s, 3, SEERDB_SYNC_OFF);
-    fault(&s.b, (struct sdb_fault){
-                    .ops = SDB_FAULT_SYNC, .match = ".log", .times = 1, .error = EIO});
+    fault_once(s.b.fs, SDB_FAULT_SYNC, ".log", EIO);
     commit_some(&s, 1, SEERDB_SYNC_FULL);
     assert_false(s.acknowledged[5]);
     fault(&s.b, (struct sdb_fault){.ops = SDB_FAULT_WRITE | SDB_FAULT_SYNC |
@@ -576,8 +540,7 @@ static bool die_at(uint64_t n, unsigned ending)
     }
     seerdb_view_close(v);
     commit_some(&s, 1, SEERDB_SYNC_FULL);
-    seerdb_tree_close(s.tree);
-    bed_fini(&s.b);
+    bed_end(&s.b, s.tree);
     return fired;
 }
 
@@ -600,13 +563,9 @@ static void memory_may_fail(void **state)
     for (uint64_t n = 0; rc != 0; n++) {
         struct session s = {.n = 0};
         seerdb_err err = {0};
-        bed_new(&s.b);
-        s.tree = create_tree(s.b.db, 1);
+        s.tree = bed_new_tree(&s.b);
         commit_some(&s, 3, SEERDB_SYNC_OFF);
-        sdb_faultfs_arm(s.b.fs, &(struct sdb_fault){.ops = SDB_FAULT_SYNC,
-                                                    .match = ".log",
-                                                    .times = 1,
-                                                    .error = EIO});
+        fault_once(s.b.fs, SDB_FAULT_SYNC, ".log", EIO);
         commit_some(&s, 1, SEERDB_SYNC_FULL);
         disarm(&s.b);
         sdb_mem_fail_after((int64_t)n);
@@ -619,8 +578,7 @@ static void memory_may_fail(void **state)
         }
         lose(&s, true, 0);
         expect_the_acknowledged(&s, "after");
-        seerdb_tree_close(s.tree);
-        bed_fini(&s.b);
+        bed_end(&s.b, s.tree);
         assert_true(n < 500);
     }
 }
@@ -633,19 +591,15 @@ static void spilled_commits_are_refused_as_well(void **state)
         struct bed b;
         seerdb_err err = {0};
         uint64_t number;
-        bed_new(&b);
-        seerdb_tree *t = create_tree(b.db, 1);
+        seerdb_tree *t = bed_new_tree(&b);
         write_words(t, "a=1 b=2");
         seerdb_batch *batch = new_batch(b.db);
         add(batch, t, "b=3 c=4 ~a:aa");
         test_ok(seerdb_batch_spill(batch, &err), &err);
         add(batch, t, "d=5");
-        fault(&b,
-              (struct sdb_fault){
-                  .ops = SDB_FAULT_SYNC, .match = ".log", .times = 1, .error = EIO});
+        fault_once(b.fs, SDB_FAULT_SYNC, ".log", EIO);
         test_fails(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), SEERDB_IOERR,
                    &err);
-        err = (seerdb_err){0};
         test_ok(seerdb_resume(b.db, &err), &err);
         expect(t, "a=1 b=2");
         if (again == 1) { /* the batch still has what it had */
@@ -663,8 +617,7 @@ static void spilled_commits_are_refused_as_well(void **state)
         flush(b.db);
         expect(t, again == 1 ? "b=3 c=4 d=5" : "a=1 b=2");
         verify(b.db);
-        seerdb_tree_close(t);
-        bed_fini(&b);
+        bed_end(&b, t);
     }
 }
 
@@ -687,12 +640,8 @@ static void spilled_commits_in_doubt_are_carried_along(void **state)
             &err);
         test_ok(seerdb_batch_spill(o.batch, &err), &err);
         test_ok(seerdb_prepare(o.batch, SEERDB_SYNC_FULL, &number, &err), &err);
-        sdb_faultfs_arm(o.fs, &(struct sdb_fault){.ops = SDB_FAULT_WRITE,
-                                                  .match = ".log",
-                                                  .times = 1,
-                                                  .error = EIO});
+        fault_once(o.fs, SDB_FAULT_WRITE, ".log", EIO);
         test_fails(seerdb_rollback(o.batch, &err), SEERDB_IOERR, &err);
-        err = (seerdb_err){0};
         test_ok(seerdb_resume(o.db, &err), &err);
         (void)!seerdb_flush(o.db, NULL, NULL); /* what nobody needs goes */
         sdb_memfs_cut(mem, SDB_CUT_DROP, 1);
@@ -748,8 +697,7 @@ static void a_store_says_how_it_is_doing(void **state)
     seerdb_batch_free(batch);
     test_ok(seerdb_look(b.db, t, &c, &err), &err);
     assert_true(c.undecided == 0 && c.last_commit < number);
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 int main(void)

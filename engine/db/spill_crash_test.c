@@ -178,7 +178,7 @@ static void stop_everywhere(bool marked, bool again, bool ranges)
     for (int death = 0; death < NDEATHS; death++) {
         bool done = false;
         for (uint64_t n = 0; !done; n++) {
-            for (int kept = 0; kept < 2; kept++) {
+            for (int kept = 0; kept < (marked ? 2 : 1); kept++) { /* by its owner */
                 struct run r;
                 begin(&r, marked);
                 r.ranges = ranges;

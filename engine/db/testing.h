@@ -411,6 +411,15 @@ static inline double stat_of(seerdb *db, seerdb_tree *t, const char *name)
     return w.value;
 }
 
+/* The statistic of that name, without the others: for who asks after every commit. */
+static inline double log_bytes_of(seerdb_tree *t)
+{
+    seerdb_err err = {0};
+    seerdb_condition c;
+    test_ok(seerdb_look(seerdb_tree_store(t), t, &c, &err), &err);
+    return (double)c.log_bytes;
+}
+
 /* How many names in the store's directory end in `suffix`. */
 struct name_count {
     const char *suffix;
@@ -448,6 +457,46 @@ static inline struct name_count files_of(struct bed *b, const char *suffix)
 static inline void fault(struct bed *b, struct sdb_fault f)
 {
     sdb_faultfs_arm(b->fs, &f);
+}
+
+/* The next such operation on such a file fails, no other one. */
+static inline void fault_once(struct sdb_fs *fs, unsigned ops, const char *match,
+                              int error)
+{
+    sdb_faultfs_arm(fs, &(struct sdb_fault){
+                            .ops = ops, .match = match, .times = 1, .error = error});
+}
+
+/* ---- a store with one tree --------------------------------------------------------
+ */
+
+/* A new, open store; its tree, 1, which the caller closes: bed_end does. */
+static inline seerdb_tree *bed_new_tree(struct bed *b)
+{
+    bed_new(b);
+    return create_tree(b->db, 1);
+}
+
+static inline void bed_end(struct bed *b, seerdb_tree *t)
+{
+    seerdb_tree_close(t);
+    bed_fini(b);
+}
+
+/* For bed_reopen: what was not synced is gone. */
+static inline void bed_lose_power(struct bed *b)
+{
+    bed_crash(b);
+    sdb_memfs_cut(b->mem, SDB_CUT_DROP, 1);
+}
+
+/* End the session, by bed_close, bed_crash or bed_lose_power, and begin the next. */
+static inline void bed_reopen(struct bed *b, void (*end)(struct bed *), seerdb_tree **t)
+{
+    seerdb_tree_close(*t);
+    end(b);
+    bed_open_ok(b);
+    *t = open_tree(b->db, 1);
 }
 
 #endif

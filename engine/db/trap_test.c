@@ -8,20 +8,6 @@
 
 #include <errno.h>
 
-static void reopen_after(struct bed *b, void (*end)(struct bed *), seerdb_tree **t)
-{
-    seerdb_tree_close(*t);
-    end(b);
-    bed_open_ok(b);
-    *t = open_tree(b->db, 1);
-}
-
-static void lose_power(struct bed *b)
-{
-    bed_crash(b);
-    sdb_memfs_cut(b->mem, SDB_CUT_DROP, 1);
-}
-
 /* Commits once, from inside the flush, when its table is about to be synced. */
 struct intruder {
     seerdb_tree *tree;
@@ -42,8 +28,7 @@ trap_1_log_is_not_truncated_while_newer_acknowledged_writes_live_in_it(void **st
 {
     struct bed b;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1 b=1");
     struct intruder x = {.tree = t};
     sdb_faultfs_observe(b.fs, commit_during_flush, &x);
@@ -51,10 +36,9 @@ trap_1_log_is_not_truncated_while_newer_acknowledged_writes_live_in_it(void **st
     sdb_faultfs_observe(b.fs, NULL, NULL);
     assert_true(x.done);
     expect(t, "a=2 b=1 late=1");
-    reopen_after(&b, lose_power, &t);
+    bed_reopen(&b, bed_lose_power, &t);
     expect(t, "a=2 b=1 late=1");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void
@@ -64,8 +48,7 @@ trap_2_a_prepared_commit_does_not_enter_a_memtable_already_flushed(void **state)
     seerdb_err err = {0};
     uint64_t number;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1");
     seerdb_batch *batch = new_batch(b.db);
     add(batch, t, "b=2");
@@ -75,10 +58,9 @@ trap_2_a_prepared_commit_does_not_enter_a_memtable_already_flushed(void **state)
     seerdb_batch_free(batch);
     expect(t, "a=1 b=2");
     flush(b.db);
-    reopen_after(&b, lose_power, &t);
+    bed_reopen(&b, bed_lose_power, &t);
     expect(t, "a=1 b=2");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_2_an_undecided_commit_keeps_its_place_in_the_log(void **state)
@@ -87,8 +69,7 @@ static void trap_2_an_undecided_commit_keeps_its_place_in_the_log(void **state)
     seerdb_err err = {0};
     uint64_t number;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1), *other = create_tree(b.db, 2);
+    seerdb_tree *t = bed_new_tree(&b), *other = create_tree(b.db, 2);
     seerdb_batch *batch = new_batch(b.db);
     add(batch, t, "a=1");
     test_ok(seerdb_prepare(batch, SEERDB_SYNC_FULL, &number, &err), &err);
@@ -98,10 +79,9 @@ static void trap_2_an_undecided_commit_keeps_its_place_in_the_log(void **state)
     seerdb_commit(batch);
     seerdb_batch_free(batch);
     seerdb_tree_close(other);
-    reopen_after(&b, lose_power, &t);
+    bed_reopen(&b, bed_lose_power, &t);
     expect(t, "a=1");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void replaying_skips_what_tables_hold(void **state)
@@ -109,18 +89,16 @@ static void replaying_skips_what_tables_hold(void **state)
     struct bed b;
     seerdb_err err = {0};
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1), *other = create_tree(b.db, 2);
+    seerdb_tree *t = bed_new_tree(&b), *other = create_tree(b.db, 2);
     write_words(other, "pins=1");
     write_words(t, "a=1 -b");
     test_ok(seerdb_flush(b.db, t, &err), &err);
     write_words(t, "c=3");
     seerdb_tree_close(other);
-    reopen_after(&b, bed_close, &t);
+    bed_reopen(&b, bed_close, &t);
     assert_true(stat_of(b.db, t, "memtable_records") == 1);
     expect(t, "a=1 c=3");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_3_two_crashes_in_a_row_lose_nothing(void **state)
@@ -128,18 +106,17 @@ static void trap_3_two_crashes_in_a_row_lose_nothing(void **state)
     struct bed b;
     seerdb_err err = {0};
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1");
     flush(b.db);
     write_words(t, "b=2");
     for (int i = 0; i < 4; i++) {
-        reopen_after(&b, i % 2 == 0 ? lose_power : bed_crash, &t);
+        bed_reopen(&b, i % 2 == 0 ? bed_lose_power : bed_crash, &t);
         expect(t, "a=1 b=2");
     }
     /* And in the middle of recovery, at each of its writes. */
     seerdb_tree_close(t);
-    lose_power(&b);
+    bed_lose_power(&b);
     int rc = -1;
     for (uint64_t n = 0; rc != 0; n++) {
         assert_true(n < 1000);
@@ -157,19 +134,17 @@ static void trap_3_two_crashes_in_a_row_lose_nothing(void **state)
     bed_open_ok(&b);
     t = open_tree(b.db, 1);
     expect(t, "a=1 b=2");
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_4_numbers_do_not_restart_after_reopen(void **state)
 {
-    static void (*const ends[])(struct bed *) = {bed_close, bed_crash, lose_power};
+    static void (*const ends[])(struct bed *) = {bed_close, bed_crash, bed_lose_power};
     struct bed b;
     seerdb_err err = {0};
     uint64_t last = 0;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     for (int i = 0; i < 9; i++) {
         char words[32];
         uint64_t number = 0;
@@ -187,18 +162,16 @@ static void trap_4_numbers_do_not_restart_after_reopen(void **state)
         expect(t, words);
         if (i % 2 == 0)
             flush(b.db);
-        reopen_after(&b, ends[i % 3], &t);
+        bed_reopen(&b, ends[i % 3], &t);
     }
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_6_flush_keeps_what_an_open_view_needs(void **state)
 {
     struct bed b;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1 b=1");
     seerdb_view *v1 = new_view(t);
     write_words(t, "a=2 -b");
@@ -212,16 +185,14 @@ static void trap_6_flush_keeps_what_an_open_view_needs(void **state)
     expect(t, "b=3");
     seerdb_view_close(v1);
     seerdb_view_close(v2);
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_7_deleted_keys_do_not_come_back(void **state)
 {
     struct bed b;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1 b=1 c=1");
     flush(b.db);
     write_words(t, "-a");
@@ -229,15 +200,14 @@ static void trap_7_deleted_keys_do_not_come_back(void **state)
     write_words(t, "-b");
     expect(t, "c=1");
     expect_key(t, "a", NULL);
-    reopen_after(&b, bed_close, &t);
+    bed_reopen(&b, bed_close, &t);
     expect(t, "c=1");
     flush(b.db);
     expect(t, "c=1");
-    reopen_after(&b, lose_power, &t);
+    bed_reopen(&b, bed_lose_power, &t);
     expect(t, "c=1");
     expect_key(t, "b", NULL);
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_8_keys_with_colliding_codes_are_found(void **state)
@@ -246,8 +216,7 @@ static void trap_8_keys_with_colliding_codes_are_found(void **state)
     seerdb_err err = {0};
     char key[64], value[32];
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     seerdb_batch *batch = new_batch(b.db);
     for (int i = 0; i < 3000; i += 2) { /* three groups, each of one code */
         snprintf(key, sizeof key, "%c-eight-and-more-equal-bytes-%04d", 'a' + i % 3, i);
@@ -265,8 +234,7 @@ static void trap_8_keys_with_colliding_codes_are_found(void **state)
         expect_key(t, key, i % 2 == 0 ? value : NULL);
     }
     verify(b.db);
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_9_the_hash_function_is_fixed(void **state)
@@ -281,8 +249,7 @@ static void trap_14_key1_does_not_hide_key10(void **state)
 {
     struct bed b;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "key1=one key10=ten key100=hundred");
     for (int i = 0; i < 2; i++) { /* in memory and in tables */
         write_words(t, "key1=uno");
@@ -297,8 +264,7 @@ static void trap_14_key1_does_not_hide_key10(void **state)
         expect(t, "key1=uno key10=ten key100=hundred");
         expect_key(t, "key10", "ten");
     }
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_15_crossed_and_strict_bounds_are_exact(void **state)
@@ -307,8 +273,7 @@ static void trap_15_crossed_and_strict_bounds_are_exact(void **state)
     seerdb_err err = {0};
     char got[64];
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "5=a 7=b 9=c");
     flush(b.db);
     seerdb_view *v = new_view(t);
@@ -327,8 +292,7 @@ static void trap_15_crossed_and_strict_bounds_are_exact(void **state)
     assert_string_equal(got, "5=a 7=b");
     seerdb_iter_close(it);
     seerdb_view_close(v);
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 /* ---- flipped bytes
@@ -473,8 +437,7 @@ static void trap_17_a_garbage_file_does_not_open_as_an_empty_table(void **state)
     struct sdb_file *f = NULL;
     uint64_t size = 0;
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     write_words(t, "a=1");
     flush(b.db);
     seerdb_tree_close(t);
@@ -517,7 +480,7 @@ static void trap_18_an_idle_tree_does_not_pin_the_log(void **state)
     double most = 0;
     for (int i = 0; i < 600; i++) { /* 12 MB into memtables of 256 KiB */
         test_ok(try_fill(busy, i % 2 == 0 ? "x" : "y", 20000, &err), &err);
-        double now = stat_of(b.db, NULL, "log_bytes");
+        double now = log_bytes_of(busy);
         most = now > most ? now : most;
     }
     flush(b.db);
@@ -527,8 +490,7 @@ static void trap_18_an_idle_tree_does_not_pin_the_log(void **state)
         expect(idle[i], "a=1");
         seerdb_tree_close(idle[i]);
     }
-    seerdb_tree_close(busy);
-    bed_fini(&b);
+    bed_end(&b, busy);
 }
 
 static void trap_18_many_short_sessions_do_not_pile_up_log_files(void **state)
@@ -537,20 +499,18 @@ static void trap_18_many_short_sessions_do_not_pile_up_log_files(void **state)
     size_t most = 0;
     char words[32];
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1);
+    seerdb_tree *t = bed_new_tree(&b);
     for (int i = 0; i < 100; i++) {
         snprintf(words, sizeof words, "a=%d", i);
         write_words(t, words);
-        reopen_after(&b, i % 2 == 0 ? bed_close : bed_crash, &t);
+        bed_reopen(&b, i % 2 == 0 ? bed_close : bed_crash, &t);
         size_t n = files_of(&b, ".log").n;
         most = n > most ? n : most;
     }
     expect(t, words);
     if (most > 20)
         fail_msg("%zu log files at a time", most);
-    seerdb_tree_close(t);
-    bed_fini(&b);
+    bed_end(&b, t);
 }
 
 static void trap_18_dropped_trees_leave_no_log_behind(void **state)
@@ -585,8 +545,7 @@ static void a_flush_does_not_outrun_the_log(void **state)
     struct bed b;
     seerdb_err err = {0};
     (void)state;
-    bed_new(&b);
-    seerdb_tree *t = create_tree(b.db, 1), *u = create_tree(b.db, 2);
+    seerdb_tree *t = bed_new_tree(&b), *u = create_tree(b.db, 2);
     test_ok(try_write(u, "before=1", SEERDB_SYNC_OFF, &err), &err);
     seerdb_batch *batch = new_batch(b.db);
     add(batch, t, "a=1");
@@ -595,13 +554,12 @@ static void a_flush_does_not_outrun_the_log(void **state)
     seerdb_batch_free(batch);
     test_ok(seerdb_flush(b.db, t, &err), &err);
     seerdb_tree_close(u);
-    reopen_after(&b, lose_power, &t);
+    bed_reopen(&b, bed_lose_power, &t);
     expect(t, "a=1");
     u = open_tree(b.db, 2);
     expect(u, "a=1 before=1");
     seerdb_tree_close(t);
-    seerdb_tree_close(u);
-    bed_fini(&b);
+    bed_end(&b, u);
 }
 
 int main(void)

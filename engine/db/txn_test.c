@@ -146,8 +146,7 @@ static void run_case(size_t i, bool flushed, bool compacted)
 {
     struct bed bed;
     seerdb_err err = {0};
-    bed_new(&bed);
-    seerdb_tree *t = create_tree(bed.db, 1);
+    seerdb_tree *t = bed_new_tree(&bed);
     write_words(t, "a=1 b=2 c=3 d=4");
     if (compacted)
         flush(bed.db);
@@ -169,8 +168,7 @@ static void run_case(size_t i, bool flushed, bool compacted)
         fail_msg("%s%s%s: %d: %s", cases[i].name, flushed ? ", flushed" : "",
                  compacted ? ", compacted" : "", rc, err.msg);
     seerdb_txn_free(x);
-    seerdb_tree_close(t);
-    bed_fini(&bed);
+    bed_end(&bed, t);
 }
 
 static void a_commit_stands_if_what_it_rests_on_is_as_it_was(void **state)
@@ -188,8 +186,7 @@ static void a_transaction_reads_its_moment_and_its_own_writes(void **state)
 {
     (void)state;
     struct bed bed;
-    bed_new(&bed);
-    seerdb_tree *t = create_tree(bed.db, 1);
+    seerdb_tree *t = bed_new_tree(&bed);
     write_words(t, "a=1 b=2 c=3");
     seerdb_txn *x = begin(bed.db, SEERDB_SNAPSHOT, t, NULL);
     write_words(t, "a=9 d=9");
@@ -203,16 +200,14 @@ static void a_transaction_reads_its_moment_and_its_own_writes(void **state)
     expect(t, "a=9 b=2 c=3 d=9");
     ends(x, 0);
     expect(t, "a=9 b=mine d=9");
-    seerdb_tree_close(t);
-    bed_fini(&bed);
+    bed_end(&bed, t);
 }
 
 static void savepoints_take_writes_back_and_what_they_rest_on(void **state)
 {
     (void)state;
     struct bed bed;
-    bed_new(&bed);
-    seerdb_tree *t = create_tree(bed.db, 1);
+    seerdb_tree *t = bed_new_tree(&bed);
     write_words(t, "a=1 b=2");
     seerdb_txn *x = begin(bed.db, SEERDB_SNAPSHOT, t, NULL);
     put(x, t, "b", "3");
@@ -241,17 +236,15 @@ static void savepoints_take_writes_back_and_what_they_rest_on(void **state)
     write_words(t, "a=5");
     ends(x, 0);
     expect(t, "a=5 b=3");
-    seerdb_tree_close(t);
-    bed_fini(&bed);
+    bed_end(&bed, t);
 }
 
 static void trees_are_seen_as_of_one_moment_and_committed_together(void **state)
 {
     (void)state;
     struct bed bed;
-    bed_new(&bed);
     seerdb_err err = {0};
-    seerdb_tree *t = create_tree(bed.db, 1), *u = create_tree(bed.db, 2),
+    seerdb_tree *t = bed_new_tree(&bed), *u = create_tree(bed.db, 2),
                 *other = create_tree(bed.db, 3);
     seerdb_txn *x = begin(bed.db, SEERDB_SERIALIZABLE, t, u);
     write_words(u, "b=1");
@@ -270,8 +263,7 @@ static void trees_are_seen_as_of_one_moment_and_committed_together(void **state)
     expect(u, "a=1 b=1");
     seerdb_tree_close(t);
     seerdb_tree_close(u);
-    seerdb_tree_close(other);
-    bed_fini(&bed);
+    bed_end(&bed, other);
 }
 
 static void a_marked_tree_is_refused(void **state)
@@ -290,8 +282,7 @@ static void a_marked_tree_is_refused(void **state)
     assert_int_equal(seerdb_txn_begin(bed.db, SEERDB_SNAPSHOT, &t, 1, &x, &err),
                      SEERDB_MISUSE);
     assert_null(x);
-    seerdb_tree_close(t);
-    bed_fini(&bed);
+    bed_end(&bed, t);
 }
 
 static void merges_conflict_as_puts_do(void **state)
@@ -322,8 +313,7 @@ static void merges_conflict_as_puts_do(void **state)
             test_ok(seerdb_compact(bed.db, NULL, &err), &err);
         ends(x, theirs ? SEERDB_CONFLICT : 0);
         expect_key(t, "a", there ? (theirs ? "13" : "12") : (theirs ? "3" : "2"));
-        seerdb_tree_close(t);
-        bed_fini(&bed);
+        bed_end(&bed, t);
     }
 }
 
@@ -332,8 +322,7 @@ static void a_transaction_that_spills_commits_and_conflicts_as_others(void **sta
     (void)state;
     for (int conflict = 0; conflict < 2; conflict++) {
         struct bed bed;
-        bed_new(&bed);
-        seerdb_tree *t = create_tree(bed.db, 1);
+        seerdb_tree *t = bed_new_tree(&bed);
         write_words(t, "key00077=old");
         seerdb_txn *x = begin(bed.db, SEERDB_SNAPSHOT, t, NULL);
         for (int i = 0; i < 20000; i++) {
@@ -347,8 +336,7 @@ static void a_transaction_that_spills_commits_and_conflicts_as_others(void **sta
         ends(x, conflict ? SEERDB_CONFLICT : 0);
         expect_key(t, "key00077", conflict ? "new" : "0123456789");
         expect_key(t, "key19999", conflict ? NULL : "0123456789");
-        seerdb_tree_close(t);
-        bed_fini(&bed);
+        bed_end(&bed, t);
     }
 }
 
@@ -433,8 +421,7 @@ static void no_write_skew_comes_to_pass_among_threads(void **state)
     struct worker workers[WORKERS];
     unsigned commits = 0;
     seerdb_err err = {0};
-    bed_new(&bed);
-    seerdb_tree *t = create_tree(bed.db, 1), *u = create_tree(bed.db, 2);
+    seerdb_tree *t = bed_new_tree(&bed), *u = create_tree(bed.db, 2);
     for (unsigned i = 0; i < WORKERS; i++) {
         workers[i] = (struct worker){.db = bed.db, .t = t, .u = u, .r = {.state = i}};
         test_ok(sdb_thread_start(&workers[i].thread, "txn", work, &workers[i], &err),
@@ -455,8 +442,7 @@ static void no_write_skew_comes_to_pass_among_threads(void **state)
     }
     ends(x, 0);
     seerdb_tree_close(t);
-    seerdb_tree_close(u);
-    bed_fini(&bed);
+    bed_end(&bed, u);
 }
 
 struct writer {
@@ -505,8 +491,7 @@ static void no_transaction_begins_in_the_middle_of_a_commit(void **state)
     sdb_thread_join(&w.thread);
     assert_int_equal(w.rc, 0);
     seerdb_tree_close(w.t);
-    seerdb_tree_close(w.u);
-    bed_fini(&bed);
+    bed_end(&bed, w.u);
 }
 
 struct committer {
@@ -532,8 +517,7 @@ static void a_commit_that_is_undecided_is_waited_for(void **state)
         bool writes = i % 2, stands = i / 2;
         struct bed bed;
         seerdb_err err = {0};
-        bed_new(&bed);
-        seerdb_tree *t = create_tree(bed.db, 1), *u = create_tree(bed.db, 2);
+        seerdb_tree *t = bed_new_tree(&bed), *u = create_tree(bed.db, 2);
         seerdb_batch *b = new_batch(bed.db);
         struct committer c = {.x = begin(bed.db, SEERDB_SERIALIZABLE, t, u)};
         reads(c.x, t, "a", NULL);
@@ -556,8 +540,7 @@ static void a_commit_that_is_undecided_is_waited_for(void **state)
         seerdb_txn_free(c.x);
         seerdb_batch_free(b);
         seerdb_tree_close(t);
-        seerdb_tree_close(u);
-        bed_fini(&bed);
+        bed_end(&bed, u);
     }
 }
 

@@ -387,129 +387,143 @@ static void one_edit_may_move_a_table(void **state)
     finish(&c, &e);
 }
 
+/* An edit of one entry; the numbers are what its function takes. */
+struct contradiction {
+    const char *what;
+    enum example kind;
+    uint64_t a, b, c, d;
+};
+
+static const struct contradiction contradictions[] = {
+    {"another store", STORE, 0, 0, 0, 0},
+    {"a lower ceiling of numbers", CEILINGS, 999, 50, 0, 0},
+    {"a lower ceiling of files", CEILINGS, 1000, 49, 0, 0},
+    {"a lower floor of the log", FLOOR, 11, 0, 0, 0},
+    {"another UUID for an id that was used before", TREE, 3, true, 0, 0},
+    {"another id for a UUID that is used", TREE, 4, false, 0, 0},
+    {"the intent to drop no tree", INTENT, 4, 0, 0, 0},
+    {"the drop of no tree", DROP, 4, 0, 0, 0},
+    {"numbers of no tree", NUMBERS, 4, 1000, 1000, 1000},
+    {"a lower flushed number", NUMBERS, 3, 129, 1000, 1000},
+    {"a lower last commit", NUMBERS, 3, 1000, 130, 1000},
+    {"a lower fold floor", NUMBERS, 3, 1000, 1000, 6},
+    {"a table away that is not listed", REMOVE, 3, 18, 0, 0},
+    {"a table away from no tree", REMOVE, 4, 17, 0, 0},
+    {"a next tree that was given out", NEXT, 3, 0, 0, 0},
+    {"a side file of no tree", ASIDE, 4, 0, 0, 0},
+    {"a side file of a tree that is not marked", ASIDE, 3, 0, 0, 0},
+};
+
+static void contradict(struct sdb_edit *e, const struct contradiction *c)
+{
+    struct sdb_tree_desc t = example_tree();
+    t.id = c->a;
+    t.uuid = c->b ? owner : uuid;
+    switch (c->kind) {
+    case STORE:
+        sdb_edit_store(e, &owner, 0);
+        break;
+    case CEILINGS:
+        sdb_edit_ceilings(e, c->a, c->b);
+        break;
+    case FLOOR:
+        sdb_edit_log_floor(e, c->a);
+        break;
+    case TREE:
+        sdb_edit_tree(e, &t);
+        break;
+    case INTENT:
+        sdb_edit_tree_intent(e, c->a);
+        break;
+    case DROP:
+        sdb_edit_tree_drop(e, c->a);
+        break;
+    case NUMBERS:
+        sdb_edit_tree_numbers(e, c->a, c->b, c->c, c->d);
+        break;
+    case REMOVE:
+        sdb_edit_table_remove(e, c->a, c->b);
+        break;
+    case NEXT:
+        sdb_edit_next_tree(e, c->a);
+        break;
+    case ASIDE:
+        sdb_edit_tree_aside(e, c->a, &(struct sdb_aside_desc){18, 4096, 131});
+        break;
+    default:
+        fail_msg("%s: an entry that nobody makes", c->what);
+    }
+    sdb_tree_desc_fini(&t);
+}
+
+static void expect_corrupt(struct sdb_catalog *c, struct sdb_edit *e, const char *what)
+{
+    seerdb_err err = {0};
+    int rc = apply(c, e, &err);
+    if (rc != SEERDB_CORRUPT || err.msg[0] == '\0')
+        fail_msg("%s: %d: \"%s\"", what, rc, err.msg);
+}
+
 static void an_edit_that_contradicts_the_catalog_is_corrupt(void **state)
 {
     (void)state;
-    seerdb_err err = {0};
-    seerdb_uuid other = owner;
-    for (int i = 0;; i++) {
+    for (size_t i = 0; i < sizeof contradictions / sizeof contradictions[0]; i++) {
         struct sdb_catalog c;
         struct sdb_edit e;
-        struct sdb_tree_desc t = example_tree();
-        struct sdb_table_desc d = example_table();
-        bool done = false;
         start_full(&c, &e);
-        switch (i) {
-        case 0:
-            sdb_edit_store(&e, &other, 0);
-            break;
-        case 1:
-            sdb_edit_ceilings(&e, 999, 50);
-            break;
-        case 2:
-            sdb_edit_ceilings(&e, 1000, 49);
-            break;
-        case 3:
-            sdb_edit_log_floor(&e, 11);
-            break;
-        case 4: /* an id used before */
-            t.uuid = owner;
-            sdb_edit_tree(&e, &t);
-            break;
-        case 5: /* a UUID used by another */
-            t.id = 4;
-            sdb_edit_tree(&e, &t);
-            break;
-        case 6:
-            sdb_edit_tree_intent(&e, 4);
-            break;
-        case 7:
-            sdb_edit_tree_drop(&e, 4);
-            break;
-        case 8:
-            sdb_edit_tree_numbers(&e, 4, 1000, 1000, 1000);
-            break;
-        case 9:
-            sdb_edit_tree_numbers(&e, 3, 129, 1000, 1000);
-            break;
-        case 10:
-            sdb_edit_tree_numbers(&e, 3, 1000, 130, 1000);
-            break;
-        case 11:
-            sdb_edit_tree_numbers(&e, 3, 1000, 1000, 6);
-            break;
-        case 12: /* twice */
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        case 13: /* twice, the first after a larger number */
-            d.file = 18;
-            sdb_edit_table_add(&e, 3, &d);
-            d.file = 16;
-            sdb_edit_table_add(&e, 3, &d);
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        case 14:
-            d.file = 18;
-            sdb_edit_table_add(&e, 4, &d);
-            break;
-        case 15:
-            d.file = 0;
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        case 16:
-            d.file = 18;
-            d.min_number = 131;
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        case 17:
-            d.file = 18;
-            d.tombstones = 201;
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        case 18:
-            sdb_edit_table_remove(&e, 3, 18);
-            break;
-
-        case 19:
-            sdb_edit_table_remove(&e, 4, 17);
-            break;
-        case 20:
-            sdb_edit_next_tree(&e, 3);
-            break;
-        case 21:
-        case 22: /* of no tree, of one that is not marked */
-            sdb_edit_tree_aside(&e, i == 21 ? 4 : 3,
-                                &(struct sdb_aside_desc){18, 4096, 131});
-            break;
-        case 23: /* pending twice */
-            build(&e, PENDING);
-            build(&e, PENDING);
-            break;
-        case 24: /* not the file that was pending */
-            build(&e, PENDING);
-            d.file = 18;
-            d.id = owner;
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        case 25: /* listed, and then pending */
-            d.pending = true;
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        case 26: /* an open end without a range */
-            d.file = 18;
-            d.open_end = true;
-            sdb_edit_table_add(&e, 3, &d);
-            break;
-        default:
-            done = true;
-        }
-        if (!done)
-            test_fails(apply(&c, &e, &err), SEERDB_CORRUPT, &err);
-        sdb_table_desc_fini(&d);
-        sdb_tree_desc_fini(&t);
+        contradict(&e, &contradictions[i]);
+        expect_corrupt(&c, &e, contradictions[i].what);
         finish(&c, &e);
-        if (done)
-            break;
+    }
+}
+
+static void a_table_that_contradicts_the_catalog_is_corrupt(void **state)
+{
+    enum { LISTED = 17, NEW = 18 };
+    /* What differs from the example, which is listed. */
+    static const struct {
+        const char *what;
+        unsigned pending; /* so many entries before: the example is pending */
+        uint64_t tree;    /* 0: no table */
+        uint64_t files[3];
+        uint64_t min_number, tombstones; /* 0: as there */
+        bool is_pending, open_end, other_id;
+    } cases[] = {
+        {"twice", .tree = 3, .files = {LISTED}},
+        {"twice, the first after a larger number", .tree = 3, .files = {NEW, 16, 16}},
+        {"of no tree", .tree = 4, .files = {NEW}},
+        {"without a number", .tree = 3, .files = {0}},
+        {"numbers turned round", .tree = 3, .files = {NEW}, .min_number = 131},
+        {"more tombstones than records", .tree = 3, .files = {NEW}, .tombstones = 201},
+        {"pending twice", .pending = 2},
+        {"not the file that was pending", 1, 3, {NEW}, .other_id = true},
+        {"listed, and then pending", .tree = 3, .files = {LISTED}, .is_pending = true},
+        {"an open end, no range", .tree = 3, .files = {NEW}, .open_end = true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sdb_catalog c;
+        struct sdb_edit e;
+        struct sdb_table_desc d = example_table();
+        start_full(&c, &e);
+        for (unsigned k = 0; k < cases[i].pending; k++)
+            build(&e, PENDING);
+        d.pending = cases[i].is_pending;
+        d.open_end = cases[i].open_end;
+        if (cases[i].other_id)
+            d.id = owner;
+        if (cases[i].min_number != 0)
+            d.min_number = cases[i].min_number;
+        if (cases[i].tombstones != 0)
+            d.tombstones = cases[i].tombstones;
+        for (size_t k = 0;
+             cases[i].tree != 0 && (k == 0 || (k < 3 && cases[i].files[k] != 0)); k++) {
+            d.file = cases[i].files[k];
+            sdb_edit_table_add(&e, cases[i].tree, &d);
+        }
+        expect_corrupt(&c, &e, cases[i].what);
+        sdb_table_desc_fini(&d);
+        finish(&c, &e);
     }
 }
 
@@ -721,6 +735,7 @@ int main(void)
         cmocka_unit_test(one_edit_may_move_a_table),
         cmocka_unit_test(a_pending_table_becomes_a_table_or_goes),
         cmocka_unit_test(an_edit_that_contradicts_the_catalog_is_corrupt),
+        cmocka_unit_test(a_table_that_contradicts_the_catalog_is_corrupt),
         cmocka_unit_test(what_a_newer_version_wrote_is_newer),
         cmocka_unit_test(no_cut_or_flipped_edit_does_more_than_fail),
         cmocka_unit_test(random_bytes_are_refused_without_harm),

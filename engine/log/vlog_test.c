@@ -252,9 +252,7 @@ static void after_a_failed_write_nothing_more_is_appended(void **state)
     sdb_faultfs_arm(
         b.fs, &(struct sdb_fault){.ops = SDB_FAULT_WRITE, .times = 1, .error = 28});
     test_fails(sdb_vlog_write_out(v, &err), SEERDB_FULL, &err);
-    err = (seerdb_err){0};
     test_fails(sdb_vlog_append(v, test_slice("x"), 0, &s, &err), SEERDB_FULL, &err);
-    err = (seerdb_err){0};
     test_fails(sdb_vlog_check_written(v, &err), SEERDB_FULL, &err);
     sdb_vlog_unref(v);
     bed_fini(&b);
@@ -274,7 +272,6 @@ static void a_failed_sync_is_not_tried_again(void **state)
     sdb_faultfs_arm(b.fs,
                     &(struct sdb_fault){.ops = SDB_FAULT_SYNC, .times = 1, .error = 5});
     test_fails(sdb_vlog_sync(v, &err), SEERDB_IOERR, &err);
-    err = (seerdb_err){0};
     test_fails(sdb_vlog_sync(v, &err), SEERDB_IOERR, &err);
     sdb_vlog_unref(v);
     bed_fini(&b);
