@@ -413,7 +413,8 @@ int seerdb_trees(seerdb *db, bool (*each)(void *ctx, const seerdb_tree_info *inf
  *
  * An operator that fails destroys nothing: the operands stay where they are, flushes
  * and compactions pass them on, and whoever reads the key gets the failure, until a
- * call succeeds, or the key is put or deleted. */
+ * call succeeds, or the key is put or deleted.  A partial that fails is one that has no
+ * operand to offer. */
 
 /* What an operator says becomes of the key.  Bytes are appended; a failure to do so
  * (NOMEM, or TOOBIG over SEERDB_VALUE_MAX) is kept, and is the call's result whatever
@@ -482,8 +483,10 @@ const seerdb_merge_operator *seerdb_merge_named(const char *name);
  * of the key do not come back.
  *
  * A merge (above) builds upon rows that it has not looked at: a job that sees none
- * newer drops such a row from under it.  Who uses both gets the row, puts it (or
- * deletes it, if it is not found) and merges then, in one batch.
+ * newer drops or changes such a row under it, at any time until the two are put
+ * together, once the filter says so of the row.  Who uses both gets the row, puts it
+ * (or deletes it, if it is not found) and merges then, in one batch: of what one commit
+ * says of a key, no job sees a part.
  *
  * A filter that fails removes nothing: flushes and compactions leave the row as it is,
  * and whoever reads it gets the failure. */
@@ -499,7 +502,8 @@ enum seerdb_verdict {
     SEERDB_KEEP,
     SEERDB_REMOVE,
     SEERDB_CHANGE, /* to the value that was emitted.  The filter is asked about that
-                     value too, later: it must not depend on how often */
+                     value too, later, and must then say what it would say, at that
+                     time, of the value before: it must not depend on how often */
     SEERDB_WHOLE   /* ask again with what is missing of the value */
 };
 
@@ -579,7 +583,13 @@ int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key
 
 /* Merge an operand into the key's value, whatever that is ("merging").  MISUSE: the
  * tree takes no merges, or its operator was not given yet.  The operator may be called,
- * but its failures come to light when the key is read. */
+ * but its failures come to light when the key is read -- except where the batch itself
+ * has put the key before, or deleted it: no record could say both.  Then this call
+ * fails with it, and takes nothing in.  One that is `fast` is not asked where the value
+ * is larger than a few hundred bytes, or marks or files lie between: if it fails then,
+ * so does whatever sends the batch to disk, or seerdb_prepare or seerdb_write; the
+ * batch stays as it was.  Rolling back to before it helps, and putting or deleting the
+ * key. */
 int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                        seerdb_slice operand, seerdb_err *err);
 

@@ -6,30 +6,14 @@
 #ifndef SDB_DB_HISTORY_MODEL_H
 #define SDB_DB_HISTORY_MODEL_H
 
-#include "base/coding.h"
-#include "base/hash.h"
-#include "base/rand.h"
-#include "seerdb.h"
-#include "table/key.h"
+#include "db/history_rules.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { KEYS_MOST = 16, EVENTS_MOST = 2048, VALUE_MOST = 3000 };
 
 enum event_kind { EV_PUT, EV_DELETE, EV_RANGE, EV_MERGE };
-
-/* The operator of all trees of a case. */
-enum merge_kind {
-    MERGE_NONE,
-    MERGE_ADD,
-    MERGE_MAX,
-    MERGE_APPEND,
-    MERGE_CHAIN,
-    MERGE_LIST
-};
 
 struct event {
     uint32_t commit; /* the model's own number of it: 1, 2, ... */
@@ -38,32 +22,34 @@ struct event {
     uint32_t value;
 };
 
-/* A value is known by its number.  Many expire at a time that follows from it, some
- * never; `ticks` are those of a clock that a case turns by hand. */
-static inline uint64_t value_expiry(uint32_t value)
-{
-    return value % 16 == 1 || value % 5 == 0 ? UINT64_MAX : 1 + value * 7 % 60;
-}
+/* A value is known by its number; 0: no such key.  From DERIVED on they are places of
+ * what was made of a value by an operand or (CHANGED_BY) by the filter. */
+enum { DERIVED = 1 << 24 };
+#define CHANGED_BY UINT32_C(0)
+#define FAILED     UINT32_MAX /* not a value: who reads the key gets a failure */
 
-/* What a reader of one tree sees; 0: no such key. */
-struct content {
-    uint32_t value[KEYS_MOST];
-};
-
-/* What becomes of a value by an operand: numbers from MERGED on are places here. */
-struct merged {
-    uint32_t old, operand;
-    bool there;
-    char *bytes; /* owned */
+struct derived {
+    uint32_t old, by, becomes; /* becomes: its own number, 0, FAILED */
+    char *bytes;               /* owned */
     size_t size;
 };
-enum { MERGED = 1 << 24 };
+
+/* What a reader may find of a key: one of these.  n 0: nobody can say. */
+enum { MAY_MOST = 24 };
+struct may {
+    uint32_t n, id[MAY_MOST];
+};
+
+/* What a reader of one tree sees. */
+struct content {
+    struct may keys[KEYS_MOST];
+};
 
 struct history {
-    enum merge_kind merge;
+    const struct rules *rules; /* borrowed */
     unsigned large_one_in;
-    struct merged *merged; /* owned */
-    size_t nmerged;
+    struct derived *derived; /* owned */
+    size_t nderived;
     struct event events[EVENTS_MOST];
     size_t n;         /* of all; those of the batch that is open come last */
     size_t committed; /* of those that are committed */
@@ -76,9 +62,10 @@ struct history {
 static inline seerdb_slice value_of(const struct history *h, uint32_t n, char *room)
 {
     struct sdb_rand r = {n};
-    if (n >= MERGED)
-        return (seerdb_slice){h->merged[n - MERGED].bytes, h->merged[n - MERGED].size};
-    if (h->merge == MERGE_ADD) {
+    if (n >= DERIVED)
+        return (seerdb_slice){h->derived[n - DERIVED].bytes,
+                              h->derived[n - DERIVED].size};
+    if (h->rules->merge == MERGE_ADD) {
         sdb_store_u64(room, sdb_rand_next(&r));
         return (seerdb_slice){room, 8};
     }
@@ -95,113 +82,290 @@ static inline seerdb_slice value_of(const struct history *h, uint32_t n, char *r
     return (seerdb_slice){room, size < 4 ? 4 : size};
 }
 
-/* ---- merging --------------------------------------------------------------------- */
+/* ---- merging, and the filter ------------------------------------------------------
+ */
 
-/* The bytes of an operand: a number for ADD, one for CHAIN and LIST, any for others. */
+/* The bytes of an operand: a number for ADD, but for some that it refuses; one for
+ * CHAIN and LIST; any for others. */
 static inline seerdb_slice operand_of(const struct history *h, uint32_t n, char *room)
 {
     struct sdb_rand r = {~(uint64_t)n};
+    enum merge_kind merge = h->rules->merge;
     sdb_store_u64(room, sdb_rand_next(&r));
     sdb_store_u64(room + 8, sdb_rand_next(&r));
-    if (h->merge == MERGE_ADD)
-        return (seerdb_slice){room, 8};
+    if (merge == MERGE_ADD)
+        return (seerdb_slice){room, n % 32 == 7 ? 3 : 8};
     sdb_store_u32(room, n);
-    return (seerdb_slice){room, h->merge >= MERGE_CHAIN ? 4 : n % 16};
-}
-
-/* What an operand of CHAIN makes of a value (NULL: none) depends on the order of all
- * that came before.  False: the key is gone. */
-static inline bool chain_step(const seerdb_slice *old, uint32_t number, uint64_t *out)
-{
-    *out = sdb_hash64(old != NULL ? old->data : "", old != NULL ? old->size : 0,
-                      number + (old != NULL));
-    return *out % 5 != 0;
+    return (seerdb_slice){room, merge >= MERGE_CHAIN ? 4 : n % 16};
 }
 
 /* One operand after the other, as nobody would who has many. */
-static inline struct merged merge_one(const struct history *h, uint32_t old,
-                                      uint32_t operand)
+static inline enum step merge_one(const struct history *h, const seerdb_slice *base,
+                                  uint32_t operand, char *to, size_t *size)
 {
-    char base_room[VALUE_MOST + 8], room[16];
-    seerdb_slice b = {NULL, 0}, o = operand_of(h, operand, room);
-    struct merged m = {.old = old, .operand = operand, .there = true};
-    if (old != 0)
-        b = value_of(h, old, base_room);
-    uint64_t number = 0;
-    m.bytes = malloc(b.size + o.size + 8);
-    switch (h->merge) {
+    char room[16];
+    seerdb_slice o = operand_of(h, operand, room);
+    switch (h->rules->merge) {
     case MERGE_ADD:
-        number = (old != 0 ? sdb_load_u64(b.data) : 0) + sdb_load_u64(o.data);
-        sdb_store_u64(m.bytes, number);
-        m.size = 8;
+        if (o.size != 8 || (base != NULL && base->size != 8))
+            return STEP_FAILS;
+        sdb_store_u64(to, (base != NULL ? sdb_load_u64(base->data) : 0) +
+                              sdb_load_u64(o.data));
+        *size = 8;
         break;
     case MERGE_MAX:
-        o = old != 0 && sdb_slice_cmp(b, o) > 0 ? b : o;
-        memcpy(m.bytes, o.data, o.size);
-        m.size = o.size;
+        o = base != NULL && sdb_slice_cmp(*base, o) > 0 ? *base : o;
+        if (o.size > 0)
+            memcpy(to, o.data, o.size);
+        *size = o.size;
         break;
     case MERGE_APPEND:
-        if (b.size > 0)
-            memcpy(m.bytes, b.data, b.size);
-        memcpy(m.bytes + b.size, o.data, o.size);
-        m.size = b.size + o.size;
+        *size = base != NULL ? base->size : 0;
+        if (*size > 0)
+            memcpy(to, base->data, *size);
+        memcpy(to + *size, o.data, o.size);
+        *size += o.size;
         break;
     default:
-        m.there = chain_step(old != 0 ? &b : NULL, operand, &number);
-        sdb_store_u64(m.bytes, number);
-        m.size = 8;
-        break;
+        return chain_step(h->rules, base, operand, to, size);
     }
-    return m;
+    return STEP_VALUE;
 }
 
-static inline uint32_t history_merge(struct history *h, uint32_t old, uint32_t operand)
+/* What a value becomes by an operand, or by CHANGED_BY. */
+static inline uint32_t derive(struct history *h, uint32_t old, uint32_t by)
 {
+    char base_room[VALUE_MOST + 8];
+    seerdb_slice base = {NULL, 0};
     size_t i = 0;
-    while (i < h->nmerged &&
-           (h->merged[i].old != old || h->merged[i].operand != operand))
+    if (old == FAILED)
+        return FAILED;
+    while (i < h->nderived && (h->derived[i].old != old || h->derived[i].by != by))
         i++;
-    if (i == h->nmerged) {
-        h->merged = realloc(h->merged, (i + 1) * sizeof *h->merged);
-        h->merged[i] = merge_one(h, old, operand);
-        h->nmerged++;
+    if (i < h->nderived)
+        return h->derived[i].becomes;
+    if (old != 0)
+        base = value_of(h, old, base_room);
+    struct derived d = {.old = old, .by = by, .becomes = DERIVED + (uint32_t)i};
+    d.bytes = malloc(base.size + STEP_MOST + CHANGED_MOST);
+    if (by == CHANGED_BY) {
+        const struct fate f = fate_of(h->rules, base);
+        d.size = changed_value(h->rules, &f, d.bytes);
+    } else {
+        enum step s = merge_one(h, old != 0 ? &base : NULL, by, d.bytes, &d.size);
+        d.becomes = s == STEP_FAILS ? FAILED : s == STEP_GONE ? 0 : d.becomes;
     }
-    return h->merged[i].there ? MERGED + (uint32_t)i : 0;
+    h->derived = realloc(h->derived, (i + 1) * sizeof *h->derived);
+    h->derived[h->nderived++] = d;
+    return d.becomes;
 }
 
 static inline void history_free(struct history *h)
 {
-    for (size_t i = 0; i < h->nmerged; i++)
-        free(h->merged[i].bytes);
-    free(h->merged);
-    h->merged = NULL;
-    h->nmerged = 0;
+    for (size_t i = 0; i < h->nderived; i++)
+        free(h->derived[i].bytes);
+    free(h->derived);
+    h->derived = NULL;
+    h->nderived = 0;
 }
 
 /* ---- reading ----------------------------------------------------------------------
  */
 
-/* The tree as of a commit, and then the first `pending` of the batch's writes, without
- * what has expired at `tick` (0: nothing has). */
+static inline bool may_be(const struct may *m, uint32_t id)
+{
+    for (uint32_t i = 0; i < m->n; i++)
+        if (m->id[i] == id)
+            return true;
+    return m->n == 0;
+}
+
+static inline void may_only(struct may *m, uint32_t id)
+{
+    m->n = 1;
+    m->id[0] = id;
+}
+
+static inline void may_too(struct may *m, uint32_t id)
+{
+    if (may_be(m, id))
+        return;
+    if (m->n == MAY_MOST)
+        m->n = 0;
+    else
+        m->id[m->n++] = id;
+}
+
+static inline bool is_value_id(uint32_t id)
+{
+    return id != 0 && id != FAILED;
+}
+
+/* Until a time a flush or a compaction may have asked the filter about what lies there,
+ * or not. */
+static inline void jobs_may_sift(struct history *h, struct may *m, uint64_t tick)
+{
+    char room[VALUE_MOST + 8];
+    if (!h->rules->filter || (h->rules->filter_ways & FILTER_FOREGROUND) != 0)
+        return;
+    for (uint32_t i = 0, n = m->n; i < n && m->n != 0; i++) {
+        if (!is_value_id(m->id[i]))
+            continue;
+        const struct fate f = fate_of(h->rules, value_of(h, m->id[i], room));
+        if (f.fails)
+            continue;
+        uint32_t changed = f.changes <= tick ? derive(h, m->id[i], CHANGED_BY) : 0;
+        if (f.changes <= tick)
+            may_too(m, changed);
+        if (f.expires <= tick && m->n != 0)
+            may_too(m, 0);
+    }
+}
+
+/* The filter fails at present; before, it may have had its way with a value. */
+static inline void sift_early(struct history *h, struct may *m, uint32_t id,
+                              const struct fate *f, uint64_t tick)
+{
+    char room[VALUE_MOST + 8];
+    if (m->n != 0 && f->expires <= tick)
+        may_too(m, 0);
+    if (m->n == 0 || f->changes > tick)
+        return;
+    uint32_t changed = derive(h, id, CHANGED_BY);
+    struct fate now = fate_of(h->rules, value_of(h, changed, room));
+    if (!filter_fails_at_times(h->rules, &now))
+        may_too(m, changed);
+}
+
+/* What a reader gets of it who asks the filter at that time. */
+static inline struct may sifted(struct history *h, const struct may *m, uint64_t tick)
+{
+    char room[VALUE_MOST + 8];
+    struct may out;
+    if (!h->rules->filter || m->n == 0)
+        return *m;
+    out.n = 0;
+    for (uint32_t i = 0; i < m->n; i++) {
+        uint32_t id = m->id[i];
+        struct fate f = {0, UINT64_MAX, UINT64_MAX, false};
+        if (is_value_id(id))
+            f = fate_of(h->rules, value_of(h, id, room));
+        bool fails_now = !f.fails && filter_fails_at_times(h->rules, &f);
+        if (f.fails || fails_now)
+            id = FAILED;
+        else if (f.expires <= tick)
+            id = 0;
+        else if (f.changes <= tick)
+            id = derive(h, id, CHANGED_BY);
+        if (i == 0)
+            may_only(&out, id);
+        else
+            may_too(&out, id);
+        if (fails_now) /* a job may have come before the phase */
+            sift_early(h, &out, m->id[i], &f, tick);
+        if (out.n == 0)
+            break;
+    }
+    return out;
+}
+
+/* A key on its way through history. */
+struct passing {
+    struct may may;
+    uint32_t commit; /* of the last write */
+    bool shaky;      /* an operand may fail at present */
+};
+
+static inline void pass_event(struct history *h, struct passing *p,
+                              const struct event *e, uint64_t tick)
+{
+    if (e->kind != EV_MERGE) {
+        may_only(&p->may, e->kind == EV_PUT ? e->value : 0);
+        p->shaky = false;
+    } else if (p->may.n != 0) {
+        struct may old;
+        if (e->commit != p->commit)
+            jobs_may_sift(h, &p->may, tick);
+        old = p->may;
+        for (uint32_t i = 0; i < old.n; i++) {
+            uint32_t id = derive(h, old.id[i], e->value);
+            if (i == 0)
+                may_only(&p->may, id);
+            else
+                may_too(&p->may, id);
+            if (p->may.n == 0)
+                break;
+        }
+        p->shaky = p->shaky || operator_fails_at_times(h->rules, e->value);
+    }
+    p->commit = e->commit;
+}
+
+/* The tree as of a commit, and then the first `pending` of the batch's writes, at
+ * `tick`. */
 static inline struct content history_read(struct history *h, unsigned tree,
                                           uint32_t commit, size_t pending,
                                           uint64_t tick)
 {
-    struct content c = {{0}};
+    struct content c;
+    struct passing all[KEYS_MOST];
+    for (unsigned k = 0; k < KEYS_MOST; k++) {
+        may_only(&all[k].may, 0);
+        all[k].commit = UINT32_MAX;
+        all[k].shaky = false;
+    }
     for (size_t i = 0; i < h->n; i++) {
         const struct event *e = &h->events[i];
         bool seen = i < h->committed ? e->commit <= commit : i - h->committed < pending;
         if (!seen || e->tree != tree)
             continue;
         for (unsigned k = e->lo; k < e->hi; k++)
-            c.value[k] = e->kind == EV_MERGE ? history_merge(h, c.value[k], e->value)
-                         : e->kind == EV_PUT ? e->value
-                                             : 0;
+            pass_event(h, &all[k], e, tick);
     }
-    for (unsigned k = 0; k < KEYS_MOST; k++)
-        if (c.value[k] != 0 && value_expiry(c.value[k]) <= tick)
-            c.value[k] = 0;
+    for (unsigned k = 0; k < KEYS_MOST; k++) {
+        c.keys[k] = sifted(h, &all[k].may, tick);
+        if (all[k].shaky && c.keys[k].n != 0)
+            may_too(&c.keys[k], FAILED);
+    }
     return c;
+}
+
+/* Can it be logged what the batch says of the key?  Not if the operator fails with what
+ * the batch itself has put there, or deleted: nothing else could be said.  Where a
+ * range has deleted it that depends on what went to disk. */
+enum logs { LOGS, LOGS_MAYBE, LOGS_NOT };
+static inline enum logs key_logs(struct history *h, unsigned tree, unsigned key)
+{
+    bool known = false, ranged = false, shaky = false;
+    uint32_t id = 0;
+    for (size_t i = h->committed; i < h->n; i++) {
+        const struct event *e = &h->events[i];
+        if (e->tree != tree || key < e->lo || key >= e->hi)
+            continue;
+        if (e->kind != EV_MERGE) {
+            known = true;
+            ranged = e->kind == EV_RANGE;
+            shaky = false;
+            id = e->kind == EV_PUT ? e->value : 0;
+        } else if (known) {
+            id = derive(h, id, e->value);
+            shaky = shaky || operator_fails_at_times(h->rules, e->value);
+        }
+    }
+    if (id == FAILED && !ranged)
+        return LOGS_NOT;
+    return id == FAILED || shaky ? LOGS_MAYBE : LOGS;
+}
+
+static inline enum logs batch_logs(struct history *h)
+{
+    enum logs logs = LOGS;
+    for (size_t i = h->committed; i < h->n && logs != LOGS_NOT; i++) {
+        const struct event *e = &h->events[i];
+        enum logs of_key = e->kind == EV_MERGE ? key_logs(h, e->tree, e->lo) : LOGS;
+        logs = of_key > logs ? of_key : logs;
+    }
+    return logs;
 }
 
 static inline bool history_is_full(const struct history *h)

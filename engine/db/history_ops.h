@@ -164,34 +164,57 @@ static inline unsigned begin_write(struct run *r, const struct op *op)
     return t;
 }
 
+/* The batch was asked to write, and answers rc: note what it took.  It may have to go
+ * to disk for want of room, and not be able to. */
+static inline void note_write(struct run *r, int rc, struct event e, const char *what)
+{
+    if (rc == 0)
+        history_add(&r->h, e);
+    else if (!rule_is_failure(&r->rules, rc) || batch_logs(&r->h) == LOGS)
+        differ(r, "%s: %d: %.500s", what, rc, r->err.msg);
+    r->err = (seerdb_err){0};
+}
+
 static inline void do_put(struct run *r, const struct op *op)
 {
     char room[VALUE_MOST + 8];
     unsigned t = begin_write(r, op), k = op->key % r->s->keys;
     uint32_t value = ++r->next_value;
-    must(r, seerdb_batch_put(r->batch, r->trees[t], key_slice(&r->keys[k]),
-                             value_of(&r->h, value, room), &r->err));
-    history_add(&r->h, (struct event){0, EV_PUT, t, k, k + 1, value});
+    int rc = seerdb_batch_put(r->batch, r->trees[t], key_slice(&r->keys[k]),
+                              value_of(&r->h, value, room), &r->err);
+    note_write(r, rc, (struct event){0, EV_PUT, t, k, k + 1, value}, "put");
 }
 
 static inline void do_delete(struct run *r, const struct op *op)
 {
     unsigned t = begin_write(r, op), k = op->key % r->s->keys;
-    must(r,
-         seerdb_batch_delete(r->batch, r->trees[t], key_slice(&r->keys[k]), &r->err));
-    history_add(&r->h, (struct event){0, EV_DELETE, t, k, k + 1, 0});
+    int rc =
+        seerdb_batch_delete(r->batch, r->trees[t], key_slice(&r->keys[k]), &r->err);
+    note_write(r, rc, (struct event){0, EV_DELETE, t, k, k + 1, 0}, "delete");
 }
 
+/* The operator's failure is told at once, or later, where the batch has put or deleted
+ * the key itself. */
 static inline void do_merge(struct run *r, const struct op *op)
 {
     char room[16];
-    if (r->h.merge == MERGE_NONE)
+    if (r->rules.merge == MERGE_NONE)
         return;
     unsigned t = begin_write(r, op), k = op->key % r->s->keys;
     uint32_t operand = ++r->next_value;
-    must(r, seerdb_batch_merge(r->batch, r->trees[t], key_slice(&r->keys[k]),
-                               operand_of(&r->h, operand, room), &r->err));
-    history_add(&r->h, (struct event){0, EV_MERGE, t, k, k + 1, operand});
+    int rc = seerdb_batch_merge(r->batch, r->trees[t], key_slice(&r->keys[k]),
+                                operand_of(&r->h, operand, room), &r->err);
+    struct event e = {0, EV_MERGE, t, k, k + 1, operand};
+    if (rc != 0) {
+        history_add(&r->h, e);
+        bool may = key_logs(&r->h, t, k) != LOGS;
+        history_undo(&r->h, history_pending(&r->h) - 1);
+        if (may && rule_is_failure(&r->rules, rc)) {
+            r->err = (seerdb_err){0};
+            return;
+        }
+    }
+    note_write(r, rc, e, "merge");
 }
 
 /* Bounds are keys, or lie right behind one, or at the ends of all. */
@@ -211,12 +234,12 @@ static inline void do_delete_range(struct run *r, const struct op *op)
         from.bytes[from.size++] = 0, lo++;
     if (from_start)
         from.size = 0;
-    must(r, seerdb_batch_delete_range(
-                r->batch, r->trees[t],
-                (seerdb_slice){from_start ? NULL : from.bytes, from.size},
-                key_slice(&to), &r->err));
+    int rc = seerdb_batch_delete_range(
+        r->batch, r->trees[t],
+        (seerdb_slice){from_start ? NULL : from.bytes, from.size}, key_slice(&to),
+        &r->err);
     /* A write of the tree even if none of our keys lies there. */
-    history_add(&r->h, (struct event){0, EV_RANGE, t, lo, hi, 0});
+    note_write(r, rc, (struct event){0, EV_RANGE, t, lo, hi, 0}, "delete_range");
 }
 
 static inline void do_mark(struct run *r, const struct op *op)
@@ -260,7 +283,10 @@ static inline void do_rollback_to(struct run *r, const struct op *op)
 static inline void do_spill(struct run *r, const struct op *op)
 {
     (void)op;
-    must(r, seerdb_batch_spill(r->batch, &r->err));
+    int rc = seerdb_batch_spill(r->batch, &r->err);
+    if (rc != 0 && (!rule_is_failure(&r->rules, rc) || batch_logs(&r->h) == LOGS))
+        differ(r, "spill: %d: %.500s", rc, r->err.msg);
+    r->err = (seerdb_err){0};
 }
 
 /* ---- committing ---------------------------------------------------------------------
@@ -330,27 +356,43 @@ static inline uint64_t newest_number(struct run *r)
     return newest;
 }
 
-static inline void do_commit(struct run *r, const struct op *op)
+/* Was it logged?  If not, it must be that the operator failed. */
+static inline bool was_logged(struct run *r, int rc, const char *what)
+{
+    enum logs logs = batch_logs(&r->h);
+    if (rc == 0 ? logs == LOGS_NOT : logs == LOGS || !rule_is_failure(&r->rules, rc))
+        differ(r, "%s: %d: %.500s, and the batch %s", what, rc, r->err.msg,
+               logs == LOGS ? "should be logged" : "cannot be");
+    r->err = (seerdb_err){0};
+    return rc == 0;
+}
+
+static inline bool prepare(struct run *r, enum seerdb_sync sync, uint64_t *number)
+{
+    return was_logged(r, seerdb_prepare(r->batch, sync, number, &r->err), "prepare");
+}
+
+static inline void commit_batch(struct run *r, const struct op *op)
 {
     uint64_t number = 0;
     enum seerdb_sync sync = any_sync(r);
-    if (history_pending(&r->h) == 0 || r->h.commits + 2 >= COMMITS_MOST)
-        return;
     if (dice(r, 6) == 0) { /* prepared, taken back, and on with it */
-        must(r, seerdb_prepare(r->batch, sync_to_undo(r), &number, &r->err));
+        if (!prepare(r, sync_to_undo(r), &number))
+            return;
         must(r, seerdb_unprepare(r->batch, &r->err));
         if (dice(r, 2) == 0)
             return;
     }
     if (!r->s->marked && dice(r, 2) == 0) {
-        must(r, seerdb_write(r->batch, sync, &r->err));
-        note_commit(r, newest_number(r), sync == SEERDB_SYNC_FULL);
+        if (was_logged(r, seerdb_write(r->batch, sync, &r->err), "write"))
+            note_commit(r, newest_number(r), sync == SEERDB_SYNC_FULL);
         return;
     }
     bool undone = dice(r, 8) == 0;
     if (undone)
         sync = sync_to_undo(r);
-    must(r, seerdb_prepare(r->batch, sync, &number, &r->err));
+    if (!prepare(r, sync, &number))
+        return;
     if (dice(r, 4) == 0) {
         seerdb_batch *b = r->batch;
         r->batch = NULL; /* the others do not see it yet */
@@ -365,6 +407,16 @@ static inline void do_commit(struct run *r, const struct op *op)
     }
     seerdb_commit(r->batch);
     note_commit(r, number, sync == SEERDB_SYNC_FULL);
+}
+
+static inline void do_commit(struct run *r, const struct op *op)
+{
+    if (history_pending(&r->h) == 0 || r->h.commits + 2 >= COMMITS_MOST)
+        return;
+    commit_batch(r, op);
+    /* One that will not do stays in the way of what follows, but for a few. */
+    if (history_pending(&r->h) > 0 && batch_logs(&r->h) == LOGS_NOT && dice(r, 4) > 0)
+        do_undo(r, op);
 }
 
 /* ---- the store ----------------------------------------------------------------------
@@ -398,6 +450,32 @@ static inline void do_gc(struct run *r, const struct op *op)
         must(r, seerdb_pause(r->bed.db, &r->err));
 }
 
+/* Other tables from now on, and another compaction. */
+static inline void do_tune(struct run *r, const struct op *op)
+{
+    const seerdb_tree_options o = {.compaction = (enum seerdb_compaction)dice(r, 4),
+                                   .compression = (int)dice(r, 2),
+                                   .filter_bits = dice(r, 2) == 0 ? 0 : 10,
+                                   .index = (enum seerdb_index)dice(r, 2),
+                                   .value_log = (size_t)16 << dice(r, 7)};
+    seerdb_tree_tune(r->trees[op->tree % r->s->trees], &o);
+}
+
+/* Others fail from now on, or (0) nobody.  Iterators may have read ahead. */
+static inline void set_phase(struct run *r, uint32_t phase)
+{
+    for (size_t i = 0; i < ITERS; i++)
+        close_iter(&r->iters[i]);
+    atomic_store(&r->rules.phase, phase);
+}
+
+static inline void do_phase(struct run *r, const struct op *op)
+{
+    if ((r->rules.operator_ways & OPERATOR_FAILS_AT_TIMES) != 0 ||
+        (r->rules.filter_ways & FILTER_FAILS_AT_TIMES) != 0)
+        set_phase(r, op->key % 3 == 0 ? 0 : op->key);
+}
+
 /* Let compactions go on by themselves for a while, and stop them wherever they are. */
 static inline void do_settle(struct run *r, const struct op *op)
 {
@@ -417,63 +495,11 @@ static inline int decide_yes(void *ctx, uint64_t below, seerdb_err *err)
     return 0;
 }
 
-/* The operator of CHAIN and LIST: operands are numbers in a row. */
-static inline int chain_full(void *ctx, seerdb_slice key, const seerdb_slice *base,
-                             const seerdb_slice *operands, size_t n,
-                             seerdb_merge_out *out, seerdb_err *err)
-{
-    uint64_t value = 0;
-    uint8_t bytes[8];
-    seerdb_slice now = base != NULL ? *base : (seerdb_slice){NULL, 0};
-    bool there = base != NULL;
-    (void)ctx;
-    (void)key;
-    (void)err;
-    for (size_t i = 0; i < n; i++)
-        for (size_t at = 0; at + 4 <= operands[i].size; at += 4) {
-            const char *number = (const char *)operands[i].data + at;
-            there = chain_step(there ? &now : NULL, sdb_load_u32(number), &value);
-            sdb_store_u64(bytes, value);
-            now = (seerdb_slice){bytes, sizeof bytes};
-        }
-    if (!there)
-        return SEERDB_NOTFOUND;
-    seerdb_merge_emit(out, now.data, now.size);
-    return 0;
-}
-
-static inline int chain_partial(void *ctx, seerdb_slice key,
-                                const seerdb_slice *operands, size_t n,
-                                seerdb_merge_out *out, seerdb_err *err)
-{
-    (void)ctx;
-    (void)key;
-    (void)err;
-    for (size_t i = 0; i < n; i++)
-        seerdb_merge_emit(out, operands[i].data, operands[i].size);
-    return 0;
-}
-
-/* NULL: the trees take no merges. */
-static inline const seerdb_merge_operator *operator_of(struct run *r,
-                                                       seerdb_merge_operator *room)
-{
-    static const char *const names[] = {NULL, "uint64 add", "max", "append"};
-    if (r->h.merge < MERGE_CHAIN)
-        return r->h.merge == MERGE_NONE ? NULL : seerdb_merge_named(names[r->h.merge]);
-    *room = (seerdb_merge_operator){.name = "chain",
-                                    .full = chain_full,
-                                    .partial = r->h.merge == MERGE_CHAIN ? chain_partial
-                                                                         : NULL,
-                                    .fast = r->s->merge_fast};
-    return room;
-}
-
 static inline void open_trees(struct run *r, bool create)
 {
     seerdb *db = r->bed.db;
     seerdb_merge_operator room;
-    const seerdb_merge_operator *op = operator_of(r, &room);
+    const seerdb_merge_operator *op = operator_of(&r->rules, &room);
     for (unsigned t = 0; t < r->s->trees; t++) {
         seerdb_tree_options o = {.id = uuid_of(t),
                                  .owner = r->s->marked ? r->owner : (seerdb_uuid){{0}},
@@ -491,9 +517,8 @@ static inline void open_trees(struct run *r, bool create)
         if (!create && op != NULL)
             must(r, seerdb_tree_merges_with(r->trees[t], op, &r->err));
     }
-    const seerdb_filter filter = {
-        .ctx = r, .verdict = run_verdict, .expiry = run_expiry};
-    for (unsigned t = 0; t < r->s->trees && r->s->filter; t++)
+    const seerdb_filter filter = filter_of(&r->rules);
+    for (unsigned t = 0; t < r->s->trees && r->rules.filter; t++)
         must(r, seerdb_tree_filter_with(r->trees[t], &filter, &r->err));
     if (r->s->marked)
         must(r, seerdb_set_decider(db, &r->owner, decide_yes, r, &r->err));
@@ -551,8 +576,7 @@ static inline void prepare_for_the_end(struct run *r)
     enum seerdb_sync sync = any_sync(r);
     if (history_pending(&r->h) == 0 || r->h.commits + 2 >= COMMITS_MOST)
         return;
-    must(r, seerdb_prepare(r->batch, sync, &number, &r->err));
-    if (!r->s->marked || dice(r, 2) == 0)
+    if (prepare(r, sync, &number) && (!r->s->marked || dice(r, 2) == 0))
         note_commit(r, number, sync == SEERDB_SYNC_FULL);
 }
 
@@ -640,7 +664,12 @@ static inline void begin_run(struct run *r)
 {
     const struct setup *s = r->s;
     bed_init(&r->bed);
-    r->h.merge = s->merge <= MERGE_LIST ? (enum merge_kind)s->merge : MERGE_NONE;
+    r->rules.merge = s->merge <= MERGE_LIST ? (enum merge_kind)s->merge : MERGE_NONE;
+    r->rules.fast = s->merge_fast;
+    r->rules.operator_ways = s->operator_ways;
+    r->rules.filter = s->filter;
+    r->rules.filter_ways = s->filter_ways;
+    r->h.rules = &r->rules;
     r->h.large_one_in = s->large_one_in;
     r->bed.o.sizes.memtable = (size_t)s->memtable_kb << 10;
     r->bed.o.sizes.table = (size_t)s->table_kb << 10;
@@ -649,7 +678,7 @@ static inline void begin_run(struct run *r)
     r->bed.o.history_ms = s->history_ms;
     r->bed.o.clock = run_clock;
     r->bed.o.clock_ctx = r;
-    atomic_store(&r->clock, 1);
+    atomic_store(&r->rules.clock, 1);
     r->owner.bytes[0] = 1;
     for (unsigned k = 0; k < s->keys; k++)
         r->keys[k] = key_of(s->key_style, k);
@@ -660,6 +689,10 @@ static inline void begin_run(struct run *r)
 static inline void end_run(struct run *r)
 {
     r->r = (struct sdb_rand){r->p->seed + 1};
+    if (atomic_load(&r->rules.phase) != 0) {
+        check_everything(r);
+        set_phase(r, 0); /* nothing was lost */
+    }
     check_everything(r);
     if (dice(r, 2) == 0) {
         must_or_busy(r, seerdb_flush(r->bed.db, NULL, &r->err), "flush");

@@ -8,9 +8,8 @@
 #ifndef SDB_DB_HISTORY_PROGRAM_H
 #define SDB_DB_HISTORY_PROGRAM_H
 
-#include "base/rand.h"
+#include "db/history_rules.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -34,11 +33,13 @@ enum { OPS_MOST = 400, TREES_MOST = 2 };
     X(let_go, 20)                                                                      \
     X(snapshot, 20)                                                                    \
     X(forget, 8)                                                                       \
-    X(tick, 25)                                                                        \
+    X(tick, 35)                                                                        \
     X(flush, 50)                                                                       \
     X(compact, 12)                                                                     \
     X(gc, 12)                                                                          \
     X(settle, 18)                                                                      \
+    X(tune, 8)                                                                         \
+    X(phase, 12)                                                                       \
     X(reopen, 5)                                                                       \
     X(crash, 3)                                                                        \
     X(cut, 3)
@@ -57,14 +58,16 @@ struct op {
 
 /* What the store of a case is like. */
 struct setup {
-    bool marked, calm; /* calm: nothing is compacted but by an operation */
-    bool cuts;         /* the power may go: what must stay is synced */
-    bool filter;       /* rows expire */
+    bool marked, calm;    /* calm: nothing is compacted but by an operation */
+    bool cuts;            /* the power may go: what must stay is synced */
+    bool filter;          /* rows expire, and ... */
+    unsigned filter_ways; /* FILTER_... of history_rules.h */
     unsigned trees, keys, key_style, large_one_in;
     unsigned memtable_kb, table_kb, history_ms, log_kb;
     unsigned compaction[TREES_MOST], compression;
     unsigned value_log; /* bytes; 0: off */
-    unsigned merge;     /* enum merge_kind of history_model.h */
+    unsigned merge;     /* enum merge_kind of history_rules.h */
+    unsigned operator_ways;
     bool merge_fast;
 };
 
@@ -108,13 +111,18 @@ static inline struct program program_of(uint64_t seed)
                              .log_kb = (unsigned)(16 << sdb_rand_below(&r, 3)),
                              .compression = (unsigned)sdb_rand_below(&r, 2)};
     p.setup.filter = sdb_rand_below(&r, 3) == 0;
-    if (!p.setup.filter) /* what becomes of both is nobody's promise */
+    if (p.setup.filter && sdb_rand_below(&r, 2) == 0)
+        p.setup.filter_ways = (unsigned)sdb_rand_below(&r, FILTER_WAYS);
+    /* Of both in one tree less is promised: then there are not many. */
+    if (!p.setup.filter || sdb_rand_below(&r, 3) == 0)
         p.setup.merge = (unsigned)sdb_rand_below(&r, 9);
+    if (sdb_rand_below(&r, 2) == 0)
+        p.setup.operator_ways = (unsigned)sdb_rand_below(&r, OPERATOR_WAYS);
     p.setup.merge_fast = sdb_rand_below(&r, 2) == 0;
     if (sdb_rand_below(&r, 3) == 0)
         p.setup.value_log = 16u << sdb_rand_below(&r, 7);
     for (unsigned i = 0; i < TREES_MOST; i++)
-        p.setup.compaction[i] = (unsigned)sdb_rand_below(&r, 3);
+        p.setup.compaction[i] = (unsigned)sdb_rand_below(&r, 4);
     p.n = 5 + sdb_rand_below(&r, 36);
     if (sdb_rand_below(&r, 64) == 0)
         p.n = 100 + sdb_rand_below(&r, OPS_MOST - 100);
@@ -145,12 +153,13 @@ static inline void program_print(const struct program *p, FILE *f)
         f,
         "# seed %llu: %s%s%s%s%u trees, %u keys of style %u, large 1 in %u, memtable "
         "%u KiB, table %u KiB, history %u ms, log %u KiB, compaction %u %u, "
-        "compression %u, value log from %u, merges %u%s\n",
+        "compression %u, value log from %u, merges %u%s, ways %u %u\n",
         (unsigned long long)p->seed, s->marked ? "marked, " : "",
         s->calm ? "calm, " : "", s->cuts ? "cuts, " : "", s->filter ? "filter, " : "",
         s->trees, s->keys, s->key_style, s->large_one_in, s->memtable_kb, s->table_kb,
         s->history_ms, s->log_kb, s->compaction[0], s->compaction[1], s->compression,
-        s->value_log, s->merge, s->merge_fast ? " fast" : "");
+        s->value_log, s->merge, s->merge_fast ? " fast" : "", s->operator_ways,
+        s->filter_ways);
     for (size_t i = 0; i < p->n; i++)
         fprintf(f, "#   {OP_%s, %u, %u, %u, %u}, /* tree %u, key %u */\n",
                 op_name(p->ops[i].kind), p->ops[i].tree, p->ops[i].key, p->ops[i].to,

@@ -37,6 +37,7 @@ struct run_iter {
     seerdb_iter *it;             /* NULL: none */
     unsigned tree, lower, upper; /* keys in [lower, upper) */
     unsigned at;                 /* KEYS_MOST: unpositioned */
+    unsigned failed_at;          /* then the key that it failed at, or KEYS_MOST */
     bool over_batch;
     struct content want;
 };
@@ -47,6 +48,7 @@ struct run {
     const struct setup *s;
     struct sdb_rand r; /* of the operation at hand */
     size_t op;
+    struct rules rules;
     struct history h;
     struct key keys[KEYS_MOST];
     seerdb_tree *trees[TREES_MOST];
@@ -63,7 +65,6 @@ struct run {
     uint32_t next_value, certain; /* commits up to it survive a power cut */
     bool folded,
         reopened; /* versions may have been folded; the store was opened again */
-    _Atomic uint64_t clock; /* ticks of 1000 seconds; never steps back */
     struct run_snapshot snapshots[SNAPSHOTS];
     struct run_view views[VIEWS];
     struct run_iter iters[ITERS];
@@ -91,46 +92,46 @@ static inline uint64_t dice(struct run *r, uint64_t n)
     return sdb_rand_below(&r->r, n);
 }
 
-#define TICK_US UINT64_C(1000000000)
-
 /* The time that reads are given now; 0: nothing expires. */
 static inline uint64_t tick_now(struct run *r)
 {
-    return r->s->filter ? atomic_load(&r->clock) : 0;
+    return r->rules.filter ? atomic_load(&r->rules.clock) : 0;
 }
 
 static inline uint64_t run_clock(void *ctx)
 {
     struct run *r = ctx;
-    return atomic_load(&r->clock) * TICK_US;
-}
-
-static inline int run_expiry(void *ctx, const seerdb_row *row, uint64_t *time_us)
-{
-    (void)ctx;
-    if (row->value.size < 4)
-        return SEERDB_NOTFOUND;
-    uint64_t tick = value_expiry(sdb_load_u32(row->value.data));
-    *time_us = tick * TICK_US;
-    return tick == UINT64_MAX ? SEERDB_NOTFOUND : 0;
-}
-
-static inline int run_verdict(void *ctx, const seerdb_row *row, uint64_t now_us,
-                              seerdb_filter_out *out, seerdb_err *err)
-{
-    uint64_t time_us;
-    (void)out;
-    (void)err;
-    return run_expiry(ctx, row, &time_us) == 0 && time_us <= now_us ? SEERDB_REMOVE
-                                                                    : SEERDB_KEEP;
+    return atomic_load(&r->rules.clock) * TICK_US;
 }
 
 /* ---- reading -------------------------------------------------------------------- */
 
-static inline bool is_value(struct run *r, seerdb_slice got, uint32_t value)
+/* Is what was read what there may be?  *id is it then. */
+static inline bool is_among(struct run *r, const struct may *m, seerdb_slice got,
+                            uint32_t *id)
 {
     char room[VALUE_MOST + 8];
-    return sdb_slice_equal(got, value_of(&r->h, value, room));
+    for (uint32_t i = 0; i < m->n; i++)
+        if (is_value_id(m->id[i]) &&
+            sdb_slice_equal(got, value_of(&r->h, m->id[i], room))) {
+            *id = m->id[i];
+            return true;
+        }
+    *id = 0;
+    return m->n == 0;
+}
+
+/* For messages; of several threads none writes them. */
+static inline const char *may_text(const struct may *m)
+{
+    static char text[MAY_MOST * 11 + 8];
+    size_t n = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < m->n; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              m->id[i] == FAILED ? "%sfailure" : "%s%u",
+                              i > 0 ? " or " : "", m->id[i]);
+    return text;
 }
 
 /* The tree as its last commit left it. */
@@ -144,65 +145,66 @@ static inline seerdb_view *view_now(struct run *r, unsigned tree)
     return v;
 }
 
+/* Look every key up.  Afterwards *want is what was found. */
 static inline void check_gets(struct run *r, seerdb_view *v, seerdb_batch *b,
-                              uint64_t mark, const struct content *want)
+                              uint64_t mark, struct content *want)
 {
     for (unsigned k = 0; k < r->s->keys; k++) {
         seerdb_value got = {0};
+        struct may *m = &want->keys[k];
+        uint32_t id = 0;
         int rc = seerdb_get(v, b, mark, key_slice(&r->keys[k]), &got, &r->err);
+        bool right = rc == 0                          ? is_among(r, m, got.bytes, &id)
+                     : rc == SEERDB_NOTFOUND          ? may_be(m, 0)
+                     : rule_is_failure(&r->rules, rc) ? may_be(m, FAILED)
+                                                      : false;
         r->reads++;
-        if (rc != (want->value[k] == 0 ? SEERDB_NOTFOUND : 0))
-            differ(r, "get of key %u answers %d %.400s, it has value %u", k, rc,
-                   r->err.msg, want->value[k]);
-        if (rc == 0 && !is_value(r, got.bytes, want->value[k]))
-            differ(r, "get of key %u: not value %u", k, want->value[k]);
+        if (!right)
+            differ(r, "get of key %u answers %d %.300s, it has %s", k, rc, r->err.msg,
+                   may_text(m));
+        if (m->n != 0)
+            may_only(m, rc == 0 ? id : rc == SEERDB_NOTFOUND ? 0 : FAILED);
         if (rc == 0)
             seerdb_pin_unref(got.pin);
+        r->err = (seerdb_err){0};
     }
 }
 
-/* The first key with a value in [from, to), or KEYS_MOST; the last one. */
-static inline unsigned next_key(const struct content *c, unsigned from, unsigned to)
+/* The iterator answered rc when it was sent to key `from`, or the first one behind it
+ * in this direction: does it stand where it may? */
+static inline bool stands(struct run *r, struct run_iter *h, int rc, unsigned from,
+                          bool forward, const char *what)
 {
-    for (unsigned k = from; k < to; k++)
-        if (c->value[k] != 0)
-            return k;
-    return KEYS_MOST;
-}
-
-static inline unsigned prev_key(const struct content *c, unsigned from, unsigned to)
-{
-    for (unsigned k = to; k > from; k--)
-        if (c->value[k - 1] != 0)
-            return k - 1;
-    return KEYS_MOST;
-}
-
-/* The iterator answered rc: does it stand on key `want`? */
-static inline bool stands_at(struct run *r, struct run_iter *h, int rc, unsigned want,
-                             const char *what)
-{
-    h->at = want;
+    unsigned k = from;
+    bool failed = rule_is_failure(&r->rules, rc);
+    uint32_t id;
+    h->at = h->failed_at = KEYS_MOST;
     r->reads++;
-    if (rc != (want == KEYS_MOST ? SEERDB_NOTFOUND : 0)) {
-        snprintf(r->why, sizeof r->why,
-                 "%s of tree %u answers %d %.400s, wanted key %u", what, h->tree, rc,
-                 r->err.msg, want);
-        return false;
+    for (; k >= h->lower && k < h->upper; k += forward ? 1 : -1u) {
+        const struct may *m = &h->want.keys[k];
+        if (failed && may_be(m, FAILED)) {
+            h->failed_at = k;
+            r->err = (seerdb_err){0};
+            return true;
+        }
+        if (rc == 0 &&
+            sdb_slice_equal(seerdb_iter_key(h->it), key_slice(&r->keys[k]))) {
+            h->at = k;
+            if (is_among(r, m, seerdb_iter_value(h->it), &id))
+                return true;
+            snprintf(r->why, sizeof r->why, "%s of tree %u: key %u has not %.300s",
+                     what, h->tree, k, may_text(m));
+            return false;
+        }
+        if (!may_be(m, 0))
+            break;
     }
-    if (want == KEYS_MOST)
+    if (rc == SEERDB_NOTFOUND && (k < h->lower || k >= h->upper))
         return true;
-    if (!sdb_slice_equal(seerdb_iter_key(h->it), key_slice(&r->keys[want]))) {
-        snprintf(r->why, sizeof r->why, "%s of tree %u: not on key %u", what, h->tree,
-                 want);
-        return false;
-    }
-    if (!is_value(r, seerdb_iter_value(h->it), h->want.value[want])) {
-        snprintf(r->why, sizeof r->why, "%s of tree %u: key %u has not value %u", what,
-                 h->tree, want, h->want.value[want]);
-        return false;
-    }
-    return true;
+    snprintf(r->why, sizeof r->why,
+             "%s of tree %u from key %u answers %d %.300s, and is not on key %u", what,
+             h->tree, from, rc, r->err.msg, k);
+    return false;
 }
 
 static inline void bound_iter(struct run *r, struct run_iter *h)
@@ -218,56 +220,60 @@ static inline void bound_iter(struct run *r, struct run_iter *h)
     must(r, seerdb_iter_bound(h->it, lower, upper, &r->err));
 }
 
-/* From end to end within the bounds. */
+/* From end to end within the bounds; keys that cannot be read are passed over. */
 static inline bool scan_agrees(struct run *r, struct run_iter *h, bool forward)
 {
-    const struct content *c = &h->want;
-    unsigned k =
-        forward ? next_key(c, h->lower, h->upper) : prev_key(c, h->lower, h->upper);
+    const char *what = forward ? "a scan" : "a backward scan";
+    unsigned from = forward ? h->lower : h->upper - 1;
     int rc =
         forward ? seerdb_iter_first(h->it, &r->err) : seerdb_iter_last(h->it, &r->err);
-    while (stands_at(r, h, rc, k, forward ? "a scan" : "a backward scan")) {
-        if (k == KEYS_MOST)
+    while (stands(r, h, rc, from, forward, what)) {
+        bool failed = h->failed_at != KEYS_MOST;
+        if (h->at == KEYS_MOST && !failed)
             return true;
-        rc = forward ? seerdb_iter_next(h->it, &r->err)
-                     : seerdb_iter_prev(h->it, &r->err);
-        k = forward ? next_key(c, k + 1, h->upper) : prev_key(c, h->lower, k);
+        from = (failed ? h->failed_at : h->at) + (forward ? 1 : -1u);
+        if (failed && (from < h->lower || from >= h->upper))
+            return true;
+        seerdb_slice key = failed ? key_slice(&r->keys[from]) : (seerdb_slice){0};
+        if (forward)
+            rc = failed ? seerdb_iter_seek(h->it, key, &r->err)
+                        : seerdb_iter_next(h->it, &r->err);
+        else
+            rc = failed ? seerdb_iter_seek_for_prev(h->it, key, &r->err)
+                        : seerdb_iter_prev(h->it, &r->err);
     }
     return false;
 }
 
 static inline void move_iter(struct run *r, struct run_iter *h)
 {
-    const struct content *c = &h->want;
     unsigned k = (unsigned)dice(r, r->s->keys), from = k > h->lower ? k : h->lower;
-    unsigned to = k + 1 < h->upper ? k + 1 : h->upper;
+    unsigned to = k + 1 < h->upper ? k : h->upper - 1;
     seerdb_slice key = key_slice(&r->keys[k]);
     seerdb_iter *it = h->it;
     bool right = true;
     switch (dice(r, h->at == KEYS_MOST ? 4 : 12)) {
     case 0:
-        right = stands_at(r, h, seerdb_iter_first(it, &r->err),
-                          next_key(c, h->lower, h->upper), "first");
+        right = stands(r, h, seerdb_iter_first(it, &r->err), h->lower, true, "first");
         break;
     case 1:
-        right = stands_at(r, h, seerdb_iter_last(it, &r->err),
-                          prev_key(c, h->lower, h->upper), "last");
+        right =
+            stands(r, h, seerdb_iter_last(it, &r->err), h->upper - 1, false, "last");
         break;
     case 2:
-        right = stands_at(r, h, seerdb_iter_seek(it, key, &r->err),
-                          next_key(c, from, h->upper), "seek");
+        right = stands(r, h, seerdb_iter_seek(it, key, &r->err), from, true, "seek");
         break;
     case 3:
-        right = stands_at(r, h, seerdb_iter_seek_for_prev(it, key, &r->err),
-                          prev_key(c, h->lower, to), "seek_for_prev");
+        right = stands(r, h, seerdb_iter_seek_for_prev(it, key, &r->err), to, false,
+                       "seek_for_prev");
         break;
     default:
         if (dice(r, 2) == 0)
-            right = stands_at(r, h, seerdb_iter_next(it, &r->err),
-                              next_key(c, h->at + 1, h->upper), "next");
+            right =
+                stands(r, h, seerdb_iter_next(it, &r->err), h->at + 1, true, "next");
         else
-            right = stands_at(r, h, seerdb_iter_prev(it, &r->err),
-                              prev_key(c, h->lower, h->at), "prev");
+            right =
+                stands(r, h, seerdb_iter_prev(it, &r->err), h->at - 1, false, "prev");
         break;
     }
     if (!right)
@@ -286,8 +292,9 @@ static inline bool state_agrees(struct run *r, seerdb_view *v, seerdb_batch *b,
     return right;
 }
 
+/* What it shows may not be known beforehand, but all ways to read it must agree. */
 static inline void check_state(struct run *r, seerdb_view *v, seerdb_batch *b,
-                               uint64_t mark, unsigned tree, const struct content *want)
+                               uint64_t mark, unsigned tree, struct content *want)
 {
     check_gets(r, v, b, mark, want);
     if (!state_agrees(r, v, b, mark, tree, want, true) ||
@@ -377,7 +384,7 @@ static inline void do_forget(struct run *r, const struct op *op)
 
 static inline void do_tick(struct run *r, const struct op *op)
 {
-    atomic_fetch_add(&r->clock, op->key % 6);
+    atomic_fetch_add(&r->rules.clock, op->key % 6);
 }
 
 /* All that can be seen, in all ways. */
