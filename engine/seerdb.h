@@ -281,8 +281,8 @@ int seerdb_files(seerdb_tree *tree, bool (*each)(void *ctx, const seerdb_file *f
 /* Something that happened in the background. */
 typedef struct seerdb_event {
     uint64_t time_us;  /* when it ended: microseconds since 1970 */
-    const char *event; /* static: "flush", "compaction", "move", "cancelled", "stall",
-                          "adapted", "error" */
+    const char *event; /* static: "flush", "compaction", "move", "drop", "cancelled",
+                          "stall", "adapted", "error" */
     bool of_store;     /* not of one tree */
     uint64_t duration_us, bytes_in, bytes_out;
     const char *detail; /* borrowed until each returns */
@@ -522,12 +522,15 @@ typedef struct seerdb_filter {
                    seerdb_filter_out *out, seerdb_err *err);
     /* From when on the verdict is SEERDB_REMOVE: microseconds since 1970.  0: known;
      * SEERDB_NOTFOUND: never, or not known.  For compactions to come in time: what it
-     * says decides on no row.  NULL: it is never known. */
+     * says decides on no row, unless it is `lasting`.  NULL: it is never known. */
     int (*expiry)(void *ctx, const seerdb_row *row, uint64_t *time_us);
     bool sparse; /* it is content with values of which parts are missing, if need be by
                     SEERDB_WHOLE; expiry, by SEERDB_NOTFOUND */
     bool foreground; /* only calls of the engine by the user's threads may ask: flushes
                         and compactions leave rows alone */
+    bool lasting;    /* what expiry says of a row is so for ever, and would be by every
+                        filter that the tree may have later: tables of which all rows
+                        have expired are dropped without being read */
     void (*release)(
         void *ctx); /* the engine lets go of ctx; NULL: that need not be told */
 } seerdb_filter;

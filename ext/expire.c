@@ -411,6 +411,7 @@ int svt_expire_give(struct svt_expire *x, seerdb_tree *tree, seerdb_err *err)
                        .expiry = expiry,
                        .sparse = true,
                        .foreground = !svt_expr_threads(),
+                       .lasting = true, /* a table's options do not change */
                        .release = release};
     if (x == NULL)
         return SEERDB_OK;
@@ -424,6 +425,14 @@ int svt_expire_give(struct svt_expire *x, seerdb_tree *tree, seerdb_err *err)
 /* ---- public -------------------------------------------------------------------------
  */
 
+static int no_time(const struct svt_expire *x, char **message)
+{
+    return fail_row(x, &x->ttl, SQLITE_MISMATCH,
+                    "its value for this row is no number: it must be a unix time, or "
+                    "NULL for never",
+                    message);
+}
+
 int svt_expire_test(struct svt_expire *x, seerdb_slice key, seerdb_slice value,
                     char **message)
 {
@@ -433,11 +442,78 @@ int svt_expire_test(struct svt_expire *x, seerdb_slice key, seerdb_slice value,
     int rc = is_filtered(x, &row, &gone, message);
     if (rc == SQLITE_OK)
         rc = find_expiry(x, &row, &time_us, &is_time, message);
-    if (rc == SQLITE_OK && !is_time)
-        rc = fail_row(x, &x->ttl, SQLITE_MISMATCH,
-                      "its value for this row is no number: it must be a unix time, or "
-                      "NULL for never",
-                      message);
+    return rc == SQLITE_OK && !is_time ? no_time(x, message) : rc;
+}
+
+/* What the rule makes of these columns; of a form whose column is an integer or NULL
+ * only that it can be told: *out is its column then. */
+static int try_rule(struct svt_expire *x, const struct rule *r,
+                    const struct svt_value *values, struct svt_value *out,
+                    char **message)
+{
+    struct svt_expr *e = NULL;
+    char *why = NULL;
+    *out = (struct svt_value){.type = SQLITE_NULL};
+    if (r->pool == NULL)
+        return SQLITE_OK;
+    if (r->form != FORM_SQL && (values[r->column].type == SQLITE_INTEGER ||
+                                values[r->column].type == SQLITE_NULL)) {
+        *out = values[r->column];
+        return SQLITE_OK;
+    }
+    int rc = svt_expr_pool_take(r->pool, &e, &why);
+    if (rc == SQLITE_OK)
+        rc = svt_expr_eval(e, values, out, &why);
+    out->bytes = (seerdb_slice){NULL, 0};
+    svt_expr_pool_give(r->pool, e);
+    if (rc != SQLITE_OK)
+        rc = fail_row(x, r, rc, why, message);
+    sqlite3_free(why);
+    return rc;
+}
+
+int svt_expire_test_values(struct svt_expire *x, const struct svt_value *values,
+                           char **message)
+{
+    struct svt_value v;
+    int rc = try_rule(x, &x->filter, values, &v, message);
+    if (rc == SQLITE_OK)
+        rc = try_rule(x, &x->ttl, values, &v, message);
+    return rc == SQLITE_OK && (v.type == SQLITE_TEXT || v.type == SQLITE_BLOB)
+               ? no_time(x, message)
+               : rc;
+}
+
+static bool uses(const struct rule *r, int column)
+{
+    return r->pool != NULL && svt_expr_pool_uses(r->pool, column);
+}
+
+int svt_expire_test_kept(struct svt_expire *x, const seerdb_view *view,
+                         struct svt_value *values, const seerdb_segment *kept,
+                         seerdb_err *err, char **message)
+{
+    int n = x->schema.ncolumns, rc = SEERDB_OK;
+    void **bytes = sqlite3_malloc64((size_t)n * sizeof *bytes + 1);
+    if (bytes == NULL)
+        return SQLITE_NOMEM;
+    memset(bytes, 0, (size_t)n * sizeof *bytes);
+    for (int i = 0; i < n && rc == SEERDB_OK; i++) {
+        if (kept[i].size == 0 || (!uses(&x->ttl, i) && !uses(&x->filter, i)))
+            continue;
+        bytes[i] = sqlite3_malloc64(kept[i].size);
+        rc = bytes[i] == NULL ? SQLITE_NOMEM
+                              : seerdb_segment_read(view, &kept[i], bytes[i], err);
+        values[i].bytes.data = bytes[i];
+    }
+    if (rc == SEERDB_OK)
+        rc = svt_expire_test_values(x, values, message);
+    for (int i = 0; i < n; i++)
+        if (bytes[i] != NULL) {
+            values[i].bytes.data = NULL;
+            sqlite3_free(bytes[i]);
+        }
+    sqlite3_free(bytes);
     return rc;
 }
 

@@ -29,5 +29,15 @@ int svt_expire_give(struct svt_expire *x, seerdb_tree *tree, seerdb_err *err);
  * such a row must not be written, for nobody could read it. */
 int svt_expire_test(struct svt_expire *x, seerdb_slice key, seerdb_slice value,
                     char **message);
+/* The same of a row whose columns have these values, one for each of the table: only
+ * those that it uses need have bytes. */
+int svt_expire_test_values(struct svt_expire *x, const struct svt_value *values,
+                           char **message);
+/* The same where columns of which kept[i].size > 0 stay in the value log, and have no
+ * bytes: the view, which they were found by, reads those that are used.  A failure of
+ * the engine is in *err. */
+int svt_expire_test_kept(struct svt_expire *x, const seerdb_view *view,
+                         struct svt_value *values, const seerdb_segment *kept,
+                         seerdb_err *err, char **message);
 
 #endif

@@ -183,13 +183,15 @@ static int make(struct svt_expire **x, struct svt_schema *schema, char **message
     return rc;
 }
 
-/* The key and row of ('xyz', 5, 10). */
+static const struct svt_value columns[3] = {{.type = SQLITE_TEXT, .bytes = {"xyz", 3}},
+                                            {.type = SQLITE_INTEGER, .i = 5},
+                                            {.type = SQLITE_INTEGER, .i = 10}};
+
+/* The key and row of these. */
 static void encode_row(const struct svt_schema *s, struct svt_bytes *key,
                        struct svt_bytes *row)
 {
-    const struct svt_value v[3] = {{.type = SQLITE_TEXT, .bytes = {"xyz", 3}},
-                                   {.type = SQLITE_INTEGER, .i = 5},
-                                   {.type = SQLITE_INTEGER, .i = 10}};
+    const struct svt_value *v = columns;
     const uint8_t in_key[3] = {SVT_CODE_KEY, SVT_CODE_KEY, 0};
     svt_key_put(key, &s->parts[0], &v[0]);
     svt_key_put(key, &s->parts[1], &v[1]);
@@ -221,6 +223,8 @@ static void every_allocation_can_fail(void **state)
                      ? SQLITE_NOMEM
                      : svt_expire_test(x, svt_bytes_slice(&key), svt_bytes_slice(&row),
                                        &message);
+            if (rc == SQLITE_OK)
+                rc = svt_expire_test_values(x, columns, &message);
         }
         test_mem_left = -1;
         if (rc != SQLITE_OK && rc != SQLITE_NOMEM)

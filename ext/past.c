@@ -65,6 +65,7 @@ int svt_past_enter(struct svt_past *past, struct svt_table *t, sqlite3_value *as
     if (rc != SQLITE_OK)
         return rc;
     seerdb_view_interrupt(past->view.view, &t->conn->interrupt.scan);
+    seerdb_view_set_lazy(past->view.view, true);
     if ((past->asked = sqlite3_value_dup(asked)) == NULL) {
         svt_past_leave(past);
         return SQLITE_NOMEM;

@@ -191,8 +191,7 @@ static int write_view(struct svt_table *t)
     int rc = seerdb_view_open(t->ks->tree, &t->ks->write_view, &err);
     if (rc == SEERDB_OK) {
         seerdb_view_interrupt(t->ks->write_view, &t->conn->interrupt.scan);
-        /* What expires, or is filtered, depends upon any of its columns. */
-        seerdb_view_set_lazy(t->ks->write_view, t->expire == NULL);
+        seerdb_view_set_lazy(t->ks->write_view, true);
     }
     return fail(t, rc, &err);
 }
@@ -210,6 +209,19 @@ static int get(struct svt_table *t, struct svt_write *w, seerdb_slice key,
     rc = seerdb_get(t->ks->write_view, svt_txn_wrote(t) ? w->batch : NULL,
                     SEERDB_BATCH_ALL, key, out, &err);
     return rc == SEERDB_NOTFOUND ? SQLITE_NOTFOUND : fail(t, rc, &err);
+}
+
+/* The same of the whole row. */
+static int get_whole(struct svt_table *t, struct svt_write *w, seerdb_slice key,
+                     seerdb_value *out)
+{
+    int rc = write_view(t);
+    if (rc != SQLITE_OK)
+        return rc;
+    seerdb_view_set_lazy(t->ks->write_view, false);
+    rc = get(t, w, key, out);
+    seerdb_view_set_lazy(t->ks->write_view, true);
+    return rc;
 }
 
 static int fetch_old(struct svt_table *t, struct svt_write *w)
@@ -551,19 +563,14 @@ static uint64_t make_parts(struct svt_table *t, struct svt_write *w)
 }
 
 /* A row of which nobody could say when it expires must not be written. */
-static int test_expiry(struct svt_table *t, struct svt_write *w, bool parts)
+static int test_expiry(struct svt_table *t, struct svt_write *w)
 {
-    struct svt_bytes whole = {0};
-    seerdb_slice row = svt_bytes_slice(&w->row);
-    if (parts) {
-        svt_row_put(&whole, w->values, w->in_key, (unsigned)t->schema.ncolumns);
-        row = svt_bytes_slice(&whole);
-    }
-    int rc = whole.failed ? SQLITE_NOMEM
-                          : svt_expire_test(t->expire, svt_bytes_slice(&w->key), row,
-                                            &t->base.zErrMsg);
-    svt_bytes_fini(&whole);
-    return rc;
+    seerdb_err err = {0};
+    if (!w->keeps)
+        return svt_expire_test_values(t->expire, w->values, &t->base.zErrMsg);
+    int rc = svt_expire_test_kept(t->expire, t->ks->write_view, w->values, w->kept,
+                                  &err, &t->base.zErrMsg);
+    return err.code != SEERDB_OK ? fail(t, err.code, &err) : rc;
 }
 
 static int make_row(struct svt_table *t, struct svt_write *w)
@@ -589,7 +596,7 @@ static int make_row(struct svt_table *t, struct svt_write *w)
     if (!parts && size >= APART_SIZE) /* its columns are small: it stays together */
         w->parts[w->nparts++] =
             (seerdb_part){.how = SEERDB_PART_INLINE, .bytes = svt_bytes_slice(&w->row)};
-    return t->expire == NULL ? SQLITE_OK : test_expiry(t, w, parts);
+    return t->expire == NULL ? SQLITE_OK : test_expiry(t, w);
 }
 
 /* ---- conflicts ------------------------------------------------------------- */
@@ -690,7 +697,7 @@ static int put_base(struct svt_table *t, struct svt_write *w)
     seerdb_slice key = svt_bytes_slice(&w->key);
     if (t->ks->write_view != NULL)
         seerdb_view_tick(t->ks->write_view);
-    int rc = get(t, w, key, &found);
+    int rc = get_whole(t, w, key, &found);
     if (rc == SQLITE_OK || rc == SQLITE_NOTFOUND) {
         svt_txn_note_write(t, w->batch);
         rc = rc == SQLITE_OK
@@ -727,7 +734,7 @@ static int test_merged(struct svt_table *t, struct svt_write *w)
 {
     seerdb_value found = {.pin = NULL};
     seerdb_slice key = svt_bytes_slice(&w->key);
-    int rc = get(t, w, key, &found);
+    int rc = get_whole(t, w, key, &found);
     if (rc == SQLITE_OK)
         rc = svt_expire_test(t->expire, key, found.bytes, &t->base.zErrMsg);
     seerdb_pin_unref(found.pin);

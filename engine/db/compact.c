@@ -38,6 +38,7 @@
 struct sdb_policy sdb_compact_policy(const seerdb_tree *t, uint64_t droppable)
 {
     const seerdb *db = t->db;
+    const struct sdb_sieve *sieve = sdb_tree_job_sieve(t);
     uint32_t kind = atomic_load_explicit(&t->tuned.compaction, memory_order_relaxed);
     if (kind == SEERDB_ADAPTIVE)
         kind = atomic_load_explicit(&t->policy, memory_order_relaxed);
@@ -52,6 +53,7 @@ struct sdb_policy sdb_compact_policy(const seerdb_tree *t, uint64_t droppable)
             atomic_load_explicit(&t->tuned.compression, memory_order_relaxed) != 0,
         .droppable = droppable,
         .now_us = sdb_tree_job_time(t),
+        .drops_expired = sieve != NULL && sieve->filter.lasting,
         .flushed = atomic_load_explicit(&t->flushed, memory_order_relaxed)};
 }
 
@@ -143,7 +145,7 @@ static int publish(struct compaction *c, struct sdb_version *version, seerdb_err
         atomic_load_explicit(&t->fold_floor, memory_order_relaxed))
         atomic_store_explicit(&t->fold_floor, c->rewrite.fold_floor,
                               memory_order_relaxed);
-    for (size_t i = 0; i < c->pick.n && c->pick.kind == SDB_PICK_MERGE; i++) {
+    for (size_t i = 0; i < c->pick.n && c->pick.kind != SDB_PICK_MOVE; i++) {
         struct sdb_member *m = sdb_member_origin(c->from->members[c->pick.inputs[i]]);
         m->ctx = c->db; /* the file goes with its last reader */
         m->dead = sdb_bury;
@@ -250,23 +252,42 @@ static int collect(struct compaction *c, bool thorough, seerdb_err *err)
     return rc;
 }
 
+/* Rows went with their tables, and none was looked at. */
+static void count_dropped(const struct compaction *c)
+{
+    struct sdb_sieve *sieve = sdb_tree_job_sieve(c->tree);
+    uint64_t rows = 0;
+    for (size_t i = 0; i < c->pick.n; i++) {
+        const struct sdb_table_desc *d = &c->from->members[c->pick.inputs[i]]->desc;
+        uint64_t hidden = d->superseded + d->tombstones; /* some are both */
+        rows += d->records > hidden ? d->records - hidden : 0;
+    }
+    atomic_fetch_add_explicit(&sieve->removed, rows, memory_order_relaxed);
+}
+
 static void tell(struct compaction *c, uint64_t began_us, int rc, const seerdb_err *why)
 {
     seerdb *db = c->db;
-    bool move = c->pick.kind == SDB_PICK_MOVE;
-    struct sdb_event e = {.event = move ? "move" : "compaction",
+    bool move = c->pick.kind == SDB_PICK_MOVE, drop = c->pick.kind == SDB_PICK_DROP;
+    struct sdb_event e = {.event = move   ? "move"
+                                   : drop ? "drop"
+                                          : "compaction",
                           .tree = c->tree->desc.id,
                           .duration_us = sdb_clock_mono_us() - began_us,
                           .bytes_in = c->pick.bytes,
                           .bytes_out = c->rewrite.bytes};
-    if (rc == 0) {
+    if (rc == 0 && drop) {
+        snprintf(e.detail, sizeof e.detail, "%s: %zu tables, unread", c->pick.reason,
+                 c->pick.n);
+        count_dropped(c);
+    } else if (rc == 0) {
         snprintf(e.detail, sizeof e.detail,
                  "%s: %zu tables of level %u into %zu of level %u", c->pick.reason,
                  c->pick.n, c->pick.level, c->rewrite.n, c->pick.output_level);
         atomic_fetch_add_explicit(move ? &db->counters.moves
                                        : &db->counters.compactions,
                                   1, memory_order_relaxed);
-        if (!move)
+        if (!move && !drop)
             measure(c, &e);
     } else {
         e.event = rc == SEERDB_INTERRUPTED ? "cancelled" : "error";
@@ -296,7 +317,7 @@ static int run(struct compaction *c, seerdb_err *err)
                                       .ctx = c};
     bool merge = c->pick.kind == SDB_PICK_MERGE;
     int rc = SDB_FAIL_AT(compact_begin, &why);
-    if (rc == 0)
+    if (rc == 0 && c->pick.kind != SDB_PICK_DROP)
         rc = merge ? sdb_rewrite_run(&c->rewrite, &why) : move_tables(c, &why);
     if (rc == 0)
         rc = install(c, &listed, &why);

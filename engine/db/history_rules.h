@@ -46,7 +46,8 @@ enum {
     FILTER_FAILS_AT_TIMES = 4,
     FILTER_SPARSE = 8,      /* it is content with values in parts */
     FILTER_FOREGROUND = 16, /* it is asked by reads only */
-    FILTER_WAYS = 32
+    FILTER_LASTING = 32,    /* tables may go unread */
+    FILTER_WAYS = 64
 };
 
 struct rules {
@@ -249,7 +250,8 @@ static inline seerdb_filter filter_of(struct rules *r)
                            .verdict = filter_verdict,
                            .expiry = filter_expiry,
                            .sparse = (r->filter_ways & FILTER_SPARSE) != 0,
-                           .foreground = (r->filter_ways & FILTER_FOREGROUND) != 0};
+                           .foreground = (r->filter_ways & FILTER_FOREGROUND) != 0,
+                           .lasting = (r->filter_ways & FILTER_LASTING) != 0};
 }
 
 #endif

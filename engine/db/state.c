@@ -446,6 +446,7 @@ struct sdb_table_writer_options sdb_tree_table_options(const seerdb_tree *t,
         .index = (enum seerdb_index)index,
         .expiry = sieve != NULL && sieve->filter.expiry != NULL ? row_expiry : NULL,
         .expiry_ctx = sieve,
+        .expiry_lasts = sieve != NULL && sieve->filter.lasting,
     };
 }
 
@@ -460,6 +461,7 @@ int sdb_table_desc_fill(struct sdb_table_desc *desc, const struct sdb_table_summ
     desc->open_end = s->open_end;
     desc->first_expiry = s->first_expiry;
     desc->expiry_due = s->expiry_due;
+    desc->last_expiry = s->last_expiry;
     desc->key_bytes = s->key_bytes;
     desc->value_bytes = s->value_bytes;
     desc->min_number = s->min_number;

@@ -528,6 +528,23 @@ static int apply_table_expiry(struct apply *a)
     return 0;
 }
 
+static int apply_table_last(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r);
+    uint64_t last = sdb_get_varint(&a->r);
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    size_t i = t != NULL ? find_table(t, file) : 0;
+    if (!sdb_reader_done(&a->r))
+        return malformed(a, "last expiry");
+    if (t == NULL || i == t->ntables || t->tables[i].last_expiry != 0)
+        return refuse(a, file,
+                      "last expiry of a table that is not there, or told twice");
+    if (t->tables[i].first_expiry == 0 || last < t->tables[i].first_expiry)
+        return refuse(a, file, "the last row expires before the first");
+    t->tables[i].last_expiry = last;
+    return 0;
+}
+
 static int apply_table_held(struct apply *a)
 {
     uint64_t id = sdb_get_varint(&a->r), file = sdb_get_varint(&a->r), records = 0,
@@ -623,6 +640,8 @@ static int apply_field(struct apply *a, uint64_t tag)
         return apply_snapshot_drop(a);
     case SDB_EDIT_TABLE_EXPIRY:
         return apply_table_expiry(a);
+    case SDB_EDIT_TABLE_LAST:
+        return apply_table_last(a);
     case SDB_EDIT_TABLE_HELD:
         return apply_table_held(a);
     case SDB_EDIT_OWNER:

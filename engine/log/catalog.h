@@ -46,6 +46,8 @@ struct sdb_table_desc {
     uint64_t first_expiry; /* of its rows, microseconds since 1970; 0: none expires */
     uint64_t expiry_due;   /* when enough have expired for a compaction; UINT64_MAX:
                               never */
+    uint64_t last_expiry;  /* when all that it holds has expired, for good; 0: not known
+                            */
 };
 
 /* A file that holds a tree's commits in place of the log; all zeros: there is none. */
@@ -118,7 +120,8 @@ enum sdb_edit_kind {                        /* tags on disk */
                      SDB_EDIT_OWNER = 16,      /* where an owner is */
                      SDB_EDIT_TREE_MERGE =
                          17, /* operator of a tree that takes merges */
-                     SDB_EDIT_TABLE_EXPIRY = 18 /* with the table that it is of */
+                     SDB_EDIT_TABLE_EXPIRY = 18, /* with the table that it is of */
+                     SDB_EDIT_TABLE_LAST = 19    /* with its expiry */
 };
 
 /* Apply an edit to a catalog.  CORRUPT, naming `where`, when it is malformed or

@@ -609,7 +609,7 @@ static void random_bytes_are_refused_without_harm(void **state)
         struct sdb_catalog c = {0};
         for (size_t k = 0; k < sizeof bytes; k++)
             bytes[k] = (uint8_t)sdb_rand_next(&r);
-        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, SDB_EDIT_TABLE_EXPIRY));
+        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, SDB_EDIT_TABLE_LAST));
         bytes[1] = (uint8_t)sdb_rand_below(&r, 63);
         int rc =
             sdb_catalog_apply(&c, (seerdb_slice){bytes, 2u + bytes[1]}, "here", &err);

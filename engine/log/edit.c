@@ -132,6 +132,9 @@ void sdb_edit_table_add(struct sdb_edit *e, uint64_t tree,
     if (t->first_expiry != 0)
         put_varints(e, SDB_EDIT_TABLE_EXPIRY,
                     (uint64_t[]){tree, t->file, t->first_expiry, t->expiry_due}, 4);
+    if (t->first_expiry != 0 && t->last_expiry != 0)
+        put_varints(e, SDB_EDIT_TABLE_LAST, (uint64_t[]){tree, t->file, t->last_expiry},
+                    3);
     if (t->nheld == 0)
         return;
     start = begin_field(e, SDB_EDIT_TABLE_HELD);

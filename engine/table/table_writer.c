@@ -41,6 +41,8 @@ struct sdb_table_writer {
     const void *expiry_ctx;
     uint64_t expired_by;
     struct sdb_expiries expiries;
+    bool expiry_lasts;     /* and of all records so far it is known */
+    uint64_t last_expiry;  /* the last of them */
     struct sdb_buf hashes; /* u64 each: of the distinct keys, for the filter */
     struct sdb_learned_builder learned;
     struct sdb_buf range_bytes; /* as they came: varint number, slices start and end */
@@ -221,6 +223,10 @@ static int check_record(struct sdb_table_writer *w, const struct sdb_record *r,
 static void note_expiry(struct sdb_table_writer *w, const struct sdb_record *r)
 {
     uint64_t time = w->expiry(w->expiry_ctx, r);
+    if (r->kind != SDB_KIND_TOMBSTONE && time == UINT64_MAX)
+        w->expiry_lasts = false;
+    else if (r->kind != SDB_KIND_TOMBSTONE && time > w->last_expiry)
+        w->last_expiry = time;
     if (time != UINT64_MAX && (time > w->expired_by || w->expired_by == 0))
         sdb_expiries_add(&w->expiries, time > 0 ? time : 1); /* 0 is none */
 }
@@ -480,6 +486,7 @@ int sdb_table_writer_new(struct sdb_file *f, const struct sdb_table_writer_optio
     w->expiry = o->expiry;
     w->expiry_ctx = o->expiry_ctx;
     w->expired_by = o->expired_by;
+    w->expiry_lasts = o->expiry_lasts;
     w->ctx = o->ctx;
     w->filter_bits =
         o->filter_bits < SDB_FILTER_BITS_MAX ? o->filter_bits : SDB_FILTER_BITS_MAX;
@@ -615,6 +622,7 @@ int sdb_table_writer_finish(struct sdb_table_writer *w, struct sdb_table_summary
         .open_end = bounds.open_end,
         .first_expiry = w->expiries.first,
         .expiry_due = sdb_expiries_due(&w->expiries, w->records),
+        .last_expiry = w->expiry_lasts ? w->last_expiry : 0,
         .vlogs = w->vlogs.all,
         .nvlogs = w->vlogs.n,
     };

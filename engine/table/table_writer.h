@@ -38,6 +38,7 @@ struct sdb_table_writer_options {
     uint64_t (*expiry)(const void *ctx, const struct sdb_record *r);
     const void *expiry_ctx;
     uint64_t expired_by;
+    bool expiry_lasts; /* what it says is so for ever */
 };
 
 /* What a finished table is; slices and vlogs borrow from the writer until it is freed.
@@ -52,6 +53,7 @@ struct sdb_table_summary {
     bool open_end;         /* largest is the end of a range, and no key of the table */
     uint64_t first_expiry; /* of its records; 0: none expires */
     uint64_t expiry_due;   /* when enough of them have expired; UINT64_MAX: never */
+    uint64_t last_expiry;  /* when all have, for good; 0: never, or not known */
     const struct sdb_vlog_ref *vlogs; /* what its records name of the value log */
     size_t nvlogs;
 };

@@ -165,6 +165,59 @@ static void the_summary_counts_what_was_added(void **state)
     assert_int_equal(sum.max_number, 9);
 }
 
+/* Values are the times, a digit; "x" has none. */
+static uint64_t expiry_of(const void *ctx, const struct sdb_record *r)
+{
+    (void)ctx;
+    char c = r->value.size > 0 ? *(const char *)r->value.data : 'x';
+    return c == 'x' ? UINT64_MAX : (uint64_t)(c - '0');
+}
+
+static void a_table_has_expired_whole_if_that_is_known_of_every_record(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *values; /* of keys in a row; "-": a tombstone, "+5": a merge */
+        uint64_t expired_by, first, last;
+        bool lasts;
+    } cases[] = {
+        {"5", 0, 5, 5, true},
+        {"5397", 0, 3, 9, true},
+        {"5397", 0, 3, 0, false},
+        {"53x97", 0, 3, 0, true},
+        {"x", 0, 0, 0, true},
+        {"5-9-", 0, 5, 9, true},
+        {"-", 0, 0, 0, true},
+        {"53+97", 0, 3, 0, true},
+        /* those that have expired and stayed are among them */
+        {"5397", 6, 7, 9, true},
+        {"5397", 9, 0, 9, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct list l = {0};
+        char keys[] = "abcdefgh";
+        for (size_t k = 0; cases[i].values[k] != 0; k++) {
+            const char *v = cases[i].values + k;
+            list_add(&l, (seerdb_slice){keys + k, 1}, k + 1,
+                     *v == '-'   ? SDB_KIND_TOMBSTONE
+                     : *v == '+' ? SDB_KIND_MERGE
+                                 : SDB_KIND_VALUE,
+                     *v == '-'   ? test_slice("")
+                     : *v == '+' ? test_slice("x")
+                                 : (seerdb_slice){v, 1});
+        }
+        struct sdb_table_writer_options o = options_for(&l);
+        o.expiry = expiry_of;
+        o.expired_by = cases[i].expired_by;
+        o.expiry_lasts = cases[i].lasts;
+        struct made m = make_table(&o, &l);
+        assert_int_equal(m.sum.first_expiry, cases[i].first);
+        assert_int_equal(m.sum.last_expiry, cases[i].last);
+        sdb_memfs_free(m.fs);
+        list_fini(&l);
+    }
+}
+
 static void large_values_have_blocks_of_their_own(void **state)
 {
     static char big[3 << 20];
@@ -247,6 +300,7 @@ int main(void)
         cmocka_unit_test(what_is_not_a_next_record_fails_the_table),
         cmocka_unit_test(a_table_needs_a_record),
         cmocka_unit_test(the_summary_counts_what_was_added),
+        cmocka_unit_test(a_table_has_expired_whole_if_that_is_known_of_every_record),
         cmocka_unit_test(large_values_have_blocks_of_their_own),
         cmocka_unit_test(every_table_has_its_own_id),
         cmocka_unit_test(running_out_of_memory_fails_the_table),

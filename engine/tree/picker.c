@@ -34,6 +34,11 @@
 /* The same of tombstones and superseded records where nothing lies below: those are
  * there for readers that began before, and for some seconds only. */
 #define STALE_PERCENT 20u
+/* Tables of which enough has expired wait until all of it has, and they go unread, as
+ * long as they are at most such a part of the tree together, and the time between is so
+ * many times as long, at most, as until enough had. */
+#define WAITING_PART 4u
+#define WAITING_LONG 8u
 /* Level 0 goes down for the sake of range tombstones alone, which every read has to
  * look at, while that rewrites at most so many tables. */
 #define RANGES_WORTH 4u
@@ -53,6 +58,7 @@ struct choice {
     struct span span; /* in which the inputs lie, once there are any */
     uint32_t nruns0;  /* runs of level 0 */
     uint32_t first0;  /* the newest of them that may go down: all after it may too */
+    bool waits;       /* for tables to expire whole */
 };
 
 static uint32_t level_of(const struct sdb_run *run)
@@ -372,11 +378,14 @@ static bool has_ranges(const struct sdb_policy *p, const struct sdb_member *m)
     return m->desc.ranges > 0 && sdb_member_newest_range(m) < p->droppable;
 }
 
+static bool are_many(uint64_t tombstones, uint64_t records)
+{
+    return tombstones >= DENSE_LEAST && tombstones * 100 >= records * DENSE_PERCENT;
+}
+
 static bool is_dense(const struct sdb_policy *p, const struct sdb_member *m)
 {
-    return has_ranges(p, m) ||
-           (m->desc.tombstones >= DENSE_LEAST &&
-            m->desc.tombstones * 100 >= m->desc.records * DENSE_PERCENT);
+    return has_ranges(p, m) || are_many(m->desc.tombstones, m->desc.records);
 }
 
 /* What of a table was kept for snapshots. */
@@ -426,12 +435,102 @@ static bool is_stale(const struct sdb_policy *p, const struct sdb_member *m)
                : stale >= DENSE_LEAST && stale * 100 >= m->desc.records * STALE_PERCENT;
 }
 
-/* Have enough rows of the table expired? Asked for: any. */
-static bool is_expired(const struct sdb_policy *p, const struct sdb_member *m)
+/* May table i, of the run, wait until all of it has expired?  Then all that it hides
+ * must have, too. */
+static bool may_wait(const struct choice *c, uint32_t run, uint32_t i)
+{
+    const struct sdb_version *v = c->v;
+    const struct sdb_table_desc *d = &v->members[i]->desc;
+    struct span s = span_of(v, i);
+    if (d->last_expiry <= c->p->now_us ||
+        (d->last_expiry - d->first_expiry) / WAITING_LONG >
+            d->expiry_due - d->first_expiry)
+        return false;
+    for (uint32_t r = run + 1; r < v->nruns; r++) {
+        uint32_t end = v->runs[r].first + v->runs[r].n;
+        for (uint32_t k = sdb_run_seek(v, &v->runs[r], s.lo);
+             k < end && !is_after(v, k, &s); k++) {
+            uint64_t last = v->members[k]->desc.last_expiry;
+            if (last == 0 || last > d->last_expiry)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Have enough rows of table i, of the run, expired, so that it should not wait until
+ * all have?  Asked for: any. */
+static bool is_expired(const struct choice *c, uint32_t run, uint32_t i)
+{
+    const struct sdb_policy *p = c->p;
+    const struct sdb_table_desc *d = &c->v->members[i]->desc;
+    return d->first_expiry != 0 && p->now_us != 0 &&
+           (p->full ? d->first_expiry : d->expiry_due) <= p->now_us &&
+           !(c->waits && may_wait(c, run, i));
+}
+
+/* Are those that may wait few enough? */
+static void look_at_waiting(struct choice *c)
+{
+    const struct sdb_version *v = c->v;
+    uint64_t bytes = 0;
+    if (!c->p->drops_expired || c->p->now_us == 0 || c->p->full)
+        return;
+    for (uint32_t r = 0; r < v->nruns; r++)
+        for (uint32_t i = v->runs[r].first; i < v->runs[r].first + v->runs[r].n; i++)
+            if (is_expired(c, r, i) && may_wait(c, r, i))
+                bytes += v->members[i]->desc.size;
+    c->waits = bytes <= v->bytes / WAITING_PART;
+}
+
+/* Is all that is in the table gone for whoever looks from now on?  What is older, and
+ * still in memory, would come to light without it. */
+static bool is_gone(const struct sdb_policy *p, const struct sdb_member *m)
 {
     const struct sdb_table_desc *d = &m->desc;
-    return d->first_expiry != 0 && p->now_us != 0 &&
-           (p->full ? d->first_expiry : d->expiry_due) <= p->now_us;
+    return d->last_expiry != 0 && d->last_expiry <= p->now_us && d->ranges == 0 &&
+           d->max_number <= p->flushed && d->commit <= p->flushed &&
+           (p->nsnapshots == 0 || p->snapshots[p->nsnapshots - 1] < d->min_number);
+}
+
+/* Does something older overlap table i, of the run, that is not among the inputs? */
+static bool hides_something(const struct choice *c, uint32_t run, uint32_t i)
+{
+    const struct sdb_version *v = c->v;
+    struct span s = span_of(v, i);
+    for (uint32_t r = run + 1; r < v->nruns; r++) {
+        uint32_t end = v->runs[r].first + v->runs[r].n;
+        for (uint32_t k = sdb_run_seek(v, &v->runs[r], s.lo);
+             k < end && !is_after(v, k, &s); k++)
+            if (!c->taken[k])
+                return true;
+    }
+    return false;
+}
+
+/* Tables that have expired whole, and have nothing below them that stays.  Of two that
+ * overlap the older one has to go, too: there may be versions in it that were to expire
+ * later than those above them. */
+static bool pick_gone(struct choice *c, struct sdb_pick *out)
+{
+    const struct sdb_version *v = c->v;
+    if (!c->p->drops_expired || c->p->now_us == 0)
+        return false;
+    take_none(c);
+    for (uint32_t r = v->nruns; r > c->first0; r--) {
+        const struct sdb_run *run = &v->runs[r - 1];
+        for (uint32_t i = run->first; i < run->first + run->n; i++)
+            if (is_gone(c->p, v->members[i]) && !hides_something(c, r - 1, i))
+                take(c, i);
+    }
+    if (c->n > 0)
+        decide(c, SDB_PICK_DROP, SDB_BOTTOM, 0, "expired rows", out);
+    return c->n > 0;
+}
+
+static uint64_t earlier(uint64_t due, uint64_t time, uint64_t now)
+{
+    return time > now && time != UINT64_MAX && (due == 0 || time < due) ? time : due;
 }
 
 /* When that will be of the first table; 0: never. */
@@ -440,9 +539,10 @@ static uint64_t next_due(const struct sdb_version *v, const struct sdb_policy *p
     uint64_t due = 0;
     for (uint32_t i = 0; i < v->nmembers && p->now_us != 0; i++) {
         const struct sdb_table_desc *d = &v->members[i]->desc;
-        if (d->first_expiry != 0 && d->expiry_due > p->now_us &&
-            d->expiry_due != UINT64_MAX && (due == 0 || d->expiry_due < due))
-            due = d->expiry_due;
+        if (d->first_expiry != 0)
+            due = earlier(due, d->expiry_due, p->now_us);
+        if (p->drops_expired)
+            due = earlier(due, d->last_expiry, p->now_us);
     }
     return due;
 }
@@ -475,7 +575,7 @@ static bool pick_level0(struct choice *c, struct sdb_pick *out)
     for (uint32_t i = c->first0; i < c->nruns0; i++)
         for (uint32_t k = v->runs[i].first; k < v->runs[i].first + v->runs[i].n; k++) {
             dense = dense || is_dense(c->p, v->members[k]);
-            expired = expired || is_expired(c->p, v->members[k]);
+            expired = expired || is_expired(c, i, k);
             ranges = ranges || has_ranges(c->p, v->members[k]);
             out->later = out->later || (v->members[k]->desc.ranges > 0 &&
                                         !has_ranges(c->p, v->members[k]));
@@ -547,38 +647,54 @@ static void pick_level(struct choice *c, uint32_t level, const char *reason,
         pass_down(c, level + 1, reason, out);
 }
 
+/* Is there a reason to write table i again, or to pass it down, but for its size? Where
+ * its level has several runs it is written again where it is, with tombstones for what
+ * has expired: it goes down with the others of the level. */
+static bool pick_for_content(struct choice *c, uint32_t run, uint32_t i,
+                             struct sdb_pick *out)
+{
+    const struct sdb_run *r = &c->v->runs[run];
+    const struct sdb_member *m = c->v->members[i];
+    uint32_t level = level_of(r);
+    bool dense = is_dense(c->p, m), stale = is_stale(c->p, m),
+         expired = is_expired(c, run, i), several = c->levels[level].runs > 1;
+    if (!dense && !stale && !expired && m->desc.ranges == 0)
+        return false;
+    take_none(c);
+    take(c, i);
+    bool below = something_below(c), young = m->desc.max_number >= c->p->droppable;
+    if (below && several && !expired)
+        return false;
+    if (below && !several && (dense || expired))
+        pass_down(c, level + 1, dense ? "tombstones" : "expired rows", out);
+    else if (expired)
+        decide(c, SDB_PICK_MERGE, level, r->id, "expired rows", out);
+    else if (!below && ((stale && !young) || has_useless_ranges(c->p, m)))
+        decide(c, SDB_PICK_MERGE, level, r->id, "stale records", out);
+    /* Some of its ranges are young. */
+    out->later = out->later || (m->desc.ranges > 0 && !has_ranges(c->p, m)) ||
+                 (!below && stale && young);
+    return out->kind != SDB_PICK_NONE;
+}
+
 /* A table full of tombstones, or of rows that have expired: pass it down.  Where
- * nothing lies below it: write it again without what nobody needs any more.  Only those
- * that are the only run of their level: what lies below a run of several may be another
- * of them. */
+ * nothing lies below it: write it again without what nobody needs any more.  The oldest
+ * first: when they are gone, nothing lies below the others.  Then levels of several
+ * runs that are full of tombstones. */
 static bool pick_dense(struct choice *c, struct sdb_pick *out)
 {
     const struct sdb_version *v = c->v;
-    for (uint32_t r = c->nruns0; r < v->nruns; r++) {
-        uint32_t level = level_of(&v->runs[r]);
-        if (c->levels[level].runs > 1)
-            continue;
-        for (uint32_t i = v->runs[r].first; i < v->runs[r].first + v->runs[r].n; i++) {
-            const struct sdb_member *m = v->members[i];
-            bool dense = is_dense(c->p, m), stale = is_stale(c->p, m),
-                 expired = is_expired(c->p, m);
-            if (!dense && !stale && !expired && m->desc.ranges == 0)
-                continue;
-            take_none(c);
-            take(c, i);
-            bool below = something_below(c),
-                 young = m->desc.max_number >= c->p->droppable;
-            if (below && (dense || expired))
-                pass_down(c, level + 1, dense ? "tombstones" : "expired rows", out);
-            else if (!below && expired)
-                decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "expired rows", out);
-            else if (!below && ((stale && !young) || has_useless_ranges(c->p, m)))
-                decide(c, SDB_PICK_MERGE, level, v->runs[r].id, "stale records", out);
-            /* Some of its ranges are young. */
-            out->later = out->later || (m->desc.ranges > 0 && !has_ranges(c->p, m)) ||
-                         (!below && stale && young);
-            if (out->kind != SDB_PICK_NONE)
+    for (uint32_t r = v->nruns; r > c->nruns0; r--) {
+        const struct sdb_run *run = &v->runs[r - 1];
+        for (uint32_t i = run->first; i < run->first + run->n; i++)
+            if (pick_for_content(c, r - 1, i, out))
                 return true;
+    }
+    for (uint32_t i = 1; i < SDB_LEVELS; i++) {
+        const struct sdb_level *l = &c->levels[i];
+        if (l->runs > 1 && are_many(l->tombstones, l->records)) {
+            pick_level(c, i, "tombstones", out);
+            return true;
         }
     }
     return false;
@@ -629,6 +745,9 @@ static void choose(struct choice *c, struct sdb_pick *out)
 {
     uint32_t best = 0;
     look_at_level0(c);
+    look_at_waiting(c);
+    if (pick_gone(c, out))
+        return;
     if (c->p->full && pick_full(c, out))
         return;
     for (uint32_t i = 1; i < SDB_LEVELS; i++)

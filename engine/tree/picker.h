@@ -28,7 +28,8 @@ struct sdb_policy {
     bool full;           /* asked for: everything into one run at the bottom */
     uint64_t now_us; /* tables of which enough has expired by now are compacted; 0: rows
                         do not expire */
-    uint64_t droppable;        /* what has a number from here on may have to stay */
+    bool drops_expired; /* tables that are known to have expired whole go unread */
+    uint64_t droppable; /* what has a number from here on may have to stay */
     const uint64_t *snapshots; /* borrowed; rising: what they need stays */
     size_t nsnapshots;
     uint64_t flushed; /* commits up to here are in tables: those with greater
@@ -50,7 +51,8 @@ void sdb_picker_levels(const struct sdb_version *v, const struct sdb_policy *p,
 enum sdb_pick_kind {
     SDB_PICK_NONE,
     SDB_PICK_MOVE, /* the tables go to another level as they are */
-    SDB_PICK_MERGE
+    SDB_PICK_MERGE,
+    SDB_PICK_DROP /* nobody needs what is in the tables: they go unread */
 };
 
 struct sdb_pick {
@@ -64,7 +66,8 @@ struct sdb_pick {
     uint64_t output_run;
     bool last;        /* nothing older than the inputs overlaps them */
     bool later;       /* nothing now, but when what may be dropped has grown */
-    uint64_t due_us;  /* nor before then, when enough of a table expires; 0: never */
+    uint64_t due_us;  /* nor before then, when enough of a table expires, or all of it;
+                         0: never */
     uint32_t cut_run; /* cut outputs where tables of this run begin; nruns: nowhere */
 };
 

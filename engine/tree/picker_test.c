@@ -1,167 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tree/picker.h"
+#include "picker_rig.h"
 
 #include "base/coding.h"
 #include "base/rand.h"
-#include "os/memfs.h"
-#include "table/table_writer.h"
-#include "test.h"
 
 #include <stdlib.h>
-
-/* ---- versions in words ---------------------------------------------------------- */
-
-/* "0:7 a-m 100; 0:6 c-z 100 t50": tables, newest first, each level:run, its keys, its
- * size, of a hundred records how many are tombstones ("t50"), and the number of a range
- * tombstone over all its keys but the last ("r7"); or when enough of it has expired
- * ("e60"; the first record 10 before). */
-struct world {
-    struct sdb_version *v;
-    struct sdb_policy p;
-};
-
-/* File systems of the tables that are real. */
-static struct sdb_fs *made_fs[20];
-static size_t nmade_fs;
-
-static void drop_made(void)
-{
-    while (nmade_fs > 0)
-        sdb_memfs_free(made_fs[--nmade_fs]);
-}
-
-static struct sdb_policy policy(enum seerdb_compaction kind)
-{
-    return (struct sdb_policy){.kind = kind,
-                               .batch_size = 400,
-                               .table_size = 50,
-                               .trigger = 4,
-                               .ratio = 10,
-                               .runs = 4,
-                               .droppable = UINT64_MAX,
-                               .flushed = UINT64_MAX};
-}
-
-/* A table that has nothing but this range, and what a description says of it. */
-static struct sdb_table *make_ranged(struct sdb_table_desc *d, const char *lo,
-                                     const char *hi, uint64_t number)
-{
-    struct sdb_fs *fs = sdb_memfs_new(false);
-    struct sdb_file *f = NULL;
-    struct sdb_table_writer *w = NULL;
-    struct sdb_table_summary sum;
-    struct sdb_table *t = NULL;
-    seerdb_err err = {0};
-    struct sdb_range one = {test_slice(lo), test_slice(hi), number};
-    assert_non_null(fs);
-    test_ok(sdb_fs_open(fs, "t", SDB_CREATE, SDB_FOR_FLUSH, &f, &err), &err);
-    test_ok(sdb_table_writer_new(f, &(struct sdb_table_writer_options){0}, &w, &err),
-            &err);
-    sdb_table_writer_range(w, &one);
-    test_ok(sdb_table_writer_finish(w, &sum, &err), &err);
-    seerdb_uuid id = sum.id;
-    uint64_t size = sum.file_size;
-    sdb_table_writer_free(w);
-    sdb_file_close(f);
-    test_ok(sdb_fs_open(fs, "t", SDB_READ, SDB_FOR_READ, &f, &err), &err);
-    test_ok(sdb_table_open(f, &id, size, &t, &err), &err);
-    made_fs[nmade_fs++] = fs;
-    d->ranges = 1;
-    d->open_end = true;
-    return t;
-}
-
-static struct sdb_version *parse(const char *words)
-{
-    seerdb_err err = {0};
-    struct sdb_version *v = NULL, *next;
-    uint64_t file = 100;
-    test_ok(sdb_version_new(NULL, &(struct sdb_version_change){0}, &v, &err), &err);
-    while (*words != '\0') {
-        unsigned level, dense = 0;
-        unsigned long long run, size, range = 0, due;
-        struct sdb_table *table = NULL;
-        char lo[8], hi[8];
-        int n = 0;
-        struct sdb_member *m = NULL;
-        if (sscanf(words, " %u:%llu %7[a-z0-9]-%7[a-z0-9] %llu%n", &level, &run, lo, hi,
-                   &size, &n) < 5)
-            fail_msg("not a table: %s", words);
-        words += n;
-        if (sscanf(words, " t%u%n", &dense, &n) == 1)
-            words += n;
-        struct sdb_table_desc d = {.file = file,
-                                   .level = level,
-                                   .run = run,
-                                   .size = size,
-                                   .records = 1000,
-                                   .tombstones = dense * 10,
-                                   .max_number = 10 * run};
-        if (sscanf(words, " e%llu%n", &due, &n) == 1) {
-            words += n;
-            d.first_expiry = due - 10;
-            d.expiry_due = due;
-        }
-        if (sscanf(words, " r%llu%n", &range, &n) == 1) {
-            words += n;
-            table = make_ranged(&d, lo, hi, range);
-        }
-        file--;
-        sdb_buf_append(&d.smallest, lo, strlen(lo));
-        sdb_buf_append(&d.largest, hi, strlen(hi));
-        test_ok(sdb_member_new(&d, table, NULL, NULL, &m, &err), &err);
-        sdb_table_desc_fini(&d);
-        test_ok(sdb_version_new(v,
-                                &(struct sdb_version_change){.added = &m, .nadded = 1},
-                                &next, &err),
-                &err);
-        sdb_member_unref(m);
-        sdb_version_unref(v);
-        v = next;
-        words += strspn(words, "; ");
-    }
-    return v;
-}
-
-/* A pick as words: "merge 100 99 > 6:7 last", "move 98 > 6:7", "none". */
-static void say(const struct sdb_version *v, const struct sdb_pick *pick, char *out,
-                size_t room)
-{
-    static const char *const kinds[] = {"none", "move", "merge"};
-    size_t at = (size_t)snprintf(out, room, "%s", kinds[pick->kind]);
-    if (pick->kind == SDB_PICK_NONE) {
-        if (pick->later)
-            snprintf(out + at, room - at, " later");
-        return;
-    }
-    for (size_t i = 0; i < pick->n; i++)
-        at += (size_t)snprintf(out + at, room - at, " %d",
-                               (int)v->members[pick->inputs[i]]->desc.file);
-    snprintf(out + at, room - at, " > %u:%d%s", pick->output_level,
-             (int)pick->output_run, pick->last ? " last" : "");
-}
-
-struct pick_case {
-    const char *tables, *wanted;
-};
-
-static void check(const struct pick_case *cases, size_t n, const struct sdb_policy *p)
-{
-    for (size_t i = 0; i < n; i++) {
-        seerdb_err err = {0};
-        char got[256];
-        struct sdb_pick pick = {0};
-        struct sdb_version *v = parse(cases[i].tables);
-        test_ok(sdb_pick(v, p, &pick, &err), &err);
-        say(v, &pick, got, sizeof got);
-        if (strcmp(got, cases[i].wanted) != 0)
-            fail_msg("%s: %s, wanted %s", cases[i].tables, got, cases[i].wanted);
-        sdb_pick_fini(&pick);
-        sdb_version_unref(v);
-        drop_made();
-    }
-}
-#define CHECK(cases, p) check(cases, sizeof(cases) / sizeof(cases)[0], p)
 
 static void one_run_per_level_is_kept(void **state)
 {
@@ -295,49 +138,6 @@ static void tombstones_are_a_reason(void **state)
     CHECK(cases, &p);
     p.droppable = 90;
     CHECK(too_young, &p);
-}
-
-static void expired_rows_are_a_reason(void **state)
-{
-    (void)state;
-    static const struct pick_case cases[] = {
-        {"6:9 a-m 100 e60; 6:9 n-z 100", "merge 100 > 6:9 last"},
-        {"6:9 a-m 100 e61; 6:9 n-z 100", "none"},
-        {"6:9 a-m 100; 6:9 n-z 100 e5", "merge 99 > 6:9 last"},
-        {"5:2 a-m 100 e60; 6:9 a-z 100", "merge 100 99 > 6:9 last"},
-        {"0:1 a-m 100 e60; 6:9 a-z 100", "merge 100 99 > 6:9 last"},
-        {"0:1 a-m 100 e61; 6:9 a-z 100", "none"},
-    };
-    static const struct pick_case unasked[] = {{"6:9 a-m 100 e60", "none"}};
-    static const struct pick_case full[] = {
-        {"6:9 a-m 100 e70", "merge 100 > 6:9 last"},
-        {"6:9 a-m 100 e71", "none"},
-    };
-    struct sdb_policy p = policy(SEERDB_LEVELED);
-    CHECK(unasked, &p);
-    p.now_us = 60;
-    CHECK(cases, &p);
-    p.full = true;
-    CHECK(full, &p);
-}
-
-static void the_next_time_is_that_of_the_first_table_due(void **state)
-{
-    (void)state;
-    struct sdb_policy p = policy(SEERDB_LEVELED);
-    struct sdb_pick pick = {0};
-    seerdb_err err = {0};
-    struct sdb_version *v = parse("6:9 a-c 100 e90; 6:9 d-m 100 e80; 6:9 n-z 100");
-    p.now_us = 60;
-    test_ok(sdb_pick(v, &p, &pick, &err), &err);
-    assert_int_equal(pick.kind, SDB_PICK_NONE);
-    assert_int_equal(pick.due_us, 80);
-    sdb_pick_fini(&pick);
-    p.now_us = 0;
-    test_ok(sdb_pick(v, &p, &pick, &err), &err);
-    assert_int_equal(pick.due_us, 0);
-    sdb_pick_fini(&pick);
-    sdb_version_unref(v);
 }
 
 static void range_tombstones_are_a_reason(void **state)
@@ -726,8 +526,6 @@ int main(void)
         cmocka_unit_test(small_runs_do_not_rewrite_a_large_tree),
         cmocka_unit_test(several_runs_per_level_go_down_together),
         cmocka_unit_test(tombstones_are_a_reason),
-        cmocka_unit_test(expired_rows_are_a_reason),
-        cmocka_unit_test(the_next_time_is_that_of_the_first_table_due),
         cmocka_unit_test(range_tombstones_are_a_reason),
         cmocka_unit_test(what_has_older_commits_in_memory_stays_in_level_0),
         cmocka_unit_test(asked_for_everything_goes_to_the_bottom),
