@@ -10,9 +10,9 @@ ENGINE := \
   table/segments table/learned table/expiries table/cache table/table_format table/table_index \
   table/table_writer table/table_cursor table/table_reader table/table_iter table/table_verify \
   table/merge_iter \
-  log/vlog log/frame log/wal_recover log/wal log/snapshots log/catalog log/edit log/side log/manifest \
+  log/vlog_file log/vlog log/vlog_open log/frame log/wal_recover log/wal log/snapshots log/catalog log/edit log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/adapt tree/run_iter tree/sieve tree/mergeop tree/mergeset tree/gather tree/fold tree/range_fold \
-  db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/batch db/encode db/cover db/marked db/snapshot db/view db/row db/merged db/get db/read db/estimate db/flush db/land \
+  db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/batch db/encode db/cover db/marked db/snapshot db/view db/row db/merged db/get db/ahead db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/verify db/resume db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow increment mergetree reader expire plan decider shadow settings wish handles access \

@@ -361,10 +361,16 @@ seerdb_uuid seerdb_tree_id(const seerdb_tree *tree);
 seerdb_tree_options seerdb_tree_describe(const seerdb_tree *tree);
 
 /* Write the tree's tables from now on with this compression, these filter bits, index
- * and compaction, and its values with this value_log, if it was made with one; the rest
+ * and compaction, and its values with this value_log, if it has one; the rest
  * of the options is ignored, and so is what is out of range. Until the store is closed:
  * nothing of it is kept. */
 void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options);
+
+/* From now on values of `from` bytes, not 0, and more go to the value log.  A tree that
+ * was made without one gets it, for good: no library that knows none opens the store
+ * from then on.  Values that are there stay where they are. */
+int seerdb_tree_separate(seerdb_tree *tree, size_t from, seerdb_err *err);
+bool seerdb_tree_separates(const seerdb_tree *tree); /* does it have a value log? */
 
 /* An estimate of the number of live keys: records less tombstones, so that
  * overwritten keys count several times.  Takes no I/O. */
@@ -846,6 +852,11 @@ seerdb_slice seerdb_iter_key(const seerdb_iter *it);
 /* Key, value and pin at once, for those who ask for every row; the pin is borrowed. */
 void seerdb_iter_show(const seerdb_iter *it, seerdb_value *out);
 seerdb_slice seerdb_iter_value(const seerdb_iter *it);
+/* As seerdb_segment_read, of the row it stands on.  Who reads row after row in this way
+ * has the next ones' segments read from the disk meanwhile, those in the same place
+ * among the row's. */
+int seerdb_iter_segment_read(seerdb_iter *it, const seerdb_segment *segment, void *to,
+                             seerdb_err *err);
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it); /* borrowed: ref it to keep it */
 
 /* ---- optimistic transactions --------------------------------------------------

@@ -267,11 +267,19 @@ static const char *when(const struct svt_table *t, const struct change *c)
         return t->schema.options.mmap ? "from now on"
                                       : "when the store is opened again";
     if (strcmp(c->option, "value_log") == 0)
-        return seerdb_tree_describe(t->ks->tree).value_log > 0
-                   ? "for values that are written from now on"
-                   : "without effect: the table was created without a value log, and "
-                     "stays so";
+        return "for values that are written from now on";
     return "for sorted tables that are written from now on";
+}
+
+/* A table without a value log gets one when it is told to use it. */
+static int separate(struct svt_table *t)
+{
+    seerdb_err err = {0};
+    seerdb_tree *tree = t->ks->tree;
+    size_t from = t->schema.options.value_log;
+    return from == 0 || seerdb_tree_separates(tree)
+               ? SQLITE_OK
+               : svt_table_fail(t, seerdb_tree_separate(tree, from, &err), &err);
 }
 
 static int set(struct svt_table *t, sqlite3_value **argv, char **sentence,
@@ -303,6 +311,8 @@ static int set(struct svt_table *t, sqlite3_value **argv, char **sentence,
         return rc;
     if (c.setting == SVT_SETTING_SYNC)
         rc = svt_handles_set_sync(store, t->schema.options.sync, t->who);
+    if (strcmp(c.option, "value_log") == 0)
+        rc = separate(t);
     if (t->schema.options.mmap)
         seerdb_tree_use_maps(t->ks->tree);
     svt_handles_note_change(store);

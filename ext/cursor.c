@@ -617,7 +617,8 @@ static int result_apart(struct svt_cursor *c, sqlite3_context *ctx,
     void *bytes = sqlite3_malloc64(segment->size);
     if (bytes == NULL)
         return SQLITE_NOMEM;
-    int rc = seerdb_segment_read(c->view->view, segment, bytes, &err);
+    int rc = c->point ? seerdb_segment_read(c->view->view, segment, bytes, &err)
+                      : seerdb_iter_segment_read(c->iter, segment, bytes, &err);
     if (rc != SEERDB_OK) {
         sqlite3_free(bytes);
         return svt_table_fail(c->table, rc, &err);

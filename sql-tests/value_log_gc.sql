@@ -28,7 +28,26 @@ SELECT seerdb('t', 'set', 'value_log', 'off');
 INSERT INTO t VALUES (101, randomblob(20000), 1);
 SELECT count(*), sum(length(v)) FROM t;
 SELECT seerdb('t', 'set', 'value_log', 10);
+-- A table without a value log gets one; the rows that it has stay where they are.
+-- reopen
+SELECT seerdb('o', 'set', 'value_log', 'off');
+INSERT INTO o SELECT value, randomblob(20000) FROM generate_series(11, 12);
+SELECT sum(value) FROM seerdb_stats('o') WHERE name LIKE 'value\_%' ESCAPE '\';
 SELECT seerdb('o', 'set', 'value_log', '4KB');
+SELECT seerdb('o', 'set', 'value_log', '8KB');
+INSERT INTO o SELECT value, zeroblob(value * 1000) FROM generate_series(1001, 1010);
+INSERT INTO o SELECT value, randomblob(6000 + (value - 12) * 1000) FROM generate_series(13, 22);
+SELECT seerdb('o', 'flush'), seerdb('o', 'gc');
+SELECT value FROM seerdb_stats('o') WHERE name = 'value_files';
+SELECT count(*), sum(length(v)) FROM o;
+-- reopen
+SELECT value FROM seerdb_options WHERE tbl = 'main.o' AND "option" = 'value_log';
+UPDATE o SET v = CAST(v AS TEXT) WHERE k = 1;
+DELETE FROM o WHERE k > 1000;
+SELECT seerdb('o', 'compact') LIKE 'compacted%', seerdb('o', 'gc');
+SELECT count(*), sum(length(CAST(v AS BLOB))), typeof(v) FROM o GROUP BY 3;
+SELECT name, value > 60000 FROM seerdb_stats('o') WHERE name = 'value_bytes';
+SELECT seerdb('o', 'verify') LIKE '%no damage';
 DROP TABLE t;
 DROP TABLE o;
 DROP TABLE s;

@@ -407,6 +407,41 @@ int seerdb_tree_create(seerdb *db, const seerdb_tree_options *options,
     return rc;
 }
 
+int seerdb_tree_separate(seerdb_tree *tree, size_t from, seerdb_err *err)
+{
+    seerdb *db = tree->db;
+    struct sdb_edit e = {0};
+    int rc = sdb_check_process(db, err);
+    if (rc != 0 || (rc = sdb_check_writable(db, err)) != 0)
+        return rc;
+    if (from == 0)
+        return sdb_fail(err, SEERDB_MISUSE, "a value log for values of no size");
+    sdb_lock_install(&db->install_lock); /* two at once */
+    sdb_lock_db(&db->lock);
+    bool dropped = tree->dropped;
+    sdb_unlock_db(&db->lock);
+    if (dropped)
+        rc = sdb_fail(err, SEERDB_MISUSE, "the tree was dropped");
+    if (rc == 0 && !sdb_tree_separates(tree)) {
+        sdb_edit_tree_values(&e, tree->desc.id, from);
+        if ((rc = SDB_FAIL_AT(tree_values, err)) == 0)
+            rc = sdb_install(db, &e, err);
+        /* release: whoever puts a value there finds that it may; see state.h */
+        if (rc == 0)
+            atomic_store_explicit(&tree->separates, true, memory_order_release);
+    }
+    sdb_unlock_install(&db->install_lock);
+    if (rc == 0)
+        atomic_store_explicit(&tree->tuned.value_log, from, memory_order_release);
+    sdb_edit_fini(&e);
+    return rc;
+}
+
+bool seerdb_tree_separates(const seerdb_tree *tree)
+{
+    return sdb_tree_separates(tree);
+}
+
 int seerdb_tree_merges_with(seerdb_tree *tree, const seerdb_merge_operator *op,
                             seerdb_err *err)
 {

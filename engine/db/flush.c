@@ -538,7 +538,7 @@ int sdb_freeze_anyway(seerdb_tree *t, seerdb_err *err)
         (rc = sdb_memtable_reserve(fresh, (size_t)t->undecided->nrecords,
                                    sdb_batch_applied_max(t->undecided), err)) != 0)
         goto out;
-    if (t->undecided != NULL && (t->desc.features & SDB_TREE_SEGMENTS) != 0 &&
+    if (t->undecided != NULL && sdb_tree_separates(t) &&
         (rc = sdb_separate_keep(t, sdb_buf_slice(&t->undecided->payload), fresh,
                                 err)) != 0)
         goto out;

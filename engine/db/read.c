@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/read.h"
 
+#include "db/ahead.h"
 #include "db/get.h"
 #include "db/merged.h"
 #include "db/row.h"
@@ -59,6 +60,8 @@ struct seerdb_iter {
     seerdb_value at; /* then; owns its pin */
     struct seerdb_filter_out out; /* owned: scratch */
     struct sdb_merging merging;   /* the same */
+    struct sdb_ahead ahead;       /* of values that are read */
+    seerdb_iter *scout;           /* owned; NULL: none was needed yet */
 };
 
 /* The row at hand is no longer that. */
@@ -321,6 +324,9 @@ void seerdb_iter_rest(seerdb_iter *it)
         return;
     tell_tally(it);
     drop_made(it);
+    sdb_ahead_reset(&it->ahead);
+    if (it->scout != NULL)
+        seerdb_iter_rest(it->scout);
     if (it->from != NULL && it->from == it->merge)
         it->merge->ops->rest(it->merge);
     rest_all(&it->filters); /* before what they stand on */
@@ -340,6 +346,7 @@ void seerdb_iter_close(seerdb_iter *it)
     if (it == NULL)
         return;
     seerdb_iter_rest(it);
+    seerdb_iter_close(it->scout);
     sdb_iter_close(it->merge);
     free_all(&it->filters);
     free_all(&it->memtables);
@@ -445,10 +452,45 @@ SDB_COLD static void end_move(seerdb_iter *it)
     it->began = 0;
 }
 
+/* A segment of the row at hand is about to be read.  What fails here is a hint: the
+ * scout stays where it is until the iterator goes elsewhere. */
+static void read_ahead(seerdb_iter *it, const struct sdb_segment *s, unsigned ordinal)
+{
+    struct sdb_values *values = it->db->values;
+    bool forward = it->step == SDB_STEP_FORWARD;
+    if (!sdb_ahead_due(&it->ahead, values, s, ordinal))
+        return;
+    if (it->ahead.placed)
+        it->ahead.ended = it->scout->view == NULL;
+    else if (it->scout != NULL)
+        it->ahead.ended = seerdb_iter_reopen(it->scout, it->view, NULL, 0, NULL) != 0;
+    else
+        it->ahead.ended = seerdb_iter_open(it->view, NULL, 0, &it->scout, NULL) != 0;
+    if (it->ahead.ended)
+        return;
+    struct sdb_ahead_walk w = {
+        .scout = it->scout->from, .key = seerdb_iter_key(it), .step = it->step};
+    if (forward ? it->has_upper : it->has_lower)
+        w.bound = sdb_buf_slice(forward ? &it->upper : &it->lower);
+    sdb_ahead_walk(&it->ahead, values, &w);
+}
+
+/* All of the value that `from` stands on is about to be read. */
+static void read_all_ahead(seerdb_iter *it)
+{
+    struct sdb_segments all;
+    struct sdb_segment s;
+    if (sdb_segments_open(&all, it->from->at.value, NULL) == 0)
+        for (unsigned i = 0; sdb_segments_next(&all, &s); i++)
+            read_ahead(it, &s, i);
+}
+
 /* `from` stands on a record that is not shown as it was written. */
 static int make_row(seerdb_iter *it, seerdb_err *err)
 {
     drop_made(it);
+    if (it->from->at.kind == SDB_KIND_SEGMENTS && !it->view->lazy)
+        read_all_ahead(it);
     int rc = sdb_row_make(it->view, &it->from->at, &it->out, &it->at, err);
     it->made = rc == 0;
     return rc;
@@ -534,6 +576,7 @@ static inline void begin_seek(seerdb_iter *it)
 {
     tell_tally(it);
     it->rows++;
+    sdb_ahead_reset(&it->ahead);
     uint64_t n = sdb_count(&it->view->tally.n[SDB_TALLY_SEEKS], 1);
     if (SDB_RARELY(n % SDB_READ_EVERY == 0))
         begin_move(it, SDB_OP_SEEK);
@@ -694,4 +737,25 @@ seerdb_slice seerdb_iter_value(const seerdb_iter *it)
 seerdb_pin *seerdb_iter_pin(const seerdb_iter *it)
 {
     return it->made && it->at.pin != NULL ? it->at.pin : it->from->pin;
+}
+
+int seerdb_iter_segment_read(seerdb_iter *it, const seerdb_segment *segment, void *to,
+                             seerdb_err *err)
+{
+    const struct sdb_segment s = {.size = segment->size,
+                                  .file = segment->file,
+                                  .slot = segment->slot,
+                                  .stored = segment->stored,
+                                  .check = segment->check};
+    seerdb_value row;
+    seerdb_segment each;
+    unsigned ordinal = 0;
+    int rc = sdb_check_process(it->db, err);
+    if (rc != 0)
+        return rc;
+    seerdb_iter_show(it, &row);
+    while (seerdb_segments_next(&row.segments, &each) && each.offset != segment->offset)
+        ordinal++;
+    read_ahead(it, &s, ordinal);
+    return sdb_values_read(it->db->values, &s, to, err);
 }

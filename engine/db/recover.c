@@ -543,6 +543,7 @@ int sdb_recover(seerdb *db, bool create, uint64_t log_file_size, seerdb_err *err
     uint64_t next_file =
         l->highest + 1 > c->file_ceiling ? l->highest + 1 : c->file_ceiling;
     atomic_store_explicit(&db->next_file, next_file, memory_order_relaxed);
+    db->first_file = next_file;
     sdb_lock_write(&db->write_lock);
     sdb_share_memory(db);
     sdb_unlock_write(&db->write_lock);

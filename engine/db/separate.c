@@ -3,9 +3,66 @@
 
 #include "db/payload.h"
 
+#define LOOKS 32u /* at files of other trees */
+
 static int write_out(void *ctx, seerdb_err *err)
 {
     return sdb_separate_write_out(ctx, err);
+}
+
+/* Go on with the file, if it is the tree's.  NOTFOUND: it is not, or not any more. */
+static int go_on_with(seerdb_tree *t, uint64_t number, seerdb_err *err)
+    REQUIRES(LK_VALUES)
+{
+    seerdb *db = t->db;
+    struct sdb_values *vs = db->values;
+    struct sdb_vlog *was = NULL, *v = NULL;
+    seerdb_pin *pin = NULL;
+    struct sdb_value_use use = {0};
+    int rc = sdb_values_claim(vs, number, write_out, t, &pin, err);
+    if (rc != 0)
+        return rc;
+    (void)sdb_values_look(vs, number, &use);
+    struct sdb_vlog_options o = {.fs = db->fs,
+                                 .dir = db->dir,
+                                 .suffix = ".vlg",
+                                 .store = db->id,
+                                 .number = number,
+                                 .tree = t->desc.id};
+    if ((rc = sdb_values_open(vs, number, &was, err)) == 0)
+        rc = sdb_vlog_tree(was) != o.tree ? SEERDB_NOTFOUND
+                                          : sdb_vlog_resume(&o, &v, err);
+    sdb_vlog_unref(was);
+    if (rc == 0) {
+        t->writing = sdb_vlog_ref(v);
+        t->writing_file = number;
+        t->writing_pin = pin;
+        sdb_values_went_on(vs, number, v);
+        return 0;
+    }
+    sdb_values_written(vs, number, use.size);
+    seerdb_pin_unref(pin);
+    return rc;
+}
+
+/* Sessions that write little shall not leave a file each: the first value of one goes
+ * to the file that was last written before.  NOTFOUND: to a new one, also where that
+ * cannot be opened to write. */
+static int go_on(seerdb_tree *t) REQUIRES(LK_VALUES)
+{
+    seerdb *db = t->db;
+    uint64_t number = db->first_file;
+    int rc = SEERDB_NOTFOUND;
+    if (t->went_on)
+        return rc;
+    t->went_on = true;
+    for (unsigned i = 0; i < LOOKS && rc != 0; i++) {
+        if (!sdb_values_find_small(db->values, number, db->value_file_size / 2,
+                                   &number))
+            break;
+        rc = go_on_with(t, number, NULL);
+    }
+    return rc == 0 ? 0 : SEERDB_NOTFOUND;
 }
 
 /* Begin a file. */
@@ -13,6 +70,8 @@ static int begin(seerdb_tree *t, seerdb_err *err) REQUIRES(LK_VALUES)
 {
     seerdb *db = t->db;
     struct sdb_vlog *v = NULL;
+    if (go_on(t) == 0)
+        return 0;
     sdb_lock_write(&db->write_lock);
     int rc = sdb_reserve(db, err);
     sdb_unlock_write(&db->write_lock);
@@ -133,7 +192,7 @@ struct laying {
 static int keep(const struct laying *l, const seerdb_segment *from,
                 struct sdb_segment *to, seerdb_err *err)
 {
-    if ((l->tree->desc.features & SDB_TREE_SEGMENTS) == 0)
+    if (!sdb_tree_separates(l->tree))
         return sdb_fail(err, SEERDB_MISUSE, "the tree %s has no value log",
                         (const char *)l->tree->desc.name.data);
     if (from->size == 0 || from->file == 0 || from->slot > UINT32_MAX)

@@ -13,7 +13,8 @@
 /* Does a value of that size go to the value log? */
 static inline bool sdb_separate_due(const seerdb_tree *t, size_t size)
 {
-    uint64_t from = atomic_load_explicit(&t->tuned.value_log, memory_order_relaxed);
+    /* acquire: whoever says that it does has set t->separates before */
+    uint64_t from = atomic_load_explicit(&t->tuned.value_log, memory_order_acquire);
     return from != 0 && size >= from;
 }
 

@@ -338,6 +338,7 @@ int sdb_tree_new(seerdb *db, const struct sdb_tree_desc *desc,
     atomic_init(&t->tuned.index, desc->index);
     atomic_init(&t->tuned.compaction, desc->compaction);
     atomic_init(&t->tuned.value_log, desc->value_log);
+    atomic_init(&t->separates, (desc->features & SDB_TREE_SEGMENTS) != 0);
     sdb_mutex_init(&t->values_lock);
     atomic_init(&t->last_commit, desc->flushed);
     atomic_init(&t->flushed, desc->flushed);
@@ -422,9 +423,9 @@ void seerdb_tree_tune(seerdb_tree *tree, const seerdb_tree_options *options)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i].value <= all[i].most)
             atomic_store_explicit(all[i].field, all[i].value, memory_order_relaxed);
-    if ((tree->desc.features & SDB_TREE_SEGMENTS) != 0)
+    if (sdb_tree_separates(tree))
         atomic_store_explicit(&tree->tuned.value_log, options->value_log,
-                              memory_order_relaxed);
+                              memory_order_release); /* as seerdb_tree_separate */
 }
 
 static uint64_t row_expiry(const void *ctx, const struct sdb_record *r)

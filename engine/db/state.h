@@ -123,10 +123,13 @@ struct seerdb_tree {
     uint32_t
         merges GUARDED_BY(LK_WRITE); /* applied: which ones are looked at closely */
     bool long_chain GUARDED_BY(LK_WRITE); /* of a key in `active`: time for a flush */
+    _Atomic bool separates;               /* its records may have segments.  release:
+                                             seerdb_tree_separate; acquire: sdb_tree_separates */
     struct sdb_mutex values_lock;         /* LK_VALUES */
     struct sdb_vlog *writing GUARDED_BY(LK_VALUES); /* counted; NULL: none */
     seerdb_pin *writing_pin GUARDED_BY(LK_VALUES);  /* holds it */
     uint64_t writing_file GUARDED_BY(LK_VALUES);    /* its number */
+    bool went_on GUARDED_BY(LK_VALUES); /* with a file from before the open, or not */
 
     bool marked; /* immutable: seerdb.h, "marked trees"; the rest is of these only */
     bool settled GUARDED_BY(
@@ -238,6 +241,7 @@ struct seerdb {
     struct sdb_decider *deciders GUARDED_BY(LK_DB); /* owned */
     struct sdb_cond slot_free;  /* of LK_WRITE: an undecided commit was decided */
     _Atomic uint64_t next_file; /* relaxed: unique, nothing hangs on its order */
+    uint64_t first_file; /* immutable after open: smaller ones are of others before */
 
     struct sdb_manifest *manifest GUARDED_BY(LK_INSTALL); /* owned */
 
@@ -391,6 +395,12 @@ void sdb_tree_unref(seerdb_tree *t)
     EXCLUDES(LK_DB); /* accepts NULL; nothing in a child */
 /* The same for a reader, with its tally. */
 void sdb_tree_unref_reader(seerdb_tree *t, struct sdb_tally *tally) EXCLUDES(LK_DB);
+
+/* May its records have segments? */
+static inline bool sdb_tree_separates(const seerdb_tree *t)
+{
+    return atomic_load_explicit(&t->separates, memory_order_acquire);
+}
 
 /* The tree's filter, if it has one that jobs may ask; NULL. */
 static inline struct sdb_sieve *sdb_tree_job_sieve(const seerdb_tree *t)

@@ -6,13 +6,16 @@
 #include <assert.h>
 
 #define OPEN_MOST 128u
+#define LONG_RUN  4u   /* values that follow one another */
+#define GAP_MOST  512u /* bytes between two that do */
 
 struct sdb_value_file {
     struct sdb_value_file *next; /* in its bucket, or among the dead */
     uint64_t number;
     uint32_t tables, others; /* holds */
     uint64_t taken, size;
-    struct sdb_vlog *vlog;                        /* counted; NULL: it is not open */
+    bool rewritten;        /* by gc since the store was opened, or soon */
+    struct sdb_vlog *vlog; /* counted; NULL: it is not open */
     int (*write_out)(void *ctx, seerdb_err *err); /* NULL: nobody writes it */
     void *ctx;
 };
@@ -245,14 +248,82 @@ int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
     return 0;
 }
 
+/* Slots that gc has dropped may be named by frames of the log that do not count; who
+ * gave them out again would make such a frame look torn.  After the next open all those
+ * frames are known to be synced, and nobody looks at their values. */
+static bool may_go_on(const struct sdb_value_file *f)
+{
+    return f != NULL && f->write_out == NULL && !f->rewritten;
+}
+
+bool sdb_values_find_small(struct sdb_values *vs, uint64_t below, uint64_t size,
+                           uint64_t *number)
+{
+    const struct sdb_value_file *best = NULL;
+    if (atomic_load_explicit(&vs->stay, memory_order_relaxed))
+        return false; /* what the log names may be more than what counts */
+    sdb_lock_vlog(&vs->lock);
+    for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
+        for (const struct sdb_value_file *f = vs->buckets[i]; f != NULL; f = f->next)
+            if (f->number < below && f->size < size && may_go_on(f) &&
+                (best == NULL || f->number > best->number))
+                best = f;
+    if (best != NULL)
+        *number = best->number;
+    sdb_unlock_vlog(&vs->lock);
+    return best != NULL;
+}
+
+int sdb_values_claim(struct sdb_values *vs, uint64_t number,
+                     int (*write_out)(void *ctx, seerdb_err *err), void *ctx,
+                     seerdb_pin **out, seerdb_err *err)
+{
+    struct hold *h = sdb_mem_zalloc(sizeof *h);
+    if (h == NULL)
+        return sdb_fail_nomem(err, sizeof *h);
+    sdb_pin_init(&h->pin, hold_free);
+    h->vs = vs;
+    h->who = SDB_HOLD_OTHER;
+    atomic_store_explicit(&vs->used, true, memory_order_relaxed);
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = *find(vs, number);
+    bool claimed = may_go_on(f);
+    if (claimed) {
+        take(f, SDB_HOLD_OTHER);
+        f->write_out = write_out;
+        f->ctx = ctx;
+        h->file = f;
+        atomic_fetch_add_explicit(&vs->count, 1, memory_order_relaxed);
+    }
+    sdb_unlock_vlog(&vs->lock);
+    if (claimed)
+        *out = &h->pin;
+    else
+        sdb_mem_free(h);
+    return claimed ? 0 : SEERDB_NOTFOUND;
+}
+
+void sdb_values_went_on(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v)
+{
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = *find(vs, number);
+    assert(f != NULL && f->write_out != NULL); /* the caller holds it */
+    struct sdb_vlog *old = f->vlog;
+    f->vlog = v;
+    vs->nopen += old == NULL ? 1 : 0;
+    sdb_unlock_vlog(&vs->lock);
+    sdb_vlog_unref(old);
+}
+
 void sdb_values_written(struct sdb_values *vs, uint64_t number, uint64_t size)
 {
     sdb_lock_vlog(&vs->lock);
     struct sdb_value_file *f = *find(vs, number);
     if (f != NULL) {
         f->write_out = NULL;
+        /* The difference wraps round; the sum does not. */
+        atomic_fetch_add_explicit(&vs->bytes, size - f->size, memory_order_relaxed);
         f->size = size;
-        atomic_fetch_add_explicit(&vs->bytes, size, memory_order_relaxed);
     }
     sdb_unlock_vlog(&vs->lock);
 }
@@ -379,6 +450,19 @@ int sdb_values_open(struct sdb_values *vs, uint64_t number, struct sdb_vlog **ou
     return 0;
 }
 
+bool sdb_values_may_replace(struct sdb_values *vs, uint64_t number, uint32_t tables,
+                            uint64_t taken)
+{
+    sdb_lock_vlog(&vs->lock);
+    struct sdb_value_file *f = *find(vs, number);
+    bool may = f != NULL && f->others == 0 && f->write_out == NULL &&
+               f->taken == taken && f->tables == tables;
+    if (may)
+        f->rewritten = true;
+    sdb_unlock_vlog(&vs->lock);
+    return may;
+}
+
 void sdb_values_replaced(struct sdb_values *vs, uint64_t number, uint64_t size)
 {
     struct sdb_vlog *old = NULL;
@@ -418,6 +502,44 @@ int sdb_values_read(struct sdb_values *vs, const struct sdb_segment *s, void *to
         rc = sdb_vlog_read(v, s, to, err);
     sdb_vlog_unref(v);
     return rc;
+}
+
+/* Where the segment is; *out, counted, keeps the file open.  NULL: it cannot be said,
+ * and whoever reads it is told why. */
+static struct sdb_file *place(struct sdb_values *vs, const struct sdb_segment *s,
+                              struct sdb_vlog **out, uint64_t *off)
+{
+    return sdb_values_open(vs, s->file, out, NULL) == 0
+               ? sdb_vlog_place(*out, s->slot, off)
+               : NULL;
+}
+
+bool sdb_values_is_near(struct sdb_values *vs, const struct sdb_segment *s)
+{
+    struct sdb_vlog *v = NULL;
+    uint64_t off = 0;
+    struct sdb_file *f = place(vs, s, &v, &off);
+    bool near = f == NULL || sdb_file_is_near(f, off);
+    sdb_vlog_unref(v);
+    return near;
+}
+
+void sdb_values_ahead(struct sdb_values *vs, const struct sdb_segment *s,
+                      struct sdb_value_place *last)
+{
+    struct sdb_vlog *v = NULL;
+    uint64_t off = 0, size = sdb_segment_stored(s);
+    struct sdb_file *f = place(vs, s, &v, &off);
+    bool follows =
+        last->file == s->file && off >= last->end && off - last->end <= GAP_MOST;
+    if (f != NULL) {
+        last->run = follows ? last->run + 1 : 0;
+        last->file = s->file;
+        last->end = off + size;
+        if (last->run < LONG_RUN)
+            sdb_file_read_ahead(f, off, size);
+    }
+    sdb_vlog_unref(v);
 }
 
 struct whole {
@@ -568,13 +690,17 @@ int sdb_values_sync(struct sdb_values *vs, seerdb_err *err)
     return rc;
 }
 
+/* A power cut may have left the file without a header, or with less: then nothing of it
+ * is there to be synced.  Commits that need its values are known to have lost them, and
+ * a commit may name a file that it needs no more. */
 int sdb_values_sync_again(struct sdb_values *vs, uint64_t number, seerdb_err *err)
 {
     struct sdb_vlog *v = NULL;
+    seerdb_err why = {0};
     int rc = 0;
     if (sdb_values_is_held(vs, number) &&
-        (rc = sdb_values_open(vs, number, &v, err)) == 0)
-        rc = sdb_vlog_sync_again(v, err);
+        (rc = sdb_values_open(vs, number, &v, &why)) == 0)
+        rc = sdb_vlog_sync_again(v, &why);
     sdb_vlog_unref(v);
-    return rc;
+    return rc == 0 || rc == SEERDB_CORRUPT ? 0 : sdb_fail_as(err, &why);
 }

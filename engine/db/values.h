@@ -67,6 +67,19 @@ int sdb_values_keep_for(struct sdb_values *vs, struct sdb_member *member,
 int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
                    int (*write_out)(void *ctx, seerdb_err *err), void *ctx,
                    seerdb_pin **out, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* Of the files with a number below `below` the last one that somebody may go on with:
+ * nobody writes it, gc has not touched it, and it has less than `size` bytes.  False:
+ * there is none. */
+bool sdb_values_find_small(struct sdb_values *vs, uint64_t below, uint64_t size,
+                           uint64_t *number) EXCLUDES(LK_VLOG);
+/* Go on with it, as with one that is new; for sdb_values_went_on to make it known.
+ * NOTFOUND: it is not one of those any more. */
+int sdb_values_claim(struct sdb_values *vs, uint64_t number,
+                     int (*write_out)(void *ctx, seerdb_err *err), void *ctx,
+                     seerdb_pin **out, seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* The one that was claimed is open; takes the count on v over. */
+void sdb_values_went_on(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v)
+    EXCLUDES(LK_DB);
 /* Nobody appends to it any more; it has that many bytes. */
 void sdb_values_written(struct sdb_values *vs, uint64_t number, uint64_t size)
     EXCLUDES(LK_VLOG);
@@ -75,6 +88,18 @@ void sdb_values_written(struct sdb_values *vs, uint64_t number, uint64_t size)
  * the file. */
 int sdb_values_read(struct sdb_values *vs, const struct sdb_segment *s, void *to,
                     seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* For whoever reads many.  Would a read of the segment not wait for a disk? */
+bool sdb_values_is_near(struct sdb_values *vs, const struct sdb_segment *s)
+    EXCLUDES(LK_DB);
+/* Begin to read it; a hint.  `last` is where the one lies that was asked for before,
+ * all zeros: none was.  What goes on from one place for long the system reads ahead by
+ * itself, in larger pieces. */
+struct sdb_value_place {
+    uint64_t file, end;
+    uint32_t run; /* so many follow one another */
+};
+void sdb_values_ahead(struct sdb_values *vs, const struct sdb_segment *s,
+                      struct sdb_value_place *last) EXCLUDES(LK_DB);
 /* The whole value of a record, and its key, in memory of their own: out->pin is the
  * caller's count on it. */
 int sdb_values_whole(struct sdb_values *vs, seerdb_slice key, seerdb_slice value,
@@ -104,7 +129,8 @@ int sdb_values_sync(struct sdb_values *vs, seerdb_err *err) EXCLUDES(LK_DB)
     SDB_MUST_CHECK;
 
 /* All that the file has is on stable storage when it returns 0, also what another
- * process wrote and may have sealed.  Nothing to do when nobody holds it. */
+ * process wrote and may have sealed.  Nothing to do when nobody holds it, or when it is
+ * no file of a value log (any more). */
 int sdb_values_sync_again(struct sdb_values *vs, uint64_t number, seerdb_err *err)
     EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
@@ -131,6 +157,10 @@ bool sdb_values_look(struct sdb_values *vs, uint64_t number, struct sdb_value_us
 /* The open file, with a count. */
 int sdb_values_open(struct sdb_values *vs, uint64_t number, struct sdb_vlog **out,
                     seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+/* gc wants to put another file in its place: may it, with that many holds of tables and
+ * none of others since `taken` ones?  Nobody goes on with it then. */
+bool sdb_values_may_replace(struct sdb_values *vs, uint64_t number, uint32_t tables,
+                            uint64_t taken) EXCLUDES(LK_VLOG);
 /* Another file of that many bytes has got the name: whoever reads from now on opens it.
  */
 void sdb_values_replaced(struct sdb_values *vs, uint64_t number, uint64_t size)

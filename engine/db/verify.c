@@ -119,7 +119,7 @@ static int verify_state(const seerdb_tree *t, const struct sdb_read_state *s,
                         enum whose whose, seerdb_verify_report *report, seerdb_err *err)
 {
     struct sdb_values *vs = t->db->values;
-    bool values = (t->desc.features & SDB_TREE_SEGMENTS) != 0;
+    bool values = sdb_tree_separates(t);
     int rc = verify_version(vs, s->version, report, err);
     for (size_t i = 0; i < s->nmemtables && values && rc == 0; i++)
         rc =

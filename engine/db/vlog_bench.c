@@ -2,15 +2,20 @@
  *
  *     vlog_bench [directory [live-MB [written-MB [value-bytes]]]]
  *
- * Loads values in order, overwrites them at random, and collects the garbage.  One line
- * a case: name, MB/s, bytes written to the value log per byte of values, and the
- * largest size of its files by then beside the live bytes. */
+ * Loads values in order, overwrites them at random, and collects the garbage; then
+ * scans, with and without values read ahead (db/ahead.h), which the disk has to be
+ * asked for (cold) or not.  One line a case: name, MB/s, bytes written to the value log
+ * per byte of values, and the largest size of its files by then beside the live bytes.
+ */
+#define _GNU_SOURCE
 #include "base/rand.h"
 #include "db/state.h"
 #include "os/clock.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define PER_COMMIT 16u
 
@@ -62,6 +67,11 @@ static uint64_t written(struct bench *b)
     return atomic_load(&b->db->fs->counters.written[SDB_FOR_VLOG]);
 }
 
+static uint64_t read_for_values(struct bench *b)
+{
+    return atomic_load(&b->db->fs->counters.read[SDB_FOR_VLOG]);
+}
+
 static void fill(struct bench *b, uint64_t seed)
 {
     struct sdb_rand r = {seed + 1};
@@ -72,7 +82,8 @@ static void fill(struct bench *b, uint64_t seed)
 static void write_values(struct bench *b, const char *name, uint64_t n, bool in_order)
 {
     struct sdb_rand r = {n};
-    uint64_t keys = b->live / b->size, from = written(b), began = sdb_clock_mono_us();
+    uint64_t keys = b->live / b->size, from = written(b), began = sdb_clock_mono_us(),
+             read_from = read_for_values(b);
     seerdb_batch *batch = NULL;
     check(b, seerdb_batch_new(b->db, &batch, &b->err));
     b->most = 0;
@@ -91,8 +102,10 @@ static void write_values(struct bench *b, const char *name, uint64_t n, bool in_
     }
     seerdb_batch_free(batch);
     double us = (double)(sdb_clock_mono_us() - began), bytes = (double)(n * b->size);
-    printf("%-22s %8.1f MB/s  %5.2f written  %5.2f at most\n", name, bytes / us,
-           (double)(written(b) - from) / bytes, (double)b->most / (double)b->live);
+    printf("%-22s %8.1f MB/s  %5.2f written  %5.2f read  %5.2f at most\n", name,
+           bytes / us, (double)(written(b) - from) / bytes,
+           (double)(read_for_values(b) - read_from) / bytes,
+           (double)b->most / (double)b->live);
     fflush(stdout);
 }
 
@@ -115,6 +128,70 @@ static void read_values(struct bench *b, const char *name, uint64_t n)
            us / (double)n);
 }
 
+static void forget_file(void *ctx, const char *name)
+{
+    struct bench *b = ctx;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", b->dir, name);
+    int fd = open(path, O_RDONLY);
+    if (fd >= 0 && fdatasync(fd) == 0)
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (fd >= 0)
+        close(fd);
+}
+
+enum warmth { COLD, WARM };
+enum reading { PLAIN, AHEAD };
+
+/* Every value, by key. */
+static double scan_values(struct bench *b, enum warmth warmth, enum reading reading)
+{
+    seerdb_view *v = NULL;
+    seerdb_iter *it = NULL;
+    uint64_t bytes = 0;
+    if (warmth == COLD)
+        check(b, sdb_fs_list(b->db->fs, b->dir, forget_file, b, &b->err));
+    uint64_t began = sdb_clock_mono_us();
+    check(b, seerdb_view_open(b->t, &v, &b->err));
+    seerdb_view_set_lazy(v, true);
+    check(b, seerdb_iter_open(v, NULL, 0, &it, &b->err));
+    int rc = seerdb_iter_first(it, &b->err);
+    for (; rc == 0; rc = seerdb_iter_next(it, &b->err)) {
+        seerdb_value row;
+        seerdb_segment s;
+        seerdb_iter_show(it, &row);
+        if (!seerdb_segments_next(&row.segments, &s))
+            continue;
+        check(b, reading == AHEAD ? seerdb_iter_segment_read(it, &s, b->value, &b->err)
+                                  : seerdb_segment_read(v, &s, b->value, &b->err));
+        bytes += s.size;
+    }
+    seerdb_iter_close(it);
+    seerdb_view_close(v);
+    return (double)bytes / (double)(sdb_clock_mono_us() - began);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* By turns; the medians of 3. */
+static void compare_scans(struct bench *b, const char *name, enum warmth warmth)
+{
+    double plain[3], ahead[3];
+    for (int i = 0; i < 3; i++) {
+        plain[i] = scan_values(b, warmth, PLAIN);
+        ahead[i] = scan_values(b, warmth, AHEAD);
+    }
+    qsort(plain, 3, sizeof plain[0], by_size);
+    qsort(ahead, 3, sizeof ahead[0], by_size);
+    printf("%-22s %8.1f MB/s  %8.1f MB/s ahead  %5.2fx\n", name, plain[1], ahead[1],
+           ahead[1] / plain[1]);
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
     struct bench b = {.dir = argc > 1 ? argv[1] : "vlog_bench.store"};
@@ -132,6 +209,7 @@ int main(int argc, char **argv)
                              &b.t, &b.err));
     write_values(&b, "load in order", b.live / b.size, true);
     read_values(&b, "get at random", b.live / b.size);
+    compare_scans(&b, "scan in order, cold", COLD);
     write_values(&b, "overwrite at random", b.total / b.size, false);
     uint64_t began = sdb_clock_mono_us();
     check(&b, seerdb_gc(b.db, b.t, &b.err));
@@ -139,6 +217,8 @@ int main(int argc, char **argv)
            (double)(sdb_clock_mono_us() - began) / 1e6,
            (double)files(&b) / (double)b.live);
     read_values(&b, "get at random", b.live / b.size);
+    compare_scans(&b, "scan, cold", COLD);
+    compare_scans(&b, "scan, warm", WARM);
     seerdb_tree_close(b.t);
     check(&b, seerdb_close(b.db, &b.err));
     free(b.value);

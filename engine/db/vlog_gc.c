@@ -4,6 +4,15 @@
  * files are taken in the order of their garbage, and as late as the bound on space
  * allows, when most of it has become garbage.
  *
+ * What is live, the records of the tables that name the file say: all of these tables
+ * are read, as far as their own bytes go, not their values.  With values of 4 KiB and
+ * short keys tables have 31 bytes for each, 0.8%, with 64 KiB 0.05%.  Two files of 64
+ * MiB with 70% of them live cost 90 MB of copying, and as much reading of tables where
+ * 12 GB of values of 4 KiB are live.  Beyond that as many more files are written again
+ * at once as make the copying take as long as the reading: so gc never reads more of
+ * tables than of values, up to ten times that size.  A list of slots in each table, of
+ * a byte or two for each, is what would help beyond.
+ *
  * The new file takes the old one's name by a rename: after a power cut one of the two
  * is there, and both have every live slot.  Readers that have the old one open go on
  * with it.
@@ -23,7 +32,8 @@
 
 #include <stdlib.h>
 
-#define AT_A_TIME     2u /* files for which the tables are read once */
+#define AT_A_TIME     2u  /* files that are written again, */
+#define AT_MOST       16u /* where reading the tables is what takes long */
 #define AHEAD         ((size_t)256 << 10)
 #define STEPS         256u
 #define WORTH_PERCENT 20u  /* of garbage: thorough */
@@ -131,6 +141,17 @@ static void count_space(const struct work *w, struct sdb_gc_space *out)
     }
 }
 
+/* Of the tables that would be read. */
+static uint64_t table_bytes(const struct work *w)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < w->version->nmembers; i++)
+        bytes += w->version->members[i]->desc.nvlogs > 0
+                     ? w->version->members[i]->desc.size
+                     : 0;
+    return bytes;
+}
+
 /* Those to write again, in order; *n of them. */
 static void choose(struct work *w, struct candidate **out, size_t *n)
 {
@@ -145,8 +166,15 @@ static void choose(struct work *w, struct candidate **out, size_t *n)
             out[due++] = &w->all[i];
     qsort(out, due, sizeof out[0], by_garbage);
     uint64_t bound = s.live / 100 * BOUND_PERCENT + w->db->value_file_size;
-    for (*n = 0; *n < due && *n < AT_A_TIME && (thorough || s.bytes > bound); ++*n)
+    uint64_t tables = table_bytes(w), copied = 0;
+    for (*n = 0; *n < due; ++*n) {
+        bool asked = *n < AT_A_TIME && (thorough || s.bytes > bound);
+        bool cheap = *n > 0 && *n < AT_MOST && copied < tables;
+        if (!asked && !cheap)
+            break;
         s.bytes -= garbage(out[*n]);
+        copied += out[*n]->live.bytes;
+    }
 }
 
 /* ---- what is live ------------------------------------------------------------------
@@ -280,16 +308,15 @@ static int copy_live(struct work *w, struct candidate *c, struct sdb_vlog *from,
 /* Is it still so that only tables of the current version hold the file? */
 static bool may_replace(struct work *w, const struct candidate *c)
 {
-    struct sdb_value_use use;
     uint32_t tables = 0;
     sdb_lock_db(&w->db->lock);
     const struct sdb_version *v = w->g->tree->state->version;
     for (uint32_t i = 0; i < v->nmembers; i++)
         for (size_t k = 0; k < v->members[i]->desc.nvlogs; k++)
             tables += v->members[i]->desc.vlogs[k].file == c->live.file ? 1 : 0;
-    bool held = sdb_values_look(w->db->values, c->live.file, &use);
+    bool may = sdb_values_may_replace(w->db->values, c->live.file, tables, c->taken);
     sdb_unlock_db(&w->db->lock);
-    return held && use.others == 0 && use.taken == c->taken && use.tables == tables;
+    return may;
 }
 
 /* The new file under the old one's name. */
@@ -367,7 +394,7 @@ int sdb_vlog_gc(struct sdb_gc *g, seerdb_err *err)
     struct work w = {.g = g, .db = g->tree->db};
     struct candidate **chosen = NULL;
     size_t n = 0;
-    if ((g->tree->desc.features & SDB_TREE_SEGMENTS) == 0)
+    if (!sdb_tree_separates(g->tree))
         return 0;
     int rc = begin(&w, err);
     if (rc != 0)
@@ -396,7 +423,7 @@ void sdb_vlog_space(seerdb_tree *t, struct sdb_gc_space *out)
     struct sdb_gc g = {.tree = t};
     struct work w = {.g = &g, .db = t->db};
     *out = (struct sdb_gc_space){0};
-    if ((t->desc.features & SDB_TREE_SEGMENTS) != 0 && begin(&w, NULL) == 0)
+    if (sdb_tree_separates(t) && begin(&w, NULL) == 0)
         count_space(&w, out);
     end(&w);
 }

@@ -336,10 +336,65 @@ static void verifying_finds_a_damaged_value_and_reading_names_it(void **state)
     }
 }
 
+/* The most files that gc wrote again after one look at the tables. */
+static bool most_at_once(void *ctx, const seerdb_event *e)
+{
+    unsigned long n = strcmp(e->event, "gc") == 0 ? strtoul(e->detail, NULL, 10) : 0;
+    unsigned long *most = ctx;
+    *most = n > *most ? n : *most;
+    return true;
+}
+
+/* Keys of that length, of which every other one is deleted. */
+static unsigned long files_at_once(size_t key_size)
+{
+    enum { KEYS = 160 };
+    struct bed b;
+    seerdb_err err = {0};
+    unsigned long most = 0;
+    uint8_t *key = calloc(1, key_size), value[VALUE];
+    assert_non_null(key);
+    bed_init(&b);
+    seerdb_tree *t = make_tree(&b);
+    seerdb_batch *batch = new_batch(b.db);
+    for (int deleting = 0; deleting < 2; deleting++)
+        for (unsigned i = 0; i < KEYS; i++) {
+            seerdb_slice k = {key, key_size};
+            sdb_store_be64(key, i);
+            value_of(i, 0, value);
+            if (deleting && i % 2 == 0)
+                test_ok(seerdb_batch_delete(batch, t, k, &err), &err);
+            else if (!deleting)
+                test_ok(
+                    seerdb_batch_put(batch, t, k, (seerdb_slice){value, VALUE}, &err),
+                    &err);
+            test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+        }
+    seerdb_batch_free(batch);
+    uint64_t before = bytes_of_values(&b);
+    test_ok(seerdb_compact(b.db, t, &err), &err);
+    gc(b.db);
+    assert_soon(bytes_of_values(&b) < before * 6 / 10);
+    verify(b.db);
+    test_ok(seerdb_events(b.db, t, most_at_once, &most, &err), &err);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+    free(key);
+    return most;
+}
+
+static void more_files_are_written_again_at_once_where_tables_are_large(void **state)
+{
+    (void)state;
+    assert_int_equal(files_at_once(8), 2);
+    assert_in_range(files_at_once(3000), 4, 16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overwritten_values_give_their_space_back_and_the_others_stay),
+        cmocka_unit_test(more_files_are_written_again_at_once_where_tables_are_large),
         cmocka_unit_test(files_that_a_view_alone_has_held_go_with_it),
         cmocka_unit_test(what_only_commits_in_memory_name_stays),
         cmocka_unit_test(what_a_view_sees_stays_until_it_is_closed),

@@ -42,7 +42,7 @@ static int reserve_memory(const seerdb_batch *b, seerdb_err *err) REQUIRES(LK_WR
         seerdb_tree *t = b->slots[i].tree;
         rc = sdb_memtable_reserve(t->active, (size_t)b->nrecords,
                                   sdb_batch_applied_max(b), err);
-        if (rc == 0 && b->nvlogs > 0 && (t->desc.features & SDB_TREE_SEGMENTS) != 0)
+        if (rc == 0 && b->nvlogs > 0 && sdb_tree_separates(t))
             rc = sdb_separate_keep(t, sdb_buf_slice(&b->payload), t->active, err);
     }
     return rc;

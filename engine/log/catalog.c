@@ -283,6 +283,19 @@ static int apply_tree_merge(struct apply *a)
     return sdb_buf_check(&t->merge, a->err);
 }
 
+static int apply_tree_values(struct apply *a)
+{
+    uint64_t id = sdb_get_varint(&a->r), size = sdb_get_varint(&a->r);
+    if (!sdb_reader_done(&a->r) || size == 0)
+        return malformed(a, "tree values");
+    struct sdb_tree_desc *t = sdb_catalog_tree(a->c, id);
+    if (t == NULL || (t->features & SDB_TREE_SEGMENTS) != 0)
+        return refuse(a, id, "a value log for a tree that is not there, or has one");
+    t->features |= SDB_TREE_SEGMENTS;
+    t->value_log = size;
+    return 0;
+}
+
 static int apply_tree_intent(struct apply *a)
 {
     uint64_t id = sdb_get_varint(&a->r);
@@ -646,6 +659,8 @@ static int apply_field(struct apply *a, uint64_t tag)
         return apply_table_held(a);
     case SDB_EDIT_OWNER:
         return apply_owner(a);
+    case SDB_EDIT_TREE_VALUES:
+        return apply_tree_values(a);
     case SDB_EDIT_TREE_MERGE:
         return apply_tree_merge(a);
     default:

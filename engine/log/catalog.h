@@ -121,7 +121,8 @@ enum sdb_edit_kind {                        /* tags on disk */
                      SDB_EDIT_TREE_MERGE =
                          17, /* operator of a tree that takes merges */
                      SDB_EDIT_TABLE_EXPIRY = 18, /* with the table that it is of */
-                     SDB_EDIT_TABLE_LAST = 19    /* with its expiry */
+                     SDB_EDIT_TABLE_LAST = 19,   /* with its expiry */
+                     SDB_EDIT_TREE_VALUES = 20   /* it gets a value log */
 };
 
 /* Apply an edit to a catalog.  CORRUPT, naming `where`, when it is malformed or

@@ -609,7 +609,7 @@ static void random_bytes_are_refused_without_harm(void **state)
         struct sdb_catalog c = {0};
         for (size_t k = 0; k < sizeof bytes; k++)
             bytes[k] = (uint8_t)sdb_rand_next(&r);
-        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, SDB_EDIT_TABLE_LAST));
+        bytes[0] = (uint8_t)(1 + sdb_rand_below(&r, SDB_EDIT_TREE_VALUES));
         bytes[1] = (uint8_t)sdb_rand_below(&r, 63);
         int rc =
             sdb_catalog_apply(&c, (seerdb_slice){bytes, 2u + bytes[1]}, "here", &err);
@@ -721,6 +721,48 @@ static void snapshots_and_what_is_held_for_them_are_checked(void **state)
     }
 }
 
+static void a_tree_gets_a_value_log_once(void **state)
+{
+    static const struct {
+        uint64_t features, tree, size;
+        unsigned times;
+        int want;
+    } cases[] = {
+        {0, 3, 4096, 1, 0},
+        {SDB_TREE_MARKED | SDB_TREE_MERGES, 3, 512, 1, 0},
+        {0, 3, 4096, 2, SEERDB_CORRUPT},
+        {SDB_TREE_SEGMENTS, 3, 4096, 1, SEERDB_CORRUPT},
+        {0, 3, 0, 1, SEERDB_CORRUPT},
+        {0, 4, 4096, 1, SEERDB_CORRUPT},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        seerdb_err err = {0};
+        struct sdb_catalog c, copy = {0};
+        struct sdb_edit e, all = {{0}};
+        struct sdb_tree_desc t = example_tree();
+        t.features = cases[i].features;
+        t.value_log = (t.features & SDB_TREE_SEGMENTS) != 0 ? 1000 : 0;
+        start(&c, &e);
+        sdb_edit_tree(&e, &t);
+        for (unsigned k = 0; k < cases[i].times; k++)
+            sdb_edit_tree_values(&e, cases[i].tree, cases[i].size);
+        int rc = apply(&c, &e, &err);
+        if (rc != cases[i].want)
+            fail_msg("case %zu: %d: %s", i, rc, err.msg);
+        if (rc == 0) { /* snapshots of the catalog say it with the tree */
+            sdb_edit_snapshot(&all, &c);
+            test_ok(apply(&copy, &all, &err), &err);
+            const struct sdb_tree_desc *got = sdb_catalog_tree(&copy, 3);
+            assert_int_equal(got->value_log, cases[i].size);
+            assert_int_equal(got->features, t.features | SDB_TREE_SEGMENTS);
+        }
+        sdb_catalog_fini(&copy);
+        sdb_edit_fini(&all);
+        finish(&c, &e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -728,6 +770,7 @@ int main(void)
         cmocka_unit_test(edits_have_the_bytes_of_the_format),
         cmocka_unit_test(an_edit_is_applied_field_by_field),
         cmocka_unit_test(a_tree_that_takes_merges_has_one_operator),
+        cmocka_unit_test(a_tree_gets_a_value_log_once),
         cmocka_unit_test(a_snapshot_builds_the_same_catalog),
         cmocka_unit_test(a_tree_has_the_last_side_file_that_it_was_given),
         cmocka_unit_test(the_newest_place_of_an_owner_counts_while_it_has_trees),

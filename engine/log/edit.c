@@ -85,6 +85,11 @@ void sdb_edit_tree_merge(struct sdb_edit *e, uint64_t tree, seerdb_slice name)
     end_field(e, start);
 }
 
+void sdb_edit_tree_values(struct sdb_edit *e, uint64_t tree, uint64_t size)
+{
+    put_varints(e, SDB_EDIT_TREE_VALUES, (uint64_t[]){tree, size}, 2);
+}
+
 void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree)
 {
     put_varints(e, SDB_EDIT_TREE_INTENT, &tree, 1);

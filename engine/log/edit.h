@@ -20,6 +20,7 @@ void sdb_edit_log_floor(struct sdb_edit *e, uint64_t file);
 void sdb_edit_tree(struct sdb_edit *e,
                    const struct sdb_tree_desc *t); /* without tables */
 void sdb_edit_tree_merge(struct sdb_edit *e, uint64_t tree, seerdb_slice name);
+void sdb_edit_tree_values(struct sdb_edit *e, uint64_t tree, uint64_t size);
 void sdb_edit_tree_intent(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_drop(struct sdb_edit *e, uint64_t tree);
 void sdb_edit_tree_numbers(struct sdb_edit *e, uint64_t tree, uint64_t flushed,

@@ -11,49 +11,15 @@
 #include "log/vlog.h"
 
 #include "base/hash.h"
+#include "log/vlog_file.h"
 #include "os/failpoint.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 
-#define MAGIC      "SEERVLG1"
-#define VERSION    1u
-#define ALIGN      8u
-#define FOOTER     64u
 #define BUFFER     ((size_t)256 << 10)
-#define DIRECT     ((size_t)64 << 10) /* values from here on are not gathered */
 #define WRITE_BACK ((uint64_t)1 << 20)
-#define FILE_MOST  ((uint64_t)UINT32_MAX * ALIGN) /* places have 32 bits */
-#define SEED_KIND  4u                             /* as file kind of the checks' seed */
+#define SEED_KIND  4u /* as file kind of the checks' seed */
 #define SKIP_MOST  64u
-
-struct slot {
-    uint32_t slot, place; /* offset of its entry / ALIGN */
-};
-
-struct sdb_vlog {
-    _Atomic uint32_t count;
-    struct sdb_file *file; /* owned */
-    bool reading;          /* it was there before: no sync of ours has failed */
-    uint64_t seed, tree;
-    struct sdb_mutex lock;                   /* LK_SLOTS */
-    struct slot *slots GUARDED_BY(LK_SLOTS); /* owned; rising */
-    size_t n GUARDED_BY(LK_SLOTS), capacity GUARDED_BY(LK_SLOTS);
-    uint64_t end GUARDED_BY(LK_SLOTS);     /* of the entries */
-    uint64_t written GUARDED_BY(LK_SLOTS); /* handed to the system */
-    uint64_t synced GUARDED_BY(LK_SLOTS);
-    uint64_t trailer GUARDED_BY(LK_SLOTS); /* bytes of index and footer */
-    bool sealed GUARDED_BY(LK_SLOTS);
-    seerdb_err failed GUARDED_BY(LK_SLOTS);   /* why nothing is written any more */
-    seerdb_err unsynced GUARDED_BY(LK_SLOTS); /* why a sync would say nothing */
-
-    /* The appender's own. */
-    struct sdb_buf buffer; /* what lies between written and end */
-    struct sdb_buf packed;
-    struct sdb_codec *codec;
-    unsigned skip, skipping; /* values not to try packing, and how many at a time */
-    uint64_t written_back;
-};
 
 char *sdb_vlog_path(const char *dir, uint64_t number, const char *suffix)
 {
@@ -64,12 +30,7 @@ char *sdb_vlog_path(const char *dir, uint64_t number, const char *suffix)
     return path;
 }
 
-static uint64_t up(uint64_t n)
-{
-    return (n + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
-}
-
-static void vlog_free(struct sdb_vlog *v) NO_TSA
+void sdb_vlog_free(struct sdb_vlog *v) NO_TSA
 {
     sdb_file_close(v->file);
     sdb_mutex_fini(&v->lock);
@@ -89,7 +50,7 @@ struct sdb_vlog *sdb_vlog_ref(struct sdb_vlog *v)
 void sdb_vlog_unref(struct sdb_vlog *v)
 {
     if (v != NULL && atomic_fetch_sub_explicit(&v->count, 1, memory_order_acq_rel) == 1)
-        vlog_free(v);
+        sdb_vlog_free(v);
 }
 
 bool sdb_vlog_is_shared(struct sdb_vlog *v)
@@ -105,19 +66,19 @@ static uint64_t make_seed(const struct sdb_vlog_options *o)
     return sdb_hash64(p, sizeof p, SEED_KIND);
 }
 
-static void make_header(const struct sdb_vlog_options *o, uint8_t p[SDB_VLOG_HEADER])
+void sdb_vlog_make_header(const struct sdb_vlog_options *o, uint8_t *p)
 {
     memset(p, 0, SDB_VLOG_HEADER);
-    memcpy(p, MAGIC, 8);
-    sdb_store_u32(p + 8, VERSION);
+    memcpy(p, SDB_VLOG_MAGIC, 8);
+    sdb_store_u32(p + 8, SDB_VLOG_VERSION);
     memcpy(p + 16, o->store.bytes, 16);
     sdb_store_u64(p + 32, o->number);
     sdb_store_u64(p + 40, o->tree);
     sdb_store_u64(p + 56, sdb_hash64(p, 56, 0));
 }
 
-static int vlog_new(const struct sdb_vlog_options *o, enum sdb_open_mode mode,
-                    struct sdb_vlog **out, seerdb_err *err)
+int sdb_vlog_new(const struct sdb_vlog_options *o, enum sdb_open_mode mode,
+                 struct sdb_vlog **out, seerdb_err *err)
 {
     struct sdb_vlog *v = sdb_mem_zalloc(sizeof *v);
     if (v == NULL)
@@ -134,7 +95,7 @@ static int vlog_new(const struct sdb_vlog_options *o, enum sdb_open_mode mode,
     if (rc == 0)
         *out = v;
     else
-        vlog_free(v);
+        sdb_vlog_free(v);
     return rc;
 }
 
@@ -163,16 +124,16 @@ int sdb_vlog_create(const struct sdb_vlog_options *o, struct sdb_vlog **out,
 {
     struct sdb_vlog *v = NULL;
     uint8_t header[SDB_VLOG_HEADER];
-    int rc = vlog_new(o, SDB_CREATE, &v, err);
+    int rc = sdb_vlog_new(o, SDB_CREATE, &v, err);
     if (rc != 0)
         return rc;
-    make_header(o, header);
+    sdb_vlog_make_header(o, header);
     if ((rc = SDB_FAIL_AT(vlog_create, err)) != 0 ||
         (rc = sdb_file_write_at(v->file, 0, (seerdb_slice){header, sizeof header},
                                 err)) != 0 ||
         (rc = sdb_fs_sync_dir(o->fs, o->dir, err)) != 0) {
         char *path = sdb_vlog_path(o->dir, o->number, o->suffix);
-        vlog_free(v);
+        sdb_vlog_free(v);
         if (path != NULL)
             (void)sdb_fs_remove(o->fs, path, NULL);
         sdb_mem_free(path);
@@ -208,14 +169,13 @@ int sdb_vlog_write_out(struct sdb_vlog *v, seerdb_err *err)
     return 0;
 }
 
-/* Room for one more slot. */
-static int reserve_slot(struct sdb_vlog *v, seerdb_err *err)
+int sdb_vlog_reserve_slot(struct sdb_vlog *v, seerdb_err *err)
 {
     int rc = 0;
     sdb_lock_slots(&v->lock);
     if (v->n == v->capacity) {
         size_t n = v->capacity * 2 + 64;
-        struct slot *slots = sdb_array_grow(v->slots, n, sizeof *slots);
+        struct sdb_vlog_slot *slots = sdb_array_grow(v->slots, n, sizeof *slots);
         if (slots == NULL) {
             rc = sdb_fail_nomem(err, n * sizeof *slots);
         } else {
@@ -227,13 +187,7 @@ static int reserve_slot(struct sdb_vlog *v, seerdb_err *err)
     return rc;
 }
 
-struct entry {
-    uint32_t stored, raw, slot;
-    uint8_t codec;
-    uint64_t check;
-};
-
-static void put_entry(struct sdb_buf *b, uint64_t seed, const struct entry *e,
+static void put_entry(struct sdb_buf *b, uint64_t seed, const struct sdb_vlog_entry *e,
                       uint64_t off)
 {
     uint8_t p[SDB_VLOG_ENTRY] = {0};
@@ -247,17 +201,17 @@ static void put_entry(struct sdb_buf *b, uint64_t seed, const struct entry *e,
 }
 
 /* The entry and its bytes, padded, at the end of the file. */
-static int put_value(struct sdb_vlog *v, const struct entry *e, seerdb_slice bytes,
-                     seerdb_err *err)
+static int put_value(struct sdb_vlog *v, const struct sdb_vlog_entry *e,
+                     seerdb_slice bytes, seerdb_err *err)
 {
-    static const uint8_t zeros[ALIGN];
+    static const uint8_t zeros[SDB_VLOG_ALIGN];
     seerdb_err why = {0};
-    int rc = reserve_slot(v, err);
+    int rc = sdb_vlog_reserve_slot(v, err);
     sdb_lock_slots(&v->lock);
     uint64_t off = v->end;
     sdb_unlock_slots(&v->lock);
-    uint64_t padded = up(bytes.size), size = SDB_VLOG_ENTRY + padded;
-    bool direct = bytes.size >= DIRECT;
+    uint64_t padded = sdb_vlog_up(bytes.size), size = SDB_VLOG_ENTRY + padded;
+    bool direct = bytes.size >= SDB_VLOG_DIRECT;
     size_t before = v->buffer.size;
     if (rc == 0 && !direct && before > 0 && before + size > BUFFER) {
         rc = sdb_vlog_write_out(v, err);
@@ -287,7 +241,8 @@ static int put_value(struct sdb_vlog *v, const struct entry *e, seerdb_slice byt
     if (rc != 0)
         return rc;
     sdb_lock_slots(&v->lock);
-    v->slots[v->n++] = (struct slot){e->slot, (uint32_t)(off / ALIGN)};
+    v->slots[v->n++] =
+        (struct sdb_vlog_slot){e->slot, (uint32_t)(off / SDB_VLOG_ALIGN)};
     v->end = off + size;
     if (direct)
         v->written = v->end;
@@ -330,10 +285,11 @@ int sdb_vlog_append(struct sdb_vlog *v, seerdb_slice value, int level,
     if (rc != 0)
         return rc;
     if (sealed || slot > UINT32_MAX || value.size > SEERDB_VALUE_MAX ||
-        value.size == 0 || FILE_MOST - end < SDB_VLOG_ENTRY + value.size + ALIGN)
+        value.size == 0 ||
+        SDB_VLOG_MOST - end < SDB_VLOG_ENTRY + value.size + SDB_VLOG_ALIGN)
         return sdb_fail(err, SEERDB_TOOBIG, "%s: no room for a value of %zu bytes",
                         v->file->path, value.size);
-    struct entry e = {.raw = (uint32_t)value.size, .slot = (uint32_t)slot};
+    struct sdb_vlog_entry e = {.raw = (uint32_t)value.size, .slot = (uint32_t)slot};
     seerdb_slice bytes = value;
     rc = pack(v, value, level, err);
     if (rc == 0) {
@@ -409,7 +365,7 @@ static void put_index(struct sdb_vlog *v, struct sdb_buf *b) REQUIRES(LK_SLOTS)
 {
     uint64_t next = 0;
     for (size_t i = 0; i < v->n; i++) {
-        uint64_t end = i + 1 < v->n ? v->slots[i + 1].place : v->end / ALIGN;
+        uint64_t end = i + 1 < v->n ? v->slots[i + 1].place : v->end / SDB_VLOG_ALIGN;
         sdb_put_varint(b, v->slots[i].slot - next);
         sdb_put_varint(b, end - v->slots[i].place);
         next = (uint64_t)v->slots[i].slot + 1;
@@ -427,7 +383,7 @@ int sdb_vlog_seal(struct sdb_vlog *v, seerdb_err *err)
     put_index(v, &b);
     sdb_unlock_slots(&v->lock);
     uint64_t size = b.size;
-    sdb_buf_zeros(&b, (size_t)(up(size) - size));
+    sdb_buf_zeros(&b, (size_t)(sdb_vlog_up(size) - size));
     size_t footer = b.size;
     sdb_put_u64(&b, at);
     sdb_put_u64(&b, size);
@@ -435,7 +391,7 @@ int sdb_vlog_seal(struct sdb_vlog *v, seerdb_err *err)
     sdb_put_u64(&b, b.failed ? 0 : sdb_hash64(b.data, (size_t)size, v->seed + at));
     sdb_buf_zeros(&b, 16);
     sdb_put_u64(&b, b.failed ? 0 : sdb_hash64(b.data + footer, 48, v->seed));
-    sdb_buf_append(&b, MAGIC, 8);
+    sdb_buf_append(&b, SDB_VLOG_MAGIC, 8);
     rc = sdb_buf_check(&b, err);
     seerdb_err why = {0};
     if (rc == 0 &&
@@ -459,167 +415,15 @@ int sdb_vlog_seal(struct sdb_vlog *v, seerdb_err *err)
     return rc;
 }
 
-/* ---- opening ------------------------------------------------------------------- */
-
-static int check_header(struct sdb_vlog *v, const struct sdb_vlog_options *o,
-                        const uint8_t *p, seerdb_err *err)
-{
-    uint8_t want[SDB_VLOG_HEADER];
-    struct sdb_vlog_options asked = *o;
-    if (asked.tree == 0)
-        asked.tree = sdb_load_u64(p + 40);
-    make_header(&asked, want);
-    if (memcmp(p, MAGIC, 8) != 0 || sdb_load_u64(p + 56) != sdb_hash64(p, 56, 0))
-        return sdb_fail(err, SEERDB_CORRUPT,
-                        "%s: offset 0: not the header of a value log", v->file->path);
-    if (sdb_load_u32(p + 8) != VERSION)
-        return sdb_fail(err, SEERDB_NEWER, "%s: version %" PRIu32 ", known is %u",
-                        v->file->path, sdb_load_u32(p + 8), VERSION);
-    v->tree = asked.tree;
-    if (memcmp(p, want, sizeof want) != 0)
-        return sdb_fail(err, SEERDB_CORRUPT,
-                        "%s: it is file %" PRIu64 " of tree %" PRIu64
-                        ", expected %" PRIu64 " of %" PRIu64 " in this store",
-                        v->file->path, sdb_load_u64(p + 32), sdb_load_u64(p + 40),
-                        o->number, o->tree);
-    return 0;
-}
-
-static int add_slot(struct sdb_vlog *v, uint64_t slot, uint64_t off, seerdb_err *err)
-{
-    int rc = reserve_slot(v, err);
-    sdb_lock_slots(&v->lock);
-    if (rc == 0)
-        v->slots[v->n++] = (struct slot){(uint32_t)slot, (uint32_t)(off / ALIGN)};
-    sdb_unlock_slots(&v->lock);
-    return rc;
-}
-
-/* The index of a sealed file.  NOTFOUND: it is not sealed. */
-static int load_index(struct sdb_vlog *v, uint64_t size, seerdb_err *err)
-{
-    uint8_t p[FOOTER];
-    if (size < SDB_VLOG_HEADER + FOOTER)
-        return SEERDB_NOTFOUND;
-    int rc = sdb_file_read_at(v->file, size - FOOTER, p, sizeof p, err);
-    if (rc != 0)
-        return rc;
-    if (memcmp(p + 56, MAGIC, 8) != 0 ||
-        sdb_load_u64(p + 48) != sdb_hash64(p, 48, v->seed))
-        return SEERDB_NOTFOUND;
-    uint64_t at = sdb_load_u64(p), n = sdb_load_u64(p + 16),
-             length = sdb_load_u64(p + 8);
-    struct sdb_buf b = {0};
-    if (at < SDB_VLOG_HEADER || at % ALIGN != 0 || at > FILE_MOST || length > size ||
-        at + up(length) + FOOTER != size || sdb_load_u64(p + 32) != 0 ||
-        sdb_load_u64(p + 40) != 0)
-        return sdb_fail(err, SEERDB_CORRUPT, "%s: offset %" PRIu64 ": the footer",
-                        v->file->path, size - FOOTER);
-    if (!sdb_buf_reserve(&b, (size_t)length))
-        return sdb_buf_check(&b, err);
-    rc = sdb_file_read_at(v->file, at, b.data, (size_t)length, err);
-    b.size = (size_t)length;
-    bool sound =
-        rc == 0 && sdb_hash64(b.data, b.size, v->seed + at) == sdb_load_u64(p + 24);
-    struct sdb_reader r = sdb_reader_init(sdb_buf_slice(&b));
-    uint64_t off = SDB_VLOG_HEADER, slot = 0;
-    for (uint64_t i = 0; i < n && rc == 0 && sound; i++) {
-        slot += sdb_get_varint(&r);
-        uint64_t units = sdb_get_varint(&r);
-        sound = !r.failed && slot <= UINT32_MAX && units > SDB_VLOG_ENTRY / ALIGN &&
-                units <= (at - off) / ALIGN;
-        if (sound)
-            rc = add_slot(v, slot++, off, err);
-        off += sound ? units * ALIGN : 0;
-    }
-    if (rc == 0 && (!sound || off != at || !sdb_reader_done(&r)))
-        rc = sdb_fail(err, SEERDB_CORRUPT,
-                      "%s: offset %" PRIu64 ": the index of %" PRIu64 " values",
-                      v->file->path, at, n);
-    sdb_buf_fini(&b);
-    if (rc == 0) {
-        sdb_lock_slots(&v->lock);
-        v->end = v->written = v->synced = at;
-        v->trailer = size - at;
-        v->sealed = true;
-        sdb_unlock_slots(&v->lock);
-    }
-    return rc;
-}
-
-/* The entry at off, if there is a whole one. */
-static bool get_entry(const struct sdb_vlog *v, const uint8_t *p, uint64_t off,
-                      uint64_t size, struct entry *e)
-{
-    if (sdb_load_u64(p + 24) != sdb_hash64(p, 24, v->seed + off))
-        return false;
-    *e = (struct entry){.check = sdb_load_u64(p),
-                        .stored = sdb_load_u32(p + 8),
-                        .raw = sdb_load_u32(p + 12),
-                        .slot = sdb_load_u32(p + 16),
-                        .codec = p[20]};
-    return e->stored > 0 && up(e->stored) <= size - off - SDB_VLOG_ENTRY;
-}
-
-/* Walk from entry to entry; they are read many at a time where they are small. */
-static int find_entries(struct sdb_vlog *v, uint64_t size, seerdb_err *err)
-{
-    struct sdb_buf b = {0};
-    uint64_t off = SDB_VLOG_HEADER, from = 0, next = 0;
-    int rc = 0;
-    if (!sdb_buf_reserve(&b, DIRECT))
-        return sdb_buf_check(&b, err);
-    while (rc == 0 && off + SDB_VLOG_ENTRY <= size) {
-        struct entry e;
-        if (off < from || off + SDB_VLOG_ENTRY > from + b.size) {
-            from = off;
-            b.size = size - off < DIRECT ? (size_t)(size - off) : DIRECT;
-            if ((rc = sdb_file_read_at(v->file, off, b.data, b.size, err)) != 0)
-                break;
-        }
-        if (!get_entry(v, b.data + (off - from), off, size, &e) || e.slot < next)
-            break;
-        next = (uint64_t)e.slot + 1;
-        rc = add_slot(v, e.slot, off, err);
-        off += SDB_VLOG_ENTRY + up(e.stored);
-    }
-    sdb_buf_fini(&b);
-    sdb_lock_slots(&v->lock);
-    v->end = v->written = off;
-    sdb_unlock_slots(&v->lock);
-    return rc;
-}
-
-int sdb_vlog_open(const struct sdb_vlog_options *o, struct sdb_vlog **out,
-                  seerdb_err *err)
-{
-    struct sdb_vlog *v = NULL;
-    uint8_t header[SDB_VLOG_HEADER];
-    uint64_t size = 0;
-    int rc = vlog_new(o, SDB_READ, &v, err);
-    if (rc != 0)
-        return rc;
-    if ((rc = sdb_file_size(v->file, &size, err)) == 0 &&
-        (rc = sdb_file_read_at(v->file, 0, header, sizeof header, err)) == 0 &&
-        (rc = check_header(v, o, header, err)) == 0 &&
-        (rc = load_index(v, size, err)) == SEERDB_NOTFOUND)
-        rc = find_entries(v, size, err);
-    if (rc == 0)
-        *out = v;
-    else
-        vlog_free(v);
-    return rc;
-}
-
 /* ---- reading ------------------------------------------------------------------- */
 
-static int compare_slots(uint64_t slot, const struct slot *s)
+static int compare_slots(uint64_t slot, const struct sdb_vlog_slot *s)
 {
     return (slot > s->slot) - (slot < s->slot);
 }
 
 /* Where the slot is; NULL: it is not there.  Without gaps slots are places. */
-static const struct slot *find_slot(const struct sdb_vlog *v, uint64_t slot)
+static const struct sdb_vlog_slot *find_slot(const struct sdb_vlog *v, uint64_t slot)
     REQUIRES(LK_SLOTS)
 {
     size_t lo = 0, hi = v->n;
@@ -642,11 +446,11 @@ static const struct slot *find_slot(const struct sdb_vlog *v, uint64_t slot)
 static bool locate(struct sdb_vlog *v, uint64_t slot, uint64_t *off, uint64_t *size)
 {
     sdb_lock_slots(&v->lock);
-    const struct slot *s = find_slot(v, slot);
+    const struct sdb_vlog_slot *s = find_slot(v, slot);
     if (s != NULL) {
         bool last = (size_t)(s - v->slots) + 1 == v->n;
-        *off = (uint64_t)s->place * ALIGN;
-        *size = (last ? v->end : (uint64_t)s[1].place * ALIGN) - *off;
+        *off = (uint64_t)s->place * SDB_VLOG_ALIGN;
+        *size = (last ? v->end : (uint64_t)s[1].place * SDB_VLOG_ALIGN) - *off;
     }
     sdb_unlock_slots(&v->lock);
     return s != NULL;
@@ -673,7 +477,7 @@ int sdb_vlog_read(struct sdb_vlog *v, const struct sdb_segment *s, void *to,
 {
     uint64_t off, size;
     if (!locate(v, s->slot, &off, &size) ||
-        size != SDB_VLOG_ENTRY + up(sdb_segment_stored(s)))
+        size != SDB_VLOG_ENTRY + sdb_vlog_up(sdb_segment_stored(s)))
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: no value of %" PRIu64 " bytes in slot %" PRIu64,
                         v->file->path, sdb_segment_stored(s), s->slot);
@@ -698,7 +502,7 @@ int sdb_vlog_copy(struct sdb_vlog *v, struct sdb_vlog *from, uint64_t slot,
 {
     uint64_t off, size;
     uint8_t p[SDB_VLOG_ENTRY];
-    struct entry e;
+    struct sdb_vlog_entry e;
     int rc = check_failed(v, err);
     if (rc != 0)
         return rc;
@@ -707,7 +511,7 @@ int sdb_vlog_copy(struct sdb_vlog *v, struct sdb_vlog *from, uint64_t slot,
                         from->file->path, slot);
     if ((rc = sdb_file_read_at(from->file, off, p, sizeof p, err)) != 0)
         return rc;
-    if (!get_entry(from, p, off, off + size, &e) || e.slot != slot)
+    if (!sdb_vlog_get_entry(from, p, off, off + size, &e) || e.slot != slot)
         return sdb_fail(err, SEERDB_CORRUPT,
                         "%s: offset %" PRIu64 ": not the entry of slot %" PRIu64,
                         from->file->path, off, slot);
@@ -723,6 +527,19 @@ int sdb_vlog_copy(struct sdb_vlog *v, struct sdb_vlog *from, uint64_t slot,
         rc = put_value(v, &e, (seerdb_slice){bytes, e.stored}, err);
     sdb_mem_free(bytes);
     return rc;
+}
+
+bool sdb_vlog_get_entry(const struct sdb_vlog *v, const uint8_t *p, uint64_t off,
+                        uint64_t size, struct sdb_vlog_entry *e)
+{
+    if (sdb_load_u64(p + 24) != sdb_hash64(p, 24, v->seed + off))
+        return false;
+    *e = (struct sdb_vlog_entry){.check = sdb_load_u64(p),
+                                 .stored = sdb_load_u32(p + 8),
+                                 .raw = sdb_load_u32(p + 12),
+                                 .slot = sdb_load_u32(p + 16),
+                                 .codec = p[20]};
+    return e->stored > 0 && sdb_vlog_up(e->stored) <= size - off - SDB_VLOG_ENTRY;
 }
 
 bool sdb_vlog_has(struct sdb_vlog *v, uint64_t slot)
@@ -762,12 +579,12 @@ uint64_t sdb_vlog_tree(const struct sdb_vlog *v)
     return v->tree;
 }
 
-uint64_t sdb_vlog_count(struct sdb_vlog *v)
+struct sdb_file *sdb_vlog_place(struct sdb_vlog *v, uint64_t slot, uint64_t *off)
 {
-    sdb_lock_slots(&v->lock);
-    uint64_t n = v->n;
-    sdb_unlock_slots(&v->lock);
-    return n;
+    uint64_t size;
+    bool there = !sdb_vlog_is_held_back(v, slot) && locate(v, slot, off, &size);
+    *off += there ? SDB_VLOG_ENTRY : 0;
+    return there ? v->file : NULL;
 }
 
 void sdb_vlog_each(struct sdb_vlog *v,
@@ -775,8 +592,8 @@ void sdb_vlog_each(struct sdb_vlog *v,
 {
     sdb_lock_slots(&v->lock);
     for (size_t i = 0; i < v->n; i++) {
-        uint64_t end = i + 1 < v->n ? v->slots[i + 1].place : v->end / ALIGN;
-        each(ctx, v->slots[i].slot, (end - v->slots[i].place) * ALIGN);
+        uint64_t end = i + 1 < v->n ? v->slots[i + 1].place : v->end / SDB_VLOG_ALIGN;
+        each(ctx, v->slots[i].slot, (end - v->slots[i].place) * SDB_VLOG_ALIGN);
     }
     sdb_unlock_slots(&v->lock);
 }

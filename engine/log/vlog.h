@@ -2,9 +2,9 @@
  *
  * vlog -- one file of the value log: values by slot, in the order they came.
  *
- * Life of one that is written: create, append (many) or copy (many), write_out, sync,
- * seal; unref.  Of one that is read: open, read; unref.  Counted: the file is closed
- * with the last count.
+ * Life of one that is written: create or resume, append (many) or copy (many),
+ * write_out, sync, seal; unref.  Of one that is read: open, read; unref.  Counted: the
+ * file is closed with the last count.
  *
  * Threads: one at a time appends, copies, writes out and seals (the caller's lock).
  * Reads, end and sync may come from any thread meanwhile; what was appended can be read
@@ -40,6 +40,12 @@ int sdb_vlog_create(const struct sdb_vlog_options *o, struct sdb_vlog **out,
  * where the first entry is not whole.  CORRUPT, NEWER. */
 int sdb_vlog_open(const struct sdb_vlog_options *o, struct sdb_vlog **out,
                   seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
+
+/* Open one to go on with it, behind its last value; sealed or not.  Nobody else appends
+ * to it; who has it open reads on what there was.  Fails, and leaves every value that
+ * there was. */
+int sdb_vlog_resume(const struct sdb_vlog_options *o, struct sdb_vlog **out,
+                    seerdb_err *err) EXCLUDES(LK_DB) SDB_MUST_CHECK;
 
 struct sdb_vlog *sdb_vlog_ref(struct sdb_vlog *v);
 void sdb_vlog_unref(struct sdb_vlog *v) EXCLUDES(LK_DB); /* accepts NULL */
@@ -84,10 +90,13 @@ bool sdb_vlog_has(struct sdb_vlog *v, uint64_t slot);
 /* Is it there, but not written out yet? */
 bool sdb_vlog_is_held_back(struct sdb_vlog *v, uint64_t slot);
 
+/* Where the slot's bytes are, for hints about them; the file is borrowed.  NULL: they
+ * are not there, or not written out yet. */
+struct sdb_file *sdb_vlog_place(struct sdb_vlog *v, uint64_t slot, uint64_t *off);
+
 uint64_t sdb_vlog_size(struct sdb_vlog *v);  /* bytes appended, header included */
 uint64_t sdb_vlog_bytes(struct sdb_vlog *v); /* of the file, with its index */
 uint64_t sdb_vlog_tree(const struct sdb_vlog *v);
-uint64_t sdb_vlog_count(struct sdb_vlog *v); /* values */
 /* Call `each` for every slot, rising, with the bytes that it takes. */
 void sdb_vlog_each(struct sdb_vlog *v,
                    void (*each)(void *ctx, uint64_t slot, uint64_t bytes), void *ctx);

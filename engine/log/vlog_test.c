@@ -16,6 +16,19 @@ struct bed {
     struct sdb_vlog_options o;
 };
 
+static void count_slot(void *ctx, uint64_t slot, uint64_t bytes)
+{
+    (void)slot, (void)bytes;
+    ++*(uint64_t *)ctx;
+}
+
+static uint64_t count_slots(struct sdb_vlog *v)
+{
+    uint64_t n = 0;
+    sdb_vlog_each(v, count_slot, &n);
+    return n;
+}
+
 static void bed_new(struct bed *b)
 {
     seerdb_err err = {0};
@@ -102,7 +115,7 @@ static void what_was_appended_is_read_sealed_or_not(void **state)
         b.o.tree = sealed ? 0 : 3;
         test_ok(sdb_vlog_open(&b.o, &v, &err), &err);
         assert_int_equal(sdb_vlog_is_sealed(v), sealed);
-        assert_int_equal(sdb_vlog_count(v), NSIZES);
+        assert_int_equal(count_slots(v), NSIZES);
         assert_int_equal(sdb_vlog_tree(v), 3);
         for (size_t i = NSIZES; i-- > 0;)
             expect(v, &s[i], i);
@@ -232,7 +245,7 @@ static void values_end_where_the_first_entry_is_torn(void **state)
     test_ok(sdb_file_truncate(f, size - 1, &err), &err);
     sdb_file_close(f);
     test_ok(sdb_vlog_open(&b.o, &v, &err), &err);
-    assert_int_equal(sdb_vlog_count(v), NSIZES - 1);
+    assert_int_equal(count_slots(v), NSIZES - 1);
     expect(v, &s[NSIZES - 2], NSIZES - 2);
     assert_false(sdb_vlog_has(v, NSIZES - 1));
     sdb_vlog_unref(v);

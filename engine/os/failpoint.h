@@ -82,6 +82,7 @@
     X(unprepared)        /* the log has it, not synced */                              \
     X(reserve)           /* numbers are about to be reserved */                        \
     X(tree_create)       /* about to tell the manifest */                              \
+    X(tree_values)       /* about to list that a tree gets a value log */              \
     X(tree_created)      /* told */                                                    \
     X(tree_drop)         /* about to tell the manifest */                              \
     X(tree_dropped)      /* told; its files are there */                               \
@@ -89,6 +90,8 @@
     X(vlog_write)        /* some of its bytes */                                       \
     X(vlog_sync)         /* about to sync */                                           \
     X(vlog_seal)         /* about to write its index */                                \
+    X(vlog_resume)       /* about to cut the index off, to go on behind the values */  \
+    X(vlog_resumed)      /* did so, not durably */                                     \
     X(vlog_remove)       /* nobody holds it any more */                                \
     X(vlog_replace)      /* gc has a new file beside the old one */                    \
     X(vlog_replaced)     /* it has its name, not durably */                            \

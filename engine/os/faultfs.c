@@ -19,6 +19,8 @@ struct faultfs {
     hook_fn *hook GUARDED_BY(LK_FS);
     void *hook_ctx GUARDED_BY(LK_FS); /* borrowed */
     bool read_only GUARDED_BY(LK_FS); /* what it says of the medium */
+    bool far GUARDED_BY(LK_FS);       /* no byte is near */
+    uint64_t ahead GUARDED_BY(LK_FS); /* bytes asked for ahead */
 };
 
 struct fault_file {
@@ -137,6 +139,24 @@ static size_t fault_holders(struct sdb_file *f, uint64_t *pids, size_t room)
     return sdb_file_holders(inner_file(f), pids, room);
 }
 
+static void fault_read_ahead(struct sdb_file *f, uint64_t off, uint64_t n)
+{
+    struct faultfs *x = ((struct fault_file *)f)->faults;
+    sdb_lock_fs(&x->mutex);
+    x->ahead += n;
+    sdb_unlock_fs(&x->mutex);
+    sdb_file_read_ahead(inner_file(f), off, n);
+}
+
+static bool fault_is_near(struct sdb_file *f, uint64_t off)
+{
+    struct faultfs *x = ((struct fault_file *)f)->faults;
+    sdb_lock_fs(&x->mutex);
+    bool far = x->far;
+    sdb_unlock_fs(&x->mutex);
+    return !far && sdb_file_is_near(inner_file(f), off);
+}
+
 static int fault_close(struct sdb_file *f)
 {
     char *path = inner_file(f)->path;
@@ -155,6 +175,8 @@ static const struct sdb_file_ops fault_file_ops = {
     .size = fault_size,
     .lock = fault_lock,
     .holders = fault_holders,
+    .read_ahead = fault_read_ahead,
+    .is_near = fault_is_near,
     .close = fault_close,
 };
 
@@ -304,6 +326,23 @@ void sdb_faultfs_set_read_only(struct sdb_fs *fs, bool read_only)
     sdb_lock_fs(&x->mutex);
     x->read_only = read_only;
     sdb_unlock_fs(&x->mutex);
+}
+
+void sdb_faultfs_set_far(struct sdb_fs *fs, bool far)
+{
+    struct faultfs *x = faultfs(fs);
+    sdb_lock_fs(&x->mutex);
+    x->far = far;
+    sdb_unlock_fs(&x->mutex);
+}
+
+uint64_t sdb_faultfs_ahead(struct sdb_fs *fs)
+{
+    struct faultfs *x = faultfs(fs);
+    sdb_lock_fs(&x->mutex);
+    uint64_t n = x->ahead;
+    sdb_unlock_fs(&x->mutex);
+    return n;
 }
 
 void sdb_faultfs_observe(struct sdb_fs *fs,

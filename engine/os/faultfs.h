@@ -43,6 +43,10 @@ uint64_t sdb_faultfs_fired(struct sdb_fs *fs); /* failures injected since arming
 /* What it answers when asked whether its medium is read-only; false at first. */
 void sdb_faultfs_set_read_only(struct sdb_fs *fs, bool read_only);
 
+/* Is all of it far away (sdb_file_is_near)?  False at first. */
+void sdb_faultfs_set_far(struct sdb_fs *fs, bool far);
+uint64_t sdb_faultfs_ahead(struct sdb_fs *fs); /* bytes asked for ahead, ever */
+
 /* Called before every sync and write that passes, NULL: none; to stop the world at
  * the Nth one. */
 void sdb_faultfs_observe(struct sdb_fs *fs,

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(off_t) == 8, "files exceed 2 GiB");
@@ -155,6 +156,19 @@ static void local_write_back(struct sdb_file *f, uint64_t off, uint64_t n)
     (void)sync_file_range(local_fd(f), (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);
 }
 
+static void local_read_ahead(struct sdb_file *f, uint64_t off, uint64_t n)
+{
+    (void)posix_fadvise(local_fd(f), (off_t)off, (off_t)n, POSIX_FADV_WILLNEED);
+}
+
+/* File systems that cannot tell answer EOPNOTSUPP. */
+static bool local_is_near(struct sdb_file *f, uint64_t off)
+{
+    uint8_t byte;
+    struct iovec to = {&byte, 1};
+    return preadv2(local_fd(f), &to, 1, (off_t)off, RWF_NOWAIT) >= 0;
+}
+
 static int local_map(struct sdb_file *f, uint64_t size, const uint8_t **out)
 {
     void *p = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, local_fd(f), 0);
@@ -189,6 +203,8 @@ static const struct sdb_file_ops local_file_ops = {
     .holders = local_holders,
     .close = local_close,
     .write_back = local_write_back,
+    .read_ahead = local_read_ahead,
+    .is_near = local_is_near,
     .map = local_map,
     .unmap = local_unmap,
 };
@@ -535,6 +551,18 @@ void sdb_file_write_back(struct sdb_file *f, uint64_t off, uint64_t n)
 {
     if (f->ops->write_back != NULL && !beyond_files(off, n))
         f->ops->write_back(f, off, n);
+}
+
+void sdb_file_read_ahead(struct sdb_file *f, uint64_t off, uint64_t n)
+{
+    if (f->ops->read_ahead != NULL && n > 0 && !beyond_files(off, n))
+        f->ops->read_ahead(f, off, n);
+}
+
+bool sdb_file_is_near(struct sdb_file *f, uint64_t off)
+{
+    return f->ops->is_near == NULL ||
+           (!beyond_files(off, 1) && f->ops->is_near(f, off));
 }
 
 struct sdb_map *sdb_file_map(struct sdb_file *f, uint64_t size)

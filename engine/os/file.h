@@ -100,6 +100,10 @@ struct sdb_file_ops {
     int (*close)(struct sdb_file *f); /* frees f's own memory, not path */
     /* Begin to write these bytes to the disk; a hint.  NULL: the layer takes none. */
     void (*write_back)(struct sdb_file *f, uint64_t off, uint64_t n);
+    /* Begin to read these bytes from the disk; a hint.  NULL: the layer takes none. */
+    void (*read_ahead)(struct sdb_file *f, uint64_t off, uint64_t n);
+    /* Is a read of the byte at off sure not to wait for a disk?  NULL: always. */
+    bool (*is_near)(struct sdb_file *f, uint64_t off);
     /* The first `size` bytes of the file, none of which is beyond its end, in memory:
      * read only, shared.  They stay when the file is closed, until unmap.  NULL: the
      * layer has no maps. */
@@ -155,6 +159,12 @@ int sdb_file_write_at(struct sdb_file *f, uint64_t off, seerdb_slice bytes,
 /* Begin to write these bytes to the disk, so that a later sync of the file finds little
  * left, and syncs of others do not wait behind it.  Promises nothing. */
 void sdb_file_write_back(struct sdb_file *f, uint64_t off, uint64_t n) EXCLUDES(LK_DB);
+/* Begin to read these bytes, so that a read of them soon waits less.  Promises nothing.
+ */
+void sdb_file_read_ahead(struct sdb_file *f, uint64_t off, uint64_t n) EXCLUDES(LK_DB);
+/* Would a read of the byte at off not wait for a disk?  As far as the system tells:
+ * true where the layer has none, false in doubt. */
+bool sdb_file_is_near(struct sdb_file *f, uint64_t off) EXCLUDES(LK_DB);
 /* The first `size` bytes with one count, the caller's, who may close the file.  NULL:
  * they cannot be had so; read them.  A disk that fails, and a file that is cut short,
  * kill the process when such bytes are touched. */

@@ -644,6 +644,23 @@ static void layers_without_maps_say_so(void **state)
     sdb_file_close(f);
 }
 
+static void reading_ahead_changes_nothing_and_then_all_is_near(void **state)
+{
+    struct place *p = *state;
+    seerdb_err err = {0};
+    char got[5];
+    make(p, "a", "shown");
+    struct sdb_file *f = open_file(p, "a", SDB_READ);
+    sdb_file_read_ahead(f, 0, 5);
+    sdb_file_read_ahead(f, 3, 1000000);
+    sdb_file_read_ahead(f, UINT64_MAX, 5);
+    sdb_file_read_ahead(f, 5, UINT64_MAX);
+    test_ok(sdb_file_read_at(f, 0, got, 5, &err), &err);
+    assert_memory_equal(got, "shown", 5);
+    assert_true(sdb_file_is_near(f, 0));
+    sdb_file_close(f);
+}
+
 #define EACH_LAYER(test)                                                               \
     {#test " (local)", test, setup_local, teardown, NULL},                             \
         {#test " (memory)", test, setup_memory, teardown, NULL},                       \
@@ -675,6 +692,7 @@ int main(void)
         EACH_LAYER(replace_makes_or_changes_a_file_and_leaves_nothing_else),
         EACH_LAYER(read_all_appends),
         EACH_LAYER(running_out_of_memory_changes_nothing),
+        EACH_LAYER(reading_ahead_changes_nothing_and_then_all_is_near),
         LOCAL_ONLY(messages_name_the_path_the_place_and_the_reason),
         LOCAL_ONLY(a_limit_that_stops_a_write_half_way_is_reported),
         LOCAL_ONLY(files_obey_the_umask_and_close_on_exec),
