@@ -12,11 +12,11 @@ ENGINE := \
   table/merge_iter \
   log/vlog_file log/vlog log/vlog_open log/frame log/wal_recover log/wal log/snapshots log/catalog log/edit log/side log/manifest \
   tree/node tree/memtable tree/memtable_iter tree/version tree/picker tree/adapt tree/run_iter tree/sieve tree/mergeop tree/mergeset tree/gather tree/fold tree/range_fold \
-  db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/batch db/encode db/cover db/marked db/snapshot db/view db/row db/merged db/get db/ahead db/read db/estimate db/flush db/land \
+  db/chain db/pending db/meter db/values db/state db/hold db/events db/debt db/sift db/payload db/separate db/job db/spill db/upon db/batch db/encode db/cover db/marked db/snapshot db/view db/row db/merged db/get db/ahead db/read db/estimate db/flush db/land \
   db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/verify db/resume db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow increment mergetree reader expire plan decider shadow settings wish handles access \
-  hold table foreground marker sweep txn erase plain ranges memo past cursor update direct find commands funcs health integrity inspect module
+  hold table mergelist foreground marker sweep txn erase plain ranges memo past cursor update direct find commands funcs health integrity inspect module
 
 BUILD ?= build
 CC ?= cc

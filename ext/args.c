@@ -471,6 +471,8 @@ static bool parse_merge(struct parser *ps, struct svt_column *c)
         rc == SQLITE_ERROR ? refuse(ps, "%s", why) : fail_nomem(ps);
     sqlite3_free(why);
     ps->s->nmerge++;
+    if (c->merge.kind == SVT_MERGE_EXPRESSION || c->merge.kind == SVT_MERGE_JSON_PATCH)
+        ps->s->merges_by_sql = true;
     return ok;
 }
 

@@ -62,6 +62,7 @@ struct svt_schema {
     struct svt_column *columns; /* owned */
     int ncolumns;               /* those the user declared */
     int nmerge;                 /* of them, those with a MERGE operator */
+    bool merges_by_sql;         /* one at least: an expression, or json_patch */
     int snapshot;               /* svt_schema_snapshot */
     enum svt_shape shape;
     int *key;                   /* owned: column of each key part */

@@ -330,9 +330,11 @@ static int snapshot(struct svt_table *t, sqlite3_value **argv, char **sentence,
     const char *name = (const char *)sqlite3_value_text(argv[0]);
     uint64_t number = 0;
     (void)err;
-    if (name == NULL || strlen(name) != (size_t)sqlite3_value_bytes(argv[0]))
+    if (name == NULL || sqlite3_value_type(argv[0]) != SQLITE_TEXT ||
+        strlen(name) != (size_t)sqlite3_value_bytes(argv[0]))
         return svt_fail(&t->base.zErrMsg, SQLITE_ERROR,
-                        "%s: give 'snapshot' a name, a text without a zero byte",
+                        "%s: give 'snapshot' a name, a text without a zero byte: in "
+                        "_snapshot a number is that of a commit",
                         t->who);
     int rc = svt_past_keep(t, name, &number);
     if (rc == SQLITE_OK)

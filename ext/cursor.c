@@ -15,6 +15,7 @@
 #include "hold.h"
 #include "marker.h"
 #include "memo.h"
+#include "mergetree.h"
 #include "past.h"
 #include "ranges.h"
 #include "txn.h"
@@ -242,7 +243,7 @@ static int enter_range(struct svt_cursor *c)
         if (rc == SEERDB_OK)
             return show_iter(c);
         if (rc != SEERDB_NOTFOUND)
-            return svt_table_fail(c->table, rc, &err);
+            return svt_mergetree_unread(c->table, rc, &err);
         if ((rc = svt_interrupt_pass(&c->table->conn->interrupt)) != SQLITE_OK)
             return rc;
     }
@@ -260,7 +261,7 @@ static int start_point(struct svt_cursor *c, seerdb_batch *batch)
     if (rc == SEERDB_NOTFOUND)
         return SQLITE_OK;
     if (rc != SEERDB_OK)
-        return svt_table_fail(c->table, rc, &err);
+        return svt_mergetree_unread(c->table, rc, &err);
     c->pin = c->row_pin = value.pin;
     c->eof = c->fresh = false;
     c->point = true;
@@ -329,7 +330,7 @@ static int make_memo(struct svt_cursor *c)
     if (full != SQLITE_OK)
         svt_memo_clear(memo);
     if (rc != SEERDB_OK && rc != SEERDB_NOTFOUND)
-        return svt_table_fail(c->table, rc, &err);
+        return svt_mergetree_unread(c->table, rc, &err);
     /* What is malformed is told of when it is asked for. */
     return full == SQLITE_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
 }
@@ -559,7 +560,7 @@ int svt_cursor_filter(sqlite3_vtab_cursor *cursor, int idx_num, const char *idx_
 static int leave_range(struct svt_cursor *c, int rc, const seerdb_err *err)
 {
     if (rc != SEERDB_NOTFOUND)
-        return svt_table_fail(c->table, rc, err);
+        return svt_mergetree_unread(c->table, rc, err);
     c->at++;
     return enter_range(c);
 }

@@ -348,9 +348,16 @@ static int fail_sqlite(const struct svt_expr *e, int rc, const char *text,
 {
     static const char *const parts[] = {" in generated columns",
                                         " in a generated column"};
+    static const char refused[] = "not authorized to use function: ";
     if (rc == SQLITE_NOMEM || e->db == NULL)
         return svt_fail(message, SQLITE_NOMEM, "out of memory");
-    char *why = sqlite3_mprintf("%s", sqlite3_errmsg(e->db));
+    const char *said = sqlite3_errmsg(e->db);
+    char *why =
+        strncmp(said, refused, sizeof refused - 1) == 0
+            ? sqlite3_mprintf("%s() cannot be used: only functions that are built into "
+                              "SQLite, deterministic and of one row",
+                              said + sizeof refused - 1)
+            : sqlite3_mprintf("%s", said);
     if (why == NULL)
         return svt_fail(message, SQLITE_NOMEM, "out of memory");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

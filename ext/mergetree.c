@@ -4,6 +4,10 @@
 #include "errmap.h"
 #include "mergerow.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* The operator of a table; all zeros if it has no MERGE columns. */
 static int make(const struct svt_schema *s, const char *who, seerdb_merge_operator *out,
                 char **message)
@@ -66,4 +70,28 @@ int svt_mergetree_give(const struct svt_schema *s, const char *who, seerdb_tree 
                                      : svt_errmap_message(message, who, rc, &err);
     op.release(op.ctx);
     return code;
+}
+
+int svt_mergetree_unread(struct svt_table *t, int rc, const seerdb_err *err)
+{
+    static const char before[] = ", key x'", behind[] = "': ";
+    const char *key = strstr(err->msg, before), *why = NULL;
+    bool rowid = t->schema.shape == SVT_SHAPE_IPK || t->schema.shape == SVT_SHAPE_ROWID;
+    char name[64];
+    if (strncmp(err->msg, "merge operator ", 15) == 0 && key != NULL)
+        why = strstr(key, behind);
+    if (why == NULL || (rc != SEERDB_MISMATCH && rc != SEERDB_TOOBIG))
+        return svt_table_fail(t, rc, err);
+    key += sizeof before - 1;
+    if (rowid && why - key == 16) /* eight bytes that sort as numbers do */
+        snprintf(name, sizeof name, "%lld",
+                 (long long)(strtoull(key, NULL, 16) ^ UINT64_C(1) << 63));
+    else
+        snprintf(name, sizeof name, "with the key x'%.*s'",
+                 why - key > 40 ? 40 : (int)(why - key), key);
+    return svt_fail(&t->base.zErrMsg, svt_errmap_code(rc),
+                    "%s: the row %s cannot be read: %s; INSERT it with _op = 'put', or "
+                    "'delete', to "
+                    "get over it",
+                    t->who, name, why + sizeof behind - 1);
 }

@@ -4,7 +4,7 @@
 #ifndef SVT_MERGETREE_H
 #define SVT_MERGETREE_H
 
-#include "args.h"
+#include "table.h"
 
 /* seerdb_tree_create, with the operators of the table if it has MERGE columns.
  * SQLITE_OK or a failure with *message. */
@@ -16,5 +16,9 @@ int svt_mergetree_create(const struct svt_schema *schema, const char *who, seerd
  * *message: the rows were written under other ones. */
 int svt_mergetree_give(const struct svt_schema *schema, const char *who,
                        seerdb_tree *tree, char **message);
+
+/* A row was not read: as svt_table_fail; of one that could not be put together the
+ * sentence names the row, and what to do about it. */
+int svt_mergetree_unread(struct svt_table *t, int rc, const seerdb_err *err);
 
 #endif

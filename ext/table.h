@@ -91,6 +91,7 @@ struct svt_keyspace {
     bool max_known;          /* max_rowid is right, if there is a row at all */
     bool has_max;
     int64_t max_rowid;
+    struct svt_mergelist *mergelist; /* owned; NULL: nothing was merged by SQL */
 };
 
 struct svt_table {

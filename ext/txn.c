@@ -11,6 +11,7 @@
 
 #include "foreground.h"
 #include "marker.h"
+#include "mergelist.h"
 #include "sweep.h"
 
 #include <string.h>
@@ -111,6 +112,7 @@ static void finish(struct svt_txn *x)
         ks->write_view = NULL;
         ks->first_write = SVT_NO_WRITE;
         ks->max_known = ks->touched = ks->keys_changed = false;
+        svt_mergelist_end(ks);
         ks->expected = ks->row_marked = ks->moved = false;
         ks->next_touched = NULL;
         svt_keyspace_unref(ks);

@@ -11,6 +11,7 @@
 
 #include "erase.h"
 #include "increment.h"
+#include "mergelist.h"
 #include "mergerow.h"
 #include "past.h"
 #include "txn.h"
@@ -709,6 +710,15 @@ static int put_base(struct svt_table *t, struct svt_write *w)
     return rc;
 }
 
+static int shorten_list(struct svt_table *t, struct svt_write *w, seerdb_slice key)
+{
+    bool grown;
+    int rc = svt_mergelist_count(t->ks, key, &grown);
+    if (rc != SQLITE_OK || !grown || (rc = write_view(t)) != SQLITE_OK)
+        return rc;
+    return svt_mergelist_shorten(t, w->batch, key);
+}
+
 static int put_row(struct svt_table *t, struct svt_write *w)
 {
     seerdb_err err;
@@ -716,7 +726,10 @@ static int put_row(struct svt_table *t, struct svt_write *w)
     err.msg[0] = 0;
     svt_txn_note_write(t, w->batch);
     seerdb_slice key = svt_bytes_slice(&w->key), row = svt_bytes_slice(&w->row);
-    int rc;
+    int rc = w->act == MERGED && t->schema.merges_by_sql ? shorten_list(t, w, key)
+                                                         : SQLITE_OK;
+    if (rc != SQLITE_OK)
+        return rc;
     if (w->act == MERGED)
         rc = seerdb_batch_merge(w->batch, t->ks->tree, key, row, &err);
     else if (w->nparts > 0)

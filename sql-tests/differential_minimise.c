@@ -71,6 +71,8 @@ static void drop_steps(struct shrinker *m)
             size_t some = 0;
             for (size_t i = from; i < from + run && i < last; i++) {
                 before[i] = s->steps[i].dropped;
+                if (s->steps[i].kind == STEP_ORDINARY) /* one side would be another */
+                    continue;
                 some += !before[i];
                 s->steps[i].dropped = true;
             }
@@ -367,10 +369,10 @@ static void shrink_step(struct shrinker *m, struct step *step, struct words *w)
     if (connection != 0 && !still(m))
         step->connection = connection;
     try_flag(m, &step->kept, false);
+    if (step->silent || step->kind == STEP_ORDINARY) /* what belongs together */
+        return;
     if (step->nparams > 0)
         inline_parameters(m, step);
-    if (step->silent) /* a command and what it means: not apart */
-        return;
     shrink_text(m, &step->body, w);
     shrink_text(m, step->body != NULL ? &step->ours : &step->sql, w);
 }

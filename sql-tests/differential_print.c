@@ -30,6 +30,9 @@ static void print_step(const struct options *o, const struct step *step)
         if (!o->plain)
             printf("%s;\n", text);
         break;
+    case STEP_ORDINARY:
+        printf(o->plain ? "%s;\n" : "-- ordinary: %s;\n", text);
+        break;
     case STEP_SQL:
         printf("%s;\n", text);
         if (strcmp(text, ordinary) != 0)

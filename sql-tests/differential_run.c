@@ -231,6 +231,17 @@ static char *duplicate(const char *s)
     return text_take(&t);
 }
 
+static void add_body(struct text *out, const char *body, bool ours)
+{
+    bool shown = true;
+    for (; *body != '\0'; body++) {
+        if (*body == MARK_OURS)
+            shown = !shown;
+        else if (shown || ours)
+            text_add(out, "%c", *body);
+    }
+}
+
 char *step_text(const struct options *o, const struct step *step, bool ours)
 {
     const char *without_rowid = step->sql != NULL ? strstr(step->sql, "WITHOUT") : NULL;
@@ -239,7 +250,7 @@ char *step_text(const struct options *o, const struct step *step, bool ours)
     text_add(&out, "%s", "");
     for (; *from != '\0'; from++) {
         if (*from == MARK_BODY)
-            text_add(&out, "%s", step->body);
+            add_body(&out, step->body, ours);
         else if (*from == MARK_REPLACE)
             text_add(&out, "%s", ours ? "" : " OR REPLACE");
         else if (*from == MARK_STRICT)
@@ -337,7 +348,7 @@ static void run_once(struct side *side, const char *sql, const struct step *step
     side->patience[c] = LONG_MAX;
     r->autocommit = sqlite3_get_autocommit(db);
     r->changes = step->write ? sqlite3_changes(db) : 0;
-    r->total = step->write ? sqlite3_total_changes(db) - total : 0;
+    r->total = step->write && !step->nested ? sqlite3_total_changes(db) - total : 0;
     r->last_rowid = step->insert ? sqlite3_last_insert_rowid(db) : r->rowid_before;
 }
 
@@ -565,6 +576,16 @@ static void run_command(struct side *side, const struct step *step, struct findi
     outcome_fini(&r);
 }
 
+/* Where it fails, because there is no such table just now, nothing needs it. */
+static void run_ordinary(struct side *side, const struct step *step)
+{
+    struct outcome r;
+    if (side->seerdb)
+        return;
+    run_sql(side, step->sql, step, &r);
+    outcome_fini(&r);
+}
+
 static void run_check(const struct options *o, const struct schema *schema,
                       struct side sides[2], struct finding *f)
 {
@@ -591,6 +612,10 @@ static void run_step(const struct options *o, const struct script *s,
         break;
     case STEP_COMMAND:
         run_command(&sides[0], step, f);
+        break;
+    case STEP_ORDINARY:
+        for (int i = 0; i < 2; i++)
+            run_ordinary(&sides[i], step);
         break;
     case STEP_OPEN:
     case STEP_FETCH:

@@ -42,6 +42,15 @@ const char *const generate_exceptions[][2] = {
     {"no-op-commit", "an UPDATE that changes nothing commits nothing to an ordinary table, "
                      "so who meets SQLITE_BUSY may differ: the second connection keeps a "
                      "transaction only in WAL mode, and writes in it after a change"},
+    {"exact-sums", "MERGE add rounds a sum once, an upsert at every step: only numbers that "
+                   "a double has room for are added up"},
+    {"odd-texts", "a text of an odd number of bytes in UTF-16, as blobs that are appended to "
+                  "texts may make: SQLite cuts it at every step, append keeps it. No append there"},
+    {"failing-merge", "MERGE json_patch with malformed JSON fails the reading of the row, an "
+                      "upsert the statement: avoided"},
+    {"hidden-rowids", "a rowid that is assigned is above those of rows that have expired or are "
+                      "filtered, too, while they are there: none is assigned"},
+    {"unfit-ttl", "a row of which ttl or filter cannot be worked out is refused: avoided"},
     {NULL, NULL},
 };
 /* clang-format on */
@@ -51,6 +60,8 @@ const char *const generate_exceptions[][2] = {
 void finish_step(struct gen *g, enum step_kind kind)
 {
     struct script *s = g->script;
+    for (unsigned i = 0; i <= MAX_TABLES; i++)
+        g->step.nested = g->step.nested || s->tables[i].hidden != NULL;
     if (s->nsteps == g->capacity) {
         g->capacity = g->capacity == 0 ? 256 : 2 * g->capacity;
         s->steps = realloc(s->steps, g->capacity * sizeof(*s->steps));
@@ -344,9 +355,9 @@ static void second_block(struct gen *g)
 
 static void command_step(struct gen *g)
 {
-    static const char *const commands[] = {"spill",  "spill",  "spill",    "flush",
-                                           "flush",  "flush",  "continue", "pause",
-                                           "verify", "verify", "compact",  "compact"};
+    static const char *const commands[] = {
+        "spill", "spill",  "spill",  "flush",   "flush",   "flush", "continue",
+        "pause", "verify", "verify", "compact", "compact", "gc"};
     text_add(&g->sql, "SELECT seerdb('%s', '%s')", g->s->plain, PICK(g, commands));
     g->step.check = chance(g, 30) ? bit_of(g, g->s) : 0;
     finish_step(g, STEP_COMMAND);

@@ -24,10 +24,13 @@ enum shape { SHAPE_IPK, SHAPE_ROWID, SHAPE_SINGLE, SHAPE_COMPOSITE, SHAPE_BARE }
 #define SPARE_TABLE MAX_TABLES /* made and dropped in the middle of a script */
 #define MAX_SLOTS   2
 
+struct merge_operator;
+
 struct column {
     const char *name, *type, *collation; /* static; collation "": none was given */
     const char *fallback;                /* its DEFAULT, or NULL: static */
     bool not_null;
+    const struct merge_operator *merge; /* static, or NULL */
 };
 
 /* A table, there twice: as a seerdb table and as an ordinary one. */
@@ -43,9 +46,13 @@ struct schema {
     bool key_desc[MAX_KEY];
     unsigned nkey;       /* 0: SHAPE_ROWID */
     bool replaces;       /* insert=replace */
+    bool merges;         /* there are MERGE columns */
+    bool merge_insert;   /* insert=merge */
+    bool large;          /* has values that go to the value log */
     bool strict;         /* strict=1: the other is a STRICT table */
     bool view, triggers; /* there are some, see generate_schema.c */
     char *body;          /* owned: the columns and the key */
+    char *hidden;        /* owned: which rows ttl or filter hides; or NULL */
     char *ours, *theirs; /* owned: both CREATEs, with MARK_BODY */
 };
 
@@ -55,12 +62,14 @@ struct schema {
 #define MARK_BODY    '\001'
 #define MARK_REPLACE '\002'
 #define MARK_STRICT  '\003' /* at the end of a CREATE */
+#define MARK_OURS    '\004' /* in a body, around what is for seerdb only */
 
 enum step_kind {
-    STEP_SQL,     /* run on both sides */
-    STEP_COMMAND, /* run on seerdb's side only: it must not fail */
-    STEP_OPEN,    /* prepare for a slot */
-    STEP_FETCH,   /* `count` rows of the statement in the slot */
+    STEP_SQL,      /* run on both sides */
+    STEP_COMMAND,  /* run on seerdb's side only: it must not fail */
+    STEP_ORDINARY, /* run where tables are ordinary ones; may fail */
+    STEP_OPEN,     /* prepare for a slot */
+    STEP_FETCH,    /* `count` rows of the statement in the slot */
     STEP_CLOSE,
     STEP_REOPEN /* close all connections and open them again */
 };
@@ -77,7 +86,8 @@ struct step {
     bool ordered;   /* its rows come in a total order */
     bool insert;    /* last_insert_rowid() means something afterwards */
     bool write;     /* changes() means something afterwards */
-    bool silent;    /* seerdb's rows say what was done: nothing to compare with */
+    bool silent;    /* sql and ours belong together, and give no rows to compare */
+    bool nested;    /* total_changes() differs: triggers of one side delete rows */
     bool kept;      /* the prepared statement is kept and used again */
     unsigned check; /* tables to compare whole afterwards: bits */
     bool dropped;   /* by the minimiser */

@@ -103,7 +103,17 @@ void add_where_in_key_order(struct gen *g);
  * text-key-range. */
 const char *join_operator(struct gen *g, const char *key_type, const char *other_type);
 
+/* ---- generate_merge.c: MERGE columns, _op, ttl and filter */
+void merge_columns(struct gen *g, struct schema *s);
+void add_merge(const struct column *c, struct text *out); /* for a definition */
+void add_hiding(struct gen *g, struct schema *s, struct text *out);
+void hiding_steps(struct gen *g, const struct schema *s); /* after CREATE */
+void merge_step(struct gen *g);
+void op_step(struct gen *g);
+
 /* ---- generate_write.c */
+void add_inserted(struct gen *g, int column, bool alone, bool integers,
+                  unsigned existing);
 void write_step(struct gen *g);
 void range_step(struct gen *g);
 void bulk_step(struct gen *g);

@@ -47,6 +47,7 @@ static void column_definition(const struct schema *s, unsigned i, bool inline_ke
         text_add(out, " DEFAULT %s", c->fallback);
     if (c->collation[0] != '\0')
         text_add(out, " COLLATE %s", c->collation);
+    add_merge(c, out);
 }
 
 static void add_options(struct gen *g, struct schema *s, struct text *out)
@@ -72,10 +73,18 @@ static void add_options(struct gen *g, struct schema *s, struct text *out)
         text_add(out, ", compaction=%s", PICK(g, compactions));
     if (chance(g, 15))
         text_add(out, ", mmap=1");
-    if (chance(g, 15)) {
+    if (chance(g, 30)) {
+        s->large = !s->strict && chance(g, 75);
+        text_add(out, ", value_log=%s", s->large ? "512" : "off");
+    }
+    if (s->merges && chance(g, 50)) {
+        text_add(out, ", insert=merge");
+        s->merge_insert = true;
+    } else if (chance(g, 15)) {
         text_add(out, ", insert=replace");
         s->replaces = true;
     }
+    add_hiding(g, s, out);
 }
 
 static void schema_write(struct gen *g, struct schema *s)
@@ -136,8 +145,12 @@ static void schema_columns(struct gen *g, struct schema *s)
     s->ncolumns = 2 + below(g, MAX_COLUMNS - 2);
     for (unsigned i = 0; i < s->ncolumns; i++) {
         struct column *c = &s->columns[i];
-        *c = (struct column){chance(g, odd) ? odd_names[i] : names[i], PICK(g, types),
-                             PICK(g, collations), NULL, chance(g, 15)};
+        *c = (struct column){chance(g, odd) ? odd_names[i] : names[i],
+                             PICK(g, types),
+                             PICK(g, collations),
+                             NULL,
+                             chance(g, 15),
+                             NULL};
         if (s->strict)
             c->type = PICK(g, strict_types);
         /* Exception default: without NOT NULL a column that is left out is NULL. */
@@ -162,8 +175,8 @@ void schema_generate(struct gen *g, struct schema *s, unsigned number)
     s->shape = (enum shape)(number == 0 ? g->script->seed % 5 : below(g, 5));
     s->key_collation[0] = "";
     if (s->shape == SHAPE_BARE) {
-        s->columns[0] = (struct column){"key", "", "", NULL, false};
-        s->columns[1] = (struct column){"value", "", "", NULL, false};
+        s->columns[0] = (struct column){"key", "", "", NULL, false, NULL};
+        s->columns[1] = (struct column){"value", "", "", NULL, false, NULL};
         s->ncolumns = 2;
         s->nkey = 1;
         schema_write(g, s);
@@ -186,6 +199,7 @@ void schema_generate(struct gen *g, struct schema *s, unsigned number)
         s->nkey = 2 + below(g, most - 1);
         schema_key(g, s);
     }
+    merge_columns(g, s);
     schema_write(g, s);
 }
 
@@ -194,6 +208,7 @@ void schema_fini(struct schema *s)
     free(s->ours);
     free(s->theirs);
     free(s->body);
+    free(s->hidden);
 }
 
 static char *copy(const char *s)
@@ -208,7 +223,9 @@ void create_step(struct gen *g, const struct schema *s)
     text_add(&g->sql, "%s", s->theirs);
     g->step.ours = copy(s->ours);
     g->step.body = copy(s->body);
+    g->step.silent = s->merges || s->hidden != NULL;
     finish_step(g, STEP_SQL);
+    hiding_steps(g, s);
 }
 
 /* A view v of the table with INSTEAD OF triggers, and triggers of the ordinary table
@@ -216,8 +233,10 @@ void create_step(struct gen *g, const struct schema *s)
 void view_steps(struct gen *g, struct schema *s)
 {
     static const char mark[] = {MARK_REPLACE, '\0'};
-    const char *const conflicts[] = {s->replaces ? mark : "", " OR REPLACE",
-                                     " OR IGNORE"};
+    const char *const conflicts[] = {s->replaces       ? mark
+                                     : s->merge_insert ? " OR REPLACE"
+                                                       : "",
+                                     " OR REPLACE", " OR IGNORE"};
     const char *key = name_of(s, first_key(s)), *other = NULL, *given = "new.o";
     for (unsigned i = 0; i < s->ncolumns; i++) {
         if (in_key(s, i))
@@ -226,7 +245,8 @@ void view_steps(struct gen *g, struct schema *s)
         /* Exception default. */
         given = s->columns[i].fallback != NULL ? "ifnull(new.o, 5)" : "new.o";
     }
-    if (strchr(s->name, '.') != NULL || other == NULL || s->strict)
+    if (strchr(s->name, '.') != NULL || other == NULL || s->strict ||
+        (s->hidden != NULL && has_rowid(s))) /* exception hidden-rowids */
         return;
     if (chance(g, 60)) {
         text_add(&g->sql, "CREATE VIEW v AS SELECT %s AS k, %s AS o FROM %s", key,

@@ -28,6 +28,10 @@ void add_literal(struct gen *g, struct text *out, int column)
         add_fitting(g, out, type);
         return;
     }
+    if (s->large && column >= 0 && !in_key(s, (unsigned)column) && chance(g, 8)) {
+        text_add(out, "%s", PICK(g, large));
+        return;
+    }
     if (dice < 20)
         text_add(out, "%s", PICK(g, awkward));
     else if (dice < 24 && !is_rowid(s, column))

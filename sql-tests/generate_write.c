@@ -28,6 +28,8 @@ static const char *insert_conflict(struct gen *g)
     static const char mark[] = {MARK_REPLACE, '\0'};
     const char *clause = conflict(g);
     bool plain = clause[0] == '\0' || strcmp(clause, " OR ABORT") == 0;
+    if (plain && g->s->merge_insert) /* merge_step has those */
+        return " OR FAIL";
     return plain && g->s->replaces ? mark : clause;
 }
 
@@ -43,12 +45,14 @@ static void add_returning(struct gen *g, const char *clause)
 }
 
 /* The value of column `column` in an inserted row; integers: no mismatch, please. */
-static void add_inserted(struct gen *g, int column, bool alone, bool integers,
-                         unsigned existing)
+void add_inserted(struct gen *g, int column, bool alone, bool integers,
+                  unsigned existing)
 {
     const struct schema *s = g->s;
-    const struct column *c = &s->columns[column];
-    if (c->fallback != NULL) /* exception default: not NULL */
+    /* Exceptions default and hidden-rowids. */
+    bool not_null = s->columns[column].fallback != NULL ||
+                    (is_rowid(s, column) && s->hidden != NULL);
+    if (not_null)
         text_add(&g->sql, "ifnull(");
     if (is_rowid(s, column) && chance(g, 30))
         text_add(&g->sql, "NULL");
@@ -60,7 +64,7 @@ static void add_inserted(struct gen *g, int column, bool alone, bool integers,
         add_operand(g, column);
     else
         add_literal(g, &g->sql, column);
-    if (c->fallback != NULL)
+    if (not_null)
         text_add(&g->sql, ", 5)");
 }
 
@@ -70,7 +74,8 @@ static void insert_values(struct gen *g)
     const char *clause = chance(g, 5) ? " OR REPLACE" : insert_conflict(g);
     bool integers = clause[0] != '\0'; /* exception mismatch-rows */
     bool rowid = s->shape == SHAPE_ROWID && chance(g, 20);
-    unsigned n = chance(g, 15) ? below(g, s->ncolumns) + 1 : s->ncolumns;
+    bool all = s->shape == SHAPE_IPK && s->hidden != NULL; /* exception hidden-rowids */
+    unsigned n = !all && chance(g, 15) ? below(g, s->ncolumns) + 1 : s->ncolumns;
     unsigned first = n < s->ncolumns || chance(g, 10) ? below(g, s->ncolumns) : 0;
     unsigned dice = below(g, 100);
     unsigned rows = dice < 50 ? 1 : dice < 98 ? 1 + below(g, 6) : 250 + below(g, 100);
@@ -423,6 +428,14 @@ static void write_view(struct gen *g)
 void write_step(struct gen *g)
 {
     unsigned dice = below(g, 100);
+    if (chance(g, g->s->merges ? 35 : 0)) {
+        merge_step(g);
+        return;
+    }
+    if (chance(g, 5)) {
+        op_step(g);
+        return;
+    }
     g->step.write = true;
     if (dice < 4 && g->s->view)
         write_view(g);
@@ -430,7 +443,7 @@ void write_step(struct gen *g)
         write_feed(g);
     else if (dice < 46)
         insert_values(g);
-    else if (dice < 47)
+    else if (dice < 47 && (g->s->hidden == NULL || g->s->shape != SHAPE_IPK))
         text_add(&g->sql, "INSERT INTO %s DEFAULT VALUES", g->s->name);
     else if (dice < 56 && !g->s->strict)
         insert_select(g);

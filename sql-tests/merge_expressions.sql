@@ -83,3 +83,25 @@ SELECT * FROM j WHERE k < 3;
 SELECT * FROM j;
 INSERT INTO j(k, _op) VALUES (3, 'delete');
 SELECT * FROM j;
+-- However large the row is, and whatever lies between.
+CREATE VIRTUAL TABLE l USING seerdb(k INTEGER PRIMARY KEY, d MERGE json_patch, big TEXT, insert = merge, value_log = 512);
+BEGIN;
+INSERT INTO l(k, d, big, _op) VALUES (1, '{"a":1}', printf('%.*c', 20000, 'x'), 'put');
+INSERT INTO l(k, d) VALUES (1, 'no json');
+SAVEPOINT s;
+INSERT INTO l(k, d) VALUES (1, '{"b":2}'), (1, 'no json');
+INSERT INTO l(k, d) VALUES (1, '{"b":2}'), (1, '{"c":3}');
+SELECT seerdb('l', 'spill');
+INSERT INTO l(k, d) VALUES (1, 'no json');
+INSERT INTO l(k, d) VALUES (1, '{"d":4}');
+INSERT INTO l(k, d, _op) VALUES (3, NULL, 'delete');
+INSERT INTO l(k, d) VALUES (3, 'no json');
+COMMIT;
+SELECT k, d, length(big) FROM l;
+-- A long list becomes a row; from then on it is one.
+BEGIN;
+WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000) INSERT INTO l(k, d) SELECT 1, '{"n":' || i || '}' FROM c;
+SELECT k, d, length(big) FROM l;
+INSERT INTO l(k, d) VALUES (1, 'no json');
+ROLLBACK;
+SELECT k, d, length(big) FROM l;

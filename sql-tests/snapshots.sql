@@ -50,6 +50,7 @@ SELECT count(*) FROM t WHERE _snapshot = -1;
 SELECT seerdb('t', 'snapshot');
 SELECT seerdb('t', 'snapshot', NULL);
 SELECT seerdb('t', 'snapshot', '');
+SELECT seerdb('t', 'snapshot', 5);
 SELECT seerdb('t', 'drop_snapshot', NULL);
 -- nothing but the present is written
 DELETE FROM t WHERE _snapshot = 'monday';

@@ -37,6 +37,13 @@ static const char *const words[] = {
     "''", "'a'", "'A'", "'b'", "'B'", "'ab'", "'AB'", "'ab '", "'abc'", "'b '", "'ba'",
     "'c'", "'key1'", "'key10'", "'Abc'", "'a '", "x'6162'", "x'6b657931'",
 };
+
+/* Beside the smallest size that a value of the value log has, and above. */
+static const char *const large[] = {
+    "printf('%.511c', 'p')", "printf('%.512c', 'q')", "zeroblob(511)", "zeroblob(512)",
+    "CAST(printf('%.700c', 'r') AS BLOB)", "printf('%.3000c', 's')", "zeroblob(2500)",
+    "hex(printf('%.260c', 't'))", "printf('%.20000c', 'u')",
+};
 /* clang-format on */
 
 #endif

@@ -4,6 +4,7 @@
 #include "db/payload.h"
 #include "db/separate.h"
 #include "db/spill.h"
+#include "db/upon.h"
 
 #include <assert.h>
 
@@ -417,6 +418,18 @@ static int insert_merge(seerdb_batch *b, struct sdb_batch_part *part, seerdb_sli
     int rc = sdb_buf_check(&b->operand, err);
     if (rc != 0)
         return rc;
+    if (part->bases && !c.op->fast) {
+        const struct sdb_upon u = {.op = c.op,
+                                   .merging = c.merging,
+                                   .memtable = part->memtable,
+                                   .runs = part->runs,
+                                   .hidden = c.hidden,
+                                   .values = b->db->values,
+                                   .small = c.most};
+        rc = sdb_upon(&u, &r, err);
+        if (rc != 0 || r.kind != SDB_KIND_MERGE)
+            return rc != 0 ? rc : sdb_memtable_insert(part->memtable, &r, err);
+    }
     /* Nothing was written after the last mark: it would find nothing to take in. */
     return c.above + 1 == number ? sdb_memtable_insert(part->memtable, &r, err)
                                  : sdb_cumulate(&c, part->memtable, &r, err);
@@ -462,9 +475,8 @@ static bool rests_on_value(const seerdb_batch *b, const struct sdb_batch_part *p
                            seerdb_slice key)
 {
     struct sdb_found found;
-    if (sdb_memtable_records(part->memtable) == 0 ||
-        sdb_memtable_get(part->memtable, key, UINT64_MAX, &b->scratch->hidden,
-                         &found) != 0)
+    if (!part->bases || sdb_memtable_get(part->memtable, key, UINT64_MAX,
+                                         &b->scratch->hidden, &found) != 0)
         return false;
     seerdb_pin_unref(found.pin);
     return found.kind != SDB_KIND_MERGE;
@@ -520,6 +532,7 @@ static SDB_INLINE int write_record(seerdb_batch *b, seerdb_tree *t,
         rc = write_merge(b, part, r, err);
     else if ((rc = sdb_batch_settle(b, err)) == 0)
         rc = sdb_memtable_insert(part->memtable, r, err);
+    part->bases |= r->kind != SDB_KIND_MERGE && r->kind != SDB_KIND_RANGE;
     if (rc == 0)
         b->ordinal++;
     account_part(b, part);

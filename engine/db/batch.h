@@ -25,6 +25,7 @@ struct sdb_batch_part {
     size_t bytes;             /* of the memtable, as last looked at */
     bool forgotten;           /* nothing in it counts */
     bool merges;              /* some of it are */
+    bool bases;               /* some were what merges may start from: put or deleted */
 };
 
 /* A merge record that is cumulated when its commit is applied has at most so many bytes
