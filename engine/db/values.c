@@ -249,8 +249,10 @@ int sdb_values_add(struct sdb_values *vs, uint64_t number, struct sdb_vlog *v,
 }
 
 /* Slots that gc has dropped may be named by frames of the log that do not count; who
- * gave them out again would make such a frame look torn.  After the next open all those
- * frames are known to be synced, and nobody looks at their values. */
+ * gave them out again, or took the seal away that says that gc was there, would make
+ * such a frame look torn.  Nobody looks at the values of those that the log knows
+ * synced: a session that finds others (gaps) begins files of its own, and its first
+ * frame says that they are. */
 static bool may_go_on(const struct sdb_value_file *f)
 {
     return f != NULL && f->write_out == NULL && !f->rewritten;
@@ -260,7 +262,8 @@ bool sdb_values_find_small(struct sdb_values *vs, uint64_t below, uint64_t size,
                            uint64_t *number)
 {
     const struct sdb_value_file *best = NULL;
-    if (atomic_load_explicit(&vs->stay, memory_order_relaxed))
+    if (atomic_load_explicit(&vs->stay, memory_order_relaxed) ||
+        atomic_load_explicit(&vs->gaps, memory_order_relaxed))
         return false; /* what the log names may be more than what counts */
     sdb_lock_vlog(&vs->lock);
     for (size_t i = 0; i < SDB_VALUES_BUCKETS; i++)
@@ -615,9 +618,12 @@ static int survived(struct sdb_values *vs, const struct sdb_segment *s, void *to
     int rc = sdb_values_hold(vs, s->file, SDB_HOLD_OTHER, &pin, &why);
     if (rc == SEERDB_CORRUPT)
         return 0;
-    if (rc == 0 && (rc = sdb_values_open(vs, s->file, &v, &why)) == 0 &&
-        (sdb_vlog_has(v, s->slot) || !sdb_vlog_is_sealed(v)))
-        rc = sdb_vlog_read(v, s, to, &why);
+    if (rc == 0 && (rc = sdb_values_open(vs, s->file, &v, &why)) == 0) {
+        if (sdb_vlog_has(v, s->slot) || !sdb_vlog_is_sealed(v))
+            rc = sdb_vlog_read(v, s, to, &why);
+        else /* gc has dropped it: the commit does not count */
+            atomic_store_explicit(&vs->gaps, true, memory_order_relaxed);
+    }
     sdb_vlog_unref(v);
     seerdb_pin_unref(pin);
     if (rc == 0)

@@ -33,6 +33,9 @@ struct sdb_values {
     _Atomic bool any_dead;  /* relaxed: a hint */
     _Atomic uint64_t bytes; /* of the files that are not being written; relaxed */
     _Atomic bool stay;      /* no file is removed; relaxed: set by recovery */
+    _Atomic bool gaps;      /* nobody goes on with a file: commits that the log does not
+                               know synced name slots that gc has dropped.  relaxed: set
+                               by recovery */
     _Atomic bool used;      /* a file was written, or opened unsealed.  relaxed: set
                                before a log record names the file */
 };

@@ -319,6 +319,61 @@ static void going_on_with_a_file_costs_none_of_its_values(void **state)
     }
 }
 
+/* Slots that gc dropped are named by a commit that was taken back, and that the log does
+ * not know synced.  Who goes on with the file must not make that commit look torn: what
+ * follows it was acknowledged. */
+static void going_on_with_a_file_ends_no_log(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    uint64_t number;
+    (void)state;
+    bed_init(&b);
+    b.o.sizes.value_file = 60000;
+    bed_open_ok(&b);
+    seerdb_tree *t = make_tree(&b, 1, 100), *other = make_tree(&b, 2, 0);
+    for (unsigned i = 1; i <= 6; i++)
+        write_session(t, i, SEERDB_SYNC_OFF);
+    seerdb_batch *batch = new_batch(b.db);
+    for (unsigned i = 1; i <= 5; i++)
+        for (unsigned n = 0; n < 3; n++) {
+            uint8_t key[8];
+            sdb_store_be64(key, i * 100 + n);
+            test_ok(seerdb_batch_delete(batch, t, (seerdb_slice){key, 8}, &err), &err);
+        }
+    test_ok(seerdb_write(batch, SEERDB_SYNC_OFF, &err), &err);
+    static uint8_t large[10000];
+    session_value(99, 0, large);
+    test_ok(seerdb_batch_put(batch, t, test_slice("large"),
+                             (seerdb_slice){large, sizeof large}, &err),
+            &err);
+    test_ok(seerdb_prepare(batch, SEERDB_SYNC_OFF, &number, &err), &err);
+    test_ok(seerdb_rollback(batch, &err), &err);
+    write_words(other, "k=v");
+    test_ok(seerdb_flush(b.db, t, &err), &err); /* of what lies before that commit */
+    test_ok(seerdb_gc(b.db, t, &err), &err);
+    seerdb_batch_free(batch);
+    seerdb_tree_close(t);
+    seerdb_tree_close(other);
+    bed_crash(&b);
+
+    bed_open_ok(&b);
+    t = open_tree(b.db, 1);
+    batch = new_batch(b.db);
+    test_ok(seerdb_batch_put(batch, t, test_slice("x"),
+                             (seerdb_slice){large, sizeof large}, &err),
+            &err);
+    seerdb_batch_free(batch);
+    seerdb_tree_close(t);
+    bed_crash(&b);
+
+    bed_open_ok(&b);
+    other = open_tree(b.db, 2);
+    expect_key(other, "k", "v");
+    seerdb_tree_close(other);
+    bed_fini(&b);
+}
+
 /* A table from before the value log existed, or without one. */
 static void a_tree_without_a_value_log_gets_one_when_told(void **state)
 {
@@ -468,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_dead_file_takes_no_commit_with_it_that_comes_after),
         cmocka_unit_test(many_short_sessions_share_a_file_and_lose_nothing),
         cmocka_unit_test(going_on_with_a_file_costs_none_of_its_values),
+        cmocka_unit_test(going_on_with_a_file_ends_no_log),
         cmocka_unit_test(a_tree_without_a_value_log_gets_one_when_told),
         cmocka_unit_test(
             a_file_whose_header_was_lost_is_missed_by_those_alone_who_need_it),
