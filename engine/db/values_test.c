@@ -374,6 +374,45 @@ static void going_on_with_a_file_ends_no_log(void **state)
     bed_fini(&b);
 }
 
+/* A value that stays in the writer's memory: the file has got shorter. */
+static void put_meanwhile(void *ctx, enum sdb_failpoint at)
+{
+    static const uint8_t value[VALUE];
+    seerdb_err err = {0};
+    seerdb_batch *b = new_batch(seerdb_tree_store(ctx));
+    (void)at;
+    test_ok(seerdb_batch_put(b, ctx, test_slice("k"), (seerdb_slice){value, VALUE},
+                             &err),
+            &err);
+    seerdb_batch_free(b);
+}
+
+/* Who opens a file to read it has its size, and then somebody goes on with it. */
+static void reading_while_a_file_is_gone_on_with_finds_the_values(void **state)
+{
+    struct bed b;
+    seerdb_err err = {0};
+    (void)state;
+    bed_new(&b);
+    seerdb_tree *t = make_tree(&b, 1, 100);
+    write_session(t, 1, SEERDB_SYNC_FULL);
+    seerdb_tree_close(t);
+    bed_close(&b);
+    test_ok(bed_open(&b, &err), &err); /* and nothing is read */
+    t = open_tree(b.db, 1);
+    sdb_failpoint_arm(&(struct sdb_failpoint_plan){.at = SDB_FP_vlog_open,
+                                                   .actions = SDB_FP_CALL,
+                                                   .times = 1,
+                                                   .call = put_meanwhile,
+                                                   .ctx = t});
+    expect_session(t, 1);
+    assert_int_equal(sdb_failpoint_acted(), 1);
+    sdb_failpoint_arm(NULL);
+    assert_int_equal(count_value_files(&b, 1000), 1);
+    seerdb_tree_close(t);
+    bed_fini(&b);
+}
+
 /* A table from before the value log existed, or without one. */
 static void a_tree_without_a_value_log_gets_one_when_told(void **state)
 {
@@ -524,6 +563,7 @@ int main(void)
         cmocka_unit_test(many_short_sessions_share_a_file_and_lose_nothing),
         cmocka_unit_test(going_on_with_a_file_costs_none_of_its_values),
         cmocka_unit_test(going_on_with_a_file_ends_no_log),
+        cmocka_unit_test(reading_while_a_file_is_gone_on_with_finds_the_values),
         cmocka_unit_test(a_tree_without_a_value_log_gets_one_when_told),
         cmocka_unit_test(
             a_file_whose_header_was_lost_is_missed_by_those_alone_who_need_it),

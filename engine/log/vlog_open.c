@@ -138,7 +138,9 @@ static int open_file(const struct sdb_vlog_options *o, enum sdb_open_mode mode,
     int rc = sdb_vlog_new(o, mode, &v, err);
     if (rc != 0)
         return rc;
-    if ((rc = sdb_file_size(v->file, size, err)) == 0 &&
+    rc = sdb_file_size(v->file, size, err);
+    SDB_PASS(vlog_open);
+    if (rc == 0 &&
         (rc = sdb_file_read_at(v->file, 0, header, sizeof header, err)) == 0 &&
         (rc = check_header(v, o, header, err)) == 0 &&
         (rc = load_index(v, *size, err)) == SEERDB_NOTFOUND)
