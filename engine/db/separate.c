@@ -10,7 +10,19 @@ static int write_out(void *ctx, seerdb_err *err)
     return sdb_separate_write_out(ctx, err);
 }
 
-/* Go on with the file, if it is the tree's.  NOTFOUND: it is not, or not any more. */
+/* Is it a file of the tree? */
+static bool is_of(seerdb_tree *t, uint64_t number)
+{
+    struct sdb_vlog *v = NULL;
+    bool mine = sdb_values_open(t->db->values, number, &v, NULL) == 0 &&
+                sdb_vlog_tree(v) == t->desc.id;
+    sdb_vlog_unref(v);
+    return mine;
+}
+
+/* Go on with the file, if it is the tree's.  NOTFOUND: it is not, or not any more.
+ * Another tree's is not claimed for a moment even: its writer may be looking for it,
+ * and its readers would have us write out what is theirs. */
 static int go_on_with(seerdb_tree *t, uint64_t number, seerdb_err *err)
     REQUIRES(LK_VALUES)
 {
@@ -19,7 +31,8 @@ static int go_on_with(seerdb_tree *t, uint64_t number, seerdb_err *err)
     struct sdb_vlog *was = NULL, *v = NULL;
     seerdb_pin *pin = NULL;
     struct sdb_value_use use = {0};
-    int rc = sdb_values_claim(vs, number, write_out, t, &pin, err);
+    int rc = is_of(t, number) ? sdb_values_claim(vs, number, write_out, t, &pin, err)
+                              : SEERDB_NOTFOUND;
     if (rc != 0)
         return rc;
     (void)sdb_values_look(vs, number, &use);
@@ -29,9 +42,9 @@ static int go_on_with(seerdb_tree *t, uint64_t number, seerdb_err *err)
                                  .store = db->id,
                                  .number = number,
                                  .tree = t->desc.id};
+    /* Open for readers, before it changes. */
     if ((rc = sdb_values_open(vs, number, &was, err)) == 0)
-        rc = sdb_vlog_tree(was) != o.tree ? SEERDB_NOTFOUND
-                                          : sdb_vlog_resume(&o, &v, err);
+        rc = sdb_vlog_resume(&o, &v, err);
     sdb_vlog_unref(was);
     if (rc == 0) {
         t->writing = sdb_vlog_ref(v);

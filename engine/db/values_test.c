@@ -319,9 +319,9 @@ static void going_on_with_a_file_costs_none_of_its_values(void **state)
     }
 }
 
-/* Slots that gc dropped are named by a commit that was taken back, and that the log does
- * not know synced.  Who goes on with the file must not make that commit look torn: what
- * follows it was acknowledged. */
+/* Slots that gc dropped are named by a commit that was taken back, and that the log
+ * does not know synced.  Who goes on with the file must not make that commit look torn:
+ * what follows it was acknowledged. */
 static void going_on_with_a_file_ends_no_log(void **state)
 {
     struct bed b;
@@ -381,9 +381,9 @@ static void put_meanwhile(void *ctx, enum sdb_failpoint at)
     seerdb_err err = {0};
     seerdb_batch *b = new_batch(seerdb_tree_store(ctx));
     (void)at;
-    test_ok(seerdb_batch_put(b, ctx, test_slice("k"), (seerdb_slice){value, VALUE},
-                             &err),
-            &err);
+    test_ok(
+        seerdb_batch_put(b, ctx, test_slice("k"), (seerdb_slice){value, VALUE}, &err),
+        &err);
     seerdb_batch_free(b);
 }
 

@@ -90,7 +90,7 @@
     X(vlog_write)        /* some of its bytes */                                       \
     X(vlog_sync)         /* about to sync */                                           \
     X(vlog_seal)         /* about to write its index */                                \
-    X(vlog_open)         /* one is open, and its size known; nothing of it is read */   \
+    X(vlog_open)         /* one is open, and its size known; nothing of it is read */  \
     X(vlog_resume)       /* about to cut the index off, to go on behind the values */  \
     X(vlog_resumed)      /* did so, not durably */                                     \
     X(vlog_remove)       /* nobody holds it any more */                                \
