@@ -16,7 +16,7 @@ ENGINE := \
   db/aside db/pressure db/write db/txn db/ingest db/rewrite db/vlog_gc db/compact db/recover db/metrics db/inspect db/verify db/resume db/db
 # The SQLite side, bottom to top.
 EXT := sqlite errmap interrupt bytes encoding value keycodec rowcodec expr compare exactsum mergeop args declare mergecol mergerow increment mergetree reader expire plan decider shadow settings wish handles access \
-  hold table mergelist foreground marker sweep txn erase plain ranges memo past cursor update direct find commands funcs health integrity inspect module
+  hold table mergelist foreground marker sweep txn erase plain ranges memo past cursor newrow update direct find commands funcs health integrity inspect module
 
 BUILD ?= build
 CC ?= cc

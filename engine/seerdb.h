@@ -594,11 +594,7 @@ int seerdb_batch_delete(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key
  * tree takes no merges, or its operator was not given yet.  The operator may be called,
  * but its failures come to light when the key is read -- except where the batch itself
  * has put the key before, or deleted it: no record could say both.  Then this call
- * fails with it, and takes nothing in.  One that is `fast` is not asked where the value
- * is larger than a few hundred bytes, or marks or files lie between: if it fails then,
- * so does whatever sends the batch to disk, or seerdb_prepare or seerdb_write; the
- * batch stays as it was.  Rolling back to before it helps, and putting or deleting the
- * key. */
+ * fails with it, and takes nothing in. */
 int seerdb_batch_merge(seerdb_batch *batch, seerdb_tree *tree, seerdb_slice key,
                        seerdb_slice operand, seerdb_err *err);
 

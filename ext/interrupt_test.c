@@ -327,8 +327,8 @@ static void the_first_use_of_a_table_can_be_interrupted(void **state)
         "SELECT seerdb('t', 'flush')",
         "SELECT seerdb('t', 'accept')",
         "SELECT count(*) FROM seerdb_stats()",
-        "DROP TABLE c; DROP TABLE oc; CREATE TABLE oc(a, b, v, PRIMARY KEY(a, b));"
-        "CREATE VIRTUAL TABLE c USING seerdb(a, b, v, PRIMARY KEY(a, b))",
+        ("DROP TABLE c; DROP TABLE oc; CREATE TABLE oc(a, b, v, PRIMARY KEY(a, b));"
+         "CREATE VIRTUAL TABLE c USING seerdb(a, b, v, PRIMARY KEY(a, b))"),
     };
     (void)state;
     test_close(open_tables("first"));

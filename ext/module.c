@@ -8,6 +8,7 @@ SQLITE_EXTENSION_INIT1
 #include "funcs.h"
 #include "inspect.h"
 #include "integrity.h"
+#include "newrow.h"
 #include "plain.h"
 #include "plan.h"
 #include "ranges.h"
@@ -31,7 +32,7 @@ static void table_free(struct svt_table *t)
         return;
     svt_txn_leave(t);
     svt_cursor_free_spares(t);
-    svt_update_free(t->write);
+    svt_newrow_free(t->write);
     svt_table_free(t);
 }
 

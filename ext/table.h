@@ -108,7 +108,7 @@ struct svt_table {
     struct svt_keyspace *ks;     /* counted; NULL before the first use */
     seerdb_uuid owner;           /* known once ks is */
     struct svt_expire *expire;   /* counted, from then on; NULL: rows do not expire */
-    struct svt_write *write;     /* owned: update.c's workspace */
+    struct svt_write *write;     /* owned: newrow.h's workspace */
     struct svt_txn *joined;    /* borrowed: SQLite has the object in its transaction */
     struct svt_cursor *spares; /* owned: cursor.c's, waiting for the next statement */
     int nspares;

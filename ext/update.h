@@ -14,7 +14,4 @@
 int svt_update(sqlite3_vtab *base, int argc, sqlite3_value **argv,
                sqlite3_int64 *rowid);
 
-/* The workspace that a table keeps between calls; accepts NULL. */
-void svt_update_free(struct svt_write *w);
-
 #endif

@@ -84,6 +84,21 @@ static void drop_steps(struct shrinker *m)
     free(before);
 }
 
+/* What failed there, for want of its table, may go. */
+static void drop_idle(struct shrinker *m)
+{
+    struct script *s = m->s;
+    bool progress = m->progress;
+    if (!still(m)) /* the last run may have been of another script */
+        return;
+    for (size_t i = 0; i < m->f->step; i++) {
+        bool idle = s->steps[i].kind == STEP_ORDINARY && s->steps[i].idle;
+        progress = progress || (idle && !s->steps[i].dropped);
+        s->steps[i].dropped = s->steps[i].dropped || idle;
+    }
+    m->progress = progress;
+}
+
 static void try_flag(struct shrinker *m, bool *flag, bool to)
 {
     bool old = *flag;
@@ -386,6 +401,7 @@ void minimise(const struct options *o, struct script *s, struct finding *f)
     do {
         m.progress = false;
         drop_steps(&m);
+        drop_idle(&m);
         simpler_databases(&m);
         for (size_t i = 0; i <= f->step && i < s->nsteps; i++)
             if (!s->steps[i].dropped)

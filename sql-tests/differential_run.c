@@ -577,12 +577,13 @@ static void run_command(struct side *side, const struct step *step, struct findi
 }
 
 /* Where it fails, because there is no such table just now, nothing needs it. */
-static void run_ordinary(struct side *side, const struct step *step)
+static void run_ordinary(struct side *side, struct step *step)
 {
     struct outcome r;
     if (side->seerdb)
         return;
     run_sql(side, step->sql, step, &r);
+    step->idle = r.rc != SQLITE_DONE && r.rc != SQLITE_OK && r.rc != SQLITE_ROW;
     outcome_fini(&r);
 }
 
@@ -601,9 +602,8 @@ static void run_check(const struct options *o, const struct schema *schema,
     text_fini(&sql);
 }
 
-static void run_step(const struct options *o, const struct script *s,
-                     const struct step *step, struct side sides[2], struct finding *f,
-                     struct tally *tally)
+static void run_step(const struct options *o, const struct script *s, struct step *step,
+                     struct side sides[2], struct finding *f, struct tally *tally)
 {
     switch (step->kind) {
     case STEP_SQL:

@@ -90,6 +90,7 @@ struct step {
     bool nested;    /* total_changes() differs: triggers of one side delete rows */
     bool kept;      /* the prepared statement is kept and used again */
     unsigned check; /* tables to compare whole afterwards: bits */
+    bool idle;      /* of STEP_ORDINARY: it failed when the script was run last */
     bool dropped;   /* by the minimiser */
 };
 

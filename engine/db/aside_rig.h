@@ -200,9 +200,13 @@ static inline void step(struct owner *o, const char *s, uint64_t *last)
         o->marker += 3;
         break;
     case 'C':
-    case 'R':
         o->mute = false;
-        leave(o, s[0] == 'R');
+        leave(o, false);
+        enter(o);
+        break;
+    case 'R': /* mute to the end, or a flush that waits gets through before it */
+        leave(o, true);
+        o->mute = false;
         enter(o);
         break;
     default:

@@ -418,7 +418,7 @@ static int insert_merge(seerdb_batch *b, struct sdb_batch_part *part, seerdb_sli
     int rc = sdb_buf_check(&b->operand, err);
     if (rc != 0)
         return rc;
-    if (part->bases && !c.op->fast) {
+    if (part->bases) {
         const struct sdb_upon u = {.op = c.op,
                                    .merging = c.merging,
                                    .memtable = part->memtable,
@@ -469,17 +469,21 @@ int sdb_batch_settle(seerdb_batch *b, seerdb_err *err)
     return b->merges.n == 0 ? 0 : settle(b, err);
 }
 
-/* Does the batch say what the key's value is?  Then who merges is told at once if that
- * fails. */
-static bool rests_on_value(const seerdb_batch *b, const struct sdb_batch_part *part,
-                           seerdb_slice key)
+/* May the batch have what the operand builds upon?  Then the operator is asked at once.
+ */
+static bool may_build(const seerdb_batch *b, const struct sdb_batch_part *part,
+                      seerdb_slice key)
 {
     struct sdb_found found;
-    if (!part->bases || sdb_memtable_get(part->memtable, key, UINT64_MAX,
-                                         &b->scratch->hidden, &found) != 0)
+    if (!part->bases)
         return false;
-    seerdb_pin_unref(found.pin);
-    return found.kind != SDB_KIND_MERGE;
+    if (part->runs != NULL)
+        return true;
+    int rc =
+        sdb_memtable_get(part->memtable, key, UINT64_MAX, &b->scratch->hidden, &found);
+    if (rc == 0)
+        seerdb_pin_unref(found.pin);
+    return rc == 0;
 }
 
 /* Let the merge wait with others, if it can. */
@@ -488,7 +492,7 @@ static SDB_INLINE bool let_wait(seerdb_batch *b, const struct sdb_batch_part *pa
 {
     const seerdb_merge_operator *op = sdb_tree_merge(part->tree);
     if (!op->fast || op->partial == NULL || b->merges.size > b->db->batch_share / 4 ||
-        (b->merges.n > 0 && b->merged != part->tree) || rests_on_value(b, part, r->key))
+        (b->merges.n > 0 && b->merged != part->tree) || may_build(b, part, r->key))
         return false;
     b->merged = part->tree;
     b->merging.hurried = false;

@@ -278,7 +278,7 @@ static void views_keep_what_they_see_and_the_files_go_with_them(void **state)
     assert_int_equal(n, ROWS);
     seerdb_iter_close(it);
     seerdb_view_close(v);
-    assert_soon(files_of(&b, ".tbl").n == stat_of(b.db, t, "tables"));
+    assert_soon((double)files_of(&b, ".tbl").n == stat_of(b.db, t, "tables"));
     end(&b, t);
 }
 

@@ -556,7 +556,8 @@ static void op_write(struct run *r)
     for (uint64_t i = 0, most = 1 + below(r, 4); i < most; i++) {
         int k = (int)below(r, KEYS), to = k + 1 + (int)below(r, 3);
         char *value = r->model.value[k];
-        switch (below(r, 8)) {
+        uint64_t what = below(r, 8);
+        switch (what == 2 && r->all_expire ? 3 : what) {
         case 0:
             n += (size_t)snprintf(words + n, sizeof words - n, "-k%02d ", k);
             value[0] = '\0';
@@ -567,14 +568,10 @@ static void op_write(struct run *r)
                 r->model.value[k][0] = '\0';
             break;
         case 2:
-            if (!r->all_expire) {
-                snprintf(value, sizeof r->model.value[k], "v%llu",
-                         (unsigned long long)below(r, 1000));
-                n += (size_t)snprintf(words + n, sizeof words - n, "k%02d=%s ", k,
-                                      value);
-                break;
-            }
-            /* fall through */
+            snprintf(value, sizeof r->model.value[k], "v%llu",
+                     (unsigned long long)below(r, 1000));
+            n += (size_t)snprintf(words + n, sizeof words - n, "k%02d=%s ", k, value);
+            break;
         default:
             snprintf(value, sizeof r->model.value[k], "%c%llu",
                      below(r, 4) == 0 && !r->all_expire ? 'c' : 'e',

@@ -215,6 +215,9 @@ static inline void do_merge(struct run *r, const struct op *op)
         }
     }
     note_write(r, rc, e, "merge");
+    /* Whoever has put the key is told at once. */
+    if (rc == 0 && r->rules.merge >= MERGE_CHAIN && key_logs(&r->h, t, k) == LOGS_NOT)
+        differ(r, "a merge into key %u that fails was taken in", k);
 }
 
 /* Bounds are keys, or lie right behind one, or at the ends of all. */
@@ -442,8 +445,6 @@ static inline void do_compact(struct run *r, const struct op *op)
 
 static inline void do_gc(struct run *r, const struct op *op)
 {
-    if (r->s->value_log == 0)
-        return;
     must(r, seerdb_continue(r->bed.db, &r->err));
     must_or_busy(r, seerdb_gc(r->bed.db, any_tree(r, op), &r->err), "gc");
     if (r->s->calm)
@@ -458,7 +459,10 @@ static inline void do_tune(struct run *r, const struct op *op)
                                    .filter_bits = dice(r, 2) == 0 ? 0 : 10,
                                    .index = (enum seerdb_index)dice(r, 2),
                                    .value_log = (size_t)16 << dice(r, 7)};
-    seerdb_tree_tune(r->trees[op->tree % r->s->trees], &o);
+    seerdb_tree *t = r->trees[op->tree % r->s->trees];
+    seerdb_tree_tune(t, &o);
+    if (dice(r, 4) == 0)
+        must(r, seerdb_tree_separate(t, o.value_log, &r->err));
 }
 
 /* Others fail from now on, or (0) nobody.  Iterators may have read ahead. */

@@ -249,11 +249,6 @@ static void insert_slot(struct sdb_memtable *m, struct sdb_root *root,
     }
 }
 
-static uint64_t code_of_low(const struct sdb_root *root, const struct sdb_entry *low)
-{
-    return low == NULL ? 0 : sdb_code(&root->coder, sdb_entry_key(low));
-}
-
 /* Clone the nodes below `from` with root's codes.  last[level] is the clone made before
  * at that level.  Requires: the memory is reserved. */
 static struct sdb_node *clone(struct sdb_memtable *m, const struct sdb_root *root,
@@ -271,7 +266,7 @@ static struct sdb_node *clone(struct sdb_memtable *m, const struct sdb_root *roo
         void *slot = sdb_node_slot(from, i);
         if (from->level > 0)
             slot = clone(m, root, slot, last);
-        sdb_node_set_slot(nd, i, code_of_low(root, low), slot);
+        sdb_node_set_slot(nd, i, sdb_root_code_of_low(root, low), slot);
     }
     sdb_node_set_n(nd, n);
     if (last[from->level] != NULL)
@@ -724,91 +719,23 @@ const struct sdb_root *sdb_memtable_root(const struct sdb_memtable *m)
     return atomic_load_explicit(&m->root, memory_order_acquire);
 }
 
-/* As if all children of a node had as many keys.  What is read may be in the middle of
- * a change; it is an estimate. */
 double sdb_memtable_share_below(const struct sdb_memtable *m, seerdb_slice key)
 {
     const struct sdb_root *root = sdb_memtable_root(m);
-    double share = 0, width = 1;
-    if (root == NULL)
-        return 0;
-    uint64_t code = sdb_code(&root->coder, key);
-    const struct sdb_node *nd = atomic_load_explicit(&root->top, memory_order_acquire);
-    for (;;) {
-        uint32_t n = sdb_node_n(nd);
-        struct sdb_place at = sdb_node_search(nd, n, key, code);
-        if (n == 0)
-            return share;
-        if (nd->level == 0)
-            return share + width * at.pos / n;
-        uint32_t child = at.equal || at.pos == 0 ? at.pos : at.pos - 1;
-        share += width * child / n;
-        width /= n;
-        nd = sdb_node_slot(nd, child);
-    }
+    return root == NULL ? 0 : sdb_root_share_below(root, key);
 }
 
 /* ---- check ---------------------------------------------------------------- */
 
-struct check {
-    const struct sdb_root *root;
-    const struct sdb_node *last[SDB_LEVELS_MAX]; /* the node before, of each level */
-    const struct sdb_entry *last_key;
-    size_t per_level[SDB_LEVELS_MAX];
-    uint64_t keys, records, tombstones;
-};
-
-static void check_chain(struct check *c, const struct sdb_entry *e)
-{
-    assert(c->last_key == NULL || sdb_entry_cmp(c->last_key, sdb_entry_key(e)) < 0);
-    c->last_key = e;
-    c->keys++;
-    for (; e != NULL; e = e->older) {
-        assert(e->older == NULL || e->older->number <= e->number);
-        assert(sdb_entry_cmp(c->last_key, sdb_entry_key(e)) == 0);
-        assert(e->kind != SDB_KIND_MERGE || sdb_entry_beyond(e) == NULL ||
-               sdb_entry_beyond(e)->number <= e->number);
-        c->records++;
-        c->tombstones += e->kind == SDB_KIND_TOMBSTONE ? 1 : 0;
-    }
-}
-
-static void check_node(struct check *c, const struct sdb_node *nd, uint32_t level,
-                       const struct sdb_entry *low)
-{
-    uint32_t n = sdb_node_n(nd);
-    (void)low; /* without assertions */
-    assert(atomic_load_explicit(&nd->version, memory_order_acquire) % 2 == 0);
-    assert(nd->level == level && n >= 1 && n <= SDB_NODE_SLOTS && nd->low == low);
-    assert(c->last[level] == NULL || sdb_node_next(c->last[level]) == nd);
-    assert(c->last[level] != NULL || nd->low == NULL);
-    c->last[level] = nd;
-    c->per_level[level]++;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct sdb_entry *key = sdb_node_low(nd, i);
-        assert(sdb_node_code(nd, i) == code_of_low(c->root, key));
-        assert(i == 0 || sdb_node_code(nd, i - 1) <= sdb_node_code(nd, i));
-        assert(i > 0 || low == NULL || sdb_entry_cmp(low, sdb_entry_key(key)) == 0);
-        if (level == 0)
-            check_chain(c, sdb_node_slot(nd, i));
-        else
-            check_node(c, sdb_node_slot(nd, i), level - 1, key);
-    }
-}
-
 void sdb_memtable_check(struct sdb_memtable *m)
 {
-    struct check c = {.root = atomic_load_explicit(&m->root, memory_order_acquire)};
-    if (c.root != NULL && m->keys > 0) {
-        const struct sdb_node *top =
-            atomic_load_explicit(&c.root->top, memory_order_acquire);
-        assert(sdb_node_next(top) == NULL);
-        check_node(&c, top, top->level, NULL);
-        assert(c.last[0] == m->tail);
-        for (size_t i = 0; i < SDB_LEVELS_MAX; i++) {
-            assert(c.last[i] == NULL || sdb_node_next(c.last[i]) == NULL);
+    struct sdb_root_count c = {.tail = NULL};
+    const struct sdb_root *root = sdb_memtable_root(m);
+    if (root != NULL && m->keys > 0) {
+        sdb_root_check(root, &c);
+        assert(c.tail == m->tail);
+        for (size_t i = 0; i < SDB_LEVELS_MAX; i++)
             assert(c.per_level[i] == m->per_level[i]);
-        }
     }
     size_t ranges = 0;
     for (const struct sdb_entry *e = last_range(m); e != NULL; e = e->older, ranges++)

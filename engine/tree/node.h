@@ -348,4 +348,24 @@ static inline size_t sdb_path_nodes_needed(const struct sdb_root *root,
     return top + 2; /* and a new top */
 }
 
+static inline uint64_t sdb_root_code_of_low(const struct sdb_root *root,
+                                            const struct sdb_entry *low)
+{
+    return low == NULL ? 0 : sdb_code(&root->coder, sdb_entry_key(low));
+}
+
+/* About which part of the keys is below key, 0 to 1, as if all children of a node had
+ * as many.  What is read may be in the middle of a change: it is an estimate. */
+double sdb_root_share_below(const struct sdb_root *root, seerdb_slice key);
+
+struct sdb_root_count {
+    const struct sdb_node *tail; /* the last leaf */
+    size_t per_level[SDB_LEVELS_MAX];
+    uint64_t keys, records, tombstones;
+};
+
+/* Assert that order, links, codes and chains are as they must be, and count.  Requires:
+ * there are keys; nobody writes. */
+void sdb_root_check(const struct sdb_root *root, struct sdb_root_count *count);
+
 #endif
