@@ -7,15 +7,18 @@
 #include "table/table_iter.h"
 #include "table/table_verify.h"
 
-static bool same_vlogs(const struct sdb_table_desc *d,
-                       const struct sdb_table_properties *p)
+static int compare_vlogs(const struct sdb_table_desc *d,
+                         const struct sdb_table_properties *p, bool *same,
+                         seerdb_err *err)
 {
     struct sdb_buf b = {0};
     if (d->nvlogs > 0)
         sdb_vlog_refs_put(d->vlogs, d->nvlogs, &b);
-    bool same = !b.failed && sdb_slice_equal(sdb_buf_slice(&b), p->vlogs);
+    *same = sdb_slice_equal(sdb_buf_slice(&b), p->vlogs);
+    bool failed = b.failed;
     sdb_buf_fini(&b);
-    return same;
+    return failed ? sdb_fail(err, SEERDB_NOMEM, "no memory to verify a table")
+                  : SEERDB_OK;
 }
 
 /* Does the manifest say what the table itself says? */
@@ -24,7 +27,7 @@ static bool is_described(const struct sdb_table_desc *d,
 {
     bool spilled = d->commit != 0; /* its numbers are not in the file */
     return p->records == d->records && p->tombstones == d->tombstones &&
-           same_vlogs(d, p) && p->ranges == d->ranges && p->open_end == d->open_end &&
+           p->ranges == d->ranges && p->open_end == d->open_end &&
            p->max_number == (spilled ? 0 : d->max_number) &&
            p->min_number == (spilled ? 0 : d->min_number) &&
            sdb_slice_equal(p->smallest, sdb_buf_slice(&d->smallest)) &&
@@ -98,7 +101,10 @@ static int verify_version(struct sdb_values *vs, const struct sdb_version *v,
         int rc = sdb_table_verify(m->table, err);
         if (rc != 0)
             return rc;
-        if (!is_described(&m->desc, p))
+        bool same;
+        if ((rc = compare_vlogs(&m->desc, p, &same, err)) != 0)
+            return rc;
+        if (!same || !is_described(&m->desc, p))
             return sdb_fail(err, SEERDB_CORRUPT,
                             "table %06" PRIu64 " holds %" PRIu64 " records and %" PRIu64
                             " range tombstones, the manifest says %" PRIu64
