@@ -32,10 +32,13 @@ static int flush(struct svt_table *t, sqlite3_value **argv, char **sentence,
     if (rc == SEERDB_BUSY) {
         sqlite3_free(t->base.zErrMsg);
         t->base.zErrMsg = NULL;
-        return svt_fail(&t->base.zErrMsg, SQLITE_BUSY,
-                        "%s: %s; run the command as a statement of its own: within one "
-                        "that writes, or with PRAGMA query_only, it cannot find out",
-                        t->who, err->msg);
+        return svt_fail(
+            &t->base.zErrMsg, SQLITE_BUSY,
+            "%s: %s; run the command as a statement of its own: within one "
+            "that writes, or with PRAGMA query_only, it cannot find out; if it is "
+            "alone, how the last commit ended is known after the next "
+            "one: write a row to a table of this database, and repeat it",
+            t->who, err->msg);
     }
     if (rc == SEERDB_OK)
         *sentence = sqlite3_mprintf("flushed %s: all its committed rows are in sorted "

@@ -164,8 +164,10 @@ static void live(const struct soak *k, uint64_t operations, int pipe)
     uint64_t transactions = soak_transactions(&w);
     tell(pipe, &w, transactions);
     while (w.operations < operations)
-        if (soak_transaction(&w))
+        if (soak_transaction(&w)) {
+            w.decided = true;
             tell(pipe, &w, ++transactions);
+        }
     soak_compare(&w);
     if (soak_transactions(&w) != transactions)
         soak_fail("done", "not the number of transactions that were committed");

@@ -33,6 +33,7 @@ struct work {
         sqlite3_stmt **statements; /* by statement and side; NULL: not prepared yet */
     } table[8];
     uint64_t operations, commits;
+    bool decided; /* the process has committed, so that no older commit is in doubt */
 };
 
 /* Open the database, with a random journal mode and synchronous, FULL or NORMAL. */
