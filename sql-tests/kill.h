@@ -91,8 +91,7 @@ enum third { NO_THIRD, THIRD_D, THIRD_E };
 enum where { INSIDE, BEFORE };
 
 /* The least: memtables are flushed, and the larger transactions spill. */
-/* A process may stand still for a while on a busy machine. */
-#define SMALL ", memory_limit = '1MB', history = 60)"
+#define SMALL ", memory_limit = '1MB')"
 
 #define CREATE_D "CREATE VIRTUAL TABLE d USING seerdb(n INTEGER PRIMARY KEY, v" SMALL
 

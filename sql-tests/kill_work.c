@@ -353,6 +353,21 @@ static void *write_until_killed(void *arg)
     "(SELECT printf('%d %d %d %d', count(*), sum(seq), sum(sum % 10007), sum(total)) " \
     "FROM " t ")"
 
+/* False: what the transaction sees is gone.  Of stores with as little memory as ours
+ * have compactions keep little history, however young it is. */
+static bool compare_sums(sqlite3 *db)
+{
+    static const char sql[] = "SELECT " SUMS("t") " IS NOT " SUMS("ot");
+    sqlite3_stmt *stmt = prepare(db, sql);
+    bool there = sqlite3_step(stmt) == SQLITE_ROW;
+    if (!there && sqlite3_extended_errcode(db) != SQLITE_BUSY_SNAPSHOT)
+        fail(sql, sqlite3_errmsg(db));
+    if (there && sqlite3_column_int64(stmt, 0) != 0)
+        fail("t", "differs from ot in a read transaction");
+    sqlite3_finalize(stmt);
+    return there;
+}
+
 /* Half of the time it is older than the last commits when it reads our tables. */
 static void read_until_killed(const struct test *t)
 {
@@ -365,10 +380,12 @@ static void read_until_killed(const struct test *t)
             sleep_us(sdb_rand_below(&r, 6000));
         if (last_of(db) != ordinary)
             fail("ou", "changed within a read transaction");
-        if (number_of(db, "SELECT " SUMS("t") " IS NOT " SUMS("ot")) != 0)
-            fail("t", "differs from ot in a read transaction");
-        check_third(db, ordinary);
-        run(db, "COMMIT");
+        if (compare_sums(db)) {
+            check_third(db, ordinary);
+            run(db, "COMMIT");
+        } else {
+            run(db, "ROLLBACK");
+        }
         sleep_us(sdb_rand_below(&r, 3000));
     }
 }
