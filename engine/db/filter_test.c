@@ -504,7 +504,7 @@ static void check_view(seerdb_view *v, const struct model *m)
     seerdb_err err = {0};
     seerdb_iter *it = NULL;
     int forwards = 0, backwards = 0, found = 0;
-    char name[8];
+    char name[16];
     for (int k = 0; k < KEYS; k++) {
         seerdb_value got;
         snprintf(name, sizeof name, "k%02d", k);

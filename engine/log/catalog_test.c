@@ -759,6 +759,7 @@ static void a_tree_gets_a_value_log_once(void **state)
         }
         sdb_catalog_fini(&copy);
         sdb_edit_fini(&all);
+        sdb_tree_desc_fini(&t);
         finish(&c, &e);
     }
 }
