@@ -287,6 +287,23 @@ struct cumulation {
     struct sdb_read_state *state; /* counted; NULL: not looked at */
 };
 
+/* While the memtable before is being flushed its values are at hand.  Range tombstones,
+ * spilled commits and filters would have to be asked: then it is left alone. */
+static void look_beneath(const seerdb_tree *t, struct cumulation *c) REQUIRES(LK_WRITE)
+{
+    const struct sdb_read_state *s = c->state;
+    uint64_t from = 0;
+    if (s->nmemtables < 2 || s->memtables[0] != t->active || s->ranges ||
+        (s->pendings != NULL && s->pendings->n > 0) ||
+        atomic_load_explicit(&t->sieve, memory_order_acquire) != NULL)
+        return;
+    for (uint32_t i = 0; i < s->version->nruns; i++)
+        if (s->version->runs[i].newest > from)
+            from = s->version->runs[i].newest;
+    c->how.beneath = s->memtables[1];
+    c->how.beneath_from = from;
+}
+
 static void begin_cumulation(seerdb_tree *t, enum sdb_apply_mode mode,
                              struct cumulation *c) REQUIRES(LK_WRITE) EXCLUDES(LK_DB)
 {
@@ -304,6 +321,7 @@ static void begin_cumulation(seerdb_tree *t, enum sdb_apply_mode mode,
     c->state = sdb_read_state_ref(t->state);
     sdb_unlock_db(&t->db->lock);
     c->how.hidden = &c->state->hidden;
+    look_beneath(t, c);
 }
 
 /* A merged key that takes so many steps to read in the memtable has it flushed. */

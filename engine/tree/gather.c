@@ -176,9 +176,30 @@ static int take_in(void *ctx, const struct sdb_found *found, struct sdb_record *
     return 0;
 }
 
+/* Failures do not matter: the record stays as it is. */
+static void build_upon_beneath(const struct sdb_cumulate *c, struct sdb_memtable *m,
+                               struct sdb_record *r)
+{
+    struct sdb_found found;
+    if (sdb_memtable_has_ranges(m) || sdb_memtable_has_ranges(c->beneath))
+        return;
+    if (sdb_memtable_get(m, r->key, UINT64_MAX, NULL, &found) == 0) {
+        seerdb_pin_unref(found.pin);
+        return;
+    }
+    if (sdb_memtable_get(c->beneath, r->key, UINT64_MAX, c->hidden, &found) != 0)
+        return;
+    c->merging->hurried = c->hurried;
+    if (found.kind != SDB_KIND_MERGE && found.number > c->beneath_from)
+        (void)!build_upon(c, &found, r, NULL);
+    seerdb_pin_unref(found.pin);
+}
+
 int sdb_cumulate(const struct sdb_cumulate *c, struct sdb_memtable *m,
                  struct sdb_record *r, seerdb_err *err)
 {
+    if (SDB_RARELY(c->beneath != NULL))
+        build_upon_beneath(c, m, r);
     struct making mk = {c, m};
     const struct sdb_maker maker = {c->hidden, take_in, &mk};
     return sdb_memtable_make(m, r, &maker, err);

@@ -45,7 +45,14 @@ struct sdb_cumulate {
     const struct sdb_hidden *hidden; /* versions that do not count; NULL: none */
     uint64_t above;                  /* versions up to it are to stay apart */
     size_t most;                     /* bytes of a value that is worth it */
-    bool hurried;                    /* locks are held */
+    /* The memtable that was filled before this one, NULL: do not look.  Of a key that
+     * this one has nothing of, its newest version is built upon if it is a value or a
+     * tombstone with a number above beneath_from: so a counter that is hot stays a
+     * value from one memtable to the next.  Requires: nothing that is newer than such a
+     * version lies anywhere else. */
+    struct sdb_memtable *beneath;
+    uint64_t beneath_from;
+    bool hurried;  /* locks are held */
     bool tolerant; /* of the operator: where it fails the record stays as it is */
 };
 /* r becomes what is inserted, or stays as it is where that is better.  Fails, as
