@@ -6,6 +6,7 @@
 
 #include "base/coding.h"
 #include "merge_rig.h"
+#include "os/failpoint.h"
 #include "os/thread.h"
 
 static seerdb_tree *create_with(struct bed *b, unsigned n,
@@ -385,6 +386,76 @@ static uint64_t operands_to_read(struct appender *a, seerdb_tree *t, const char 
     return a->operands;
 }
 
+struct meanwhile {
+    seerdb_tree *t;
+    const char *words;
+    bool spills;
+};
+
+static void write_meanwhile(void *ctx, enum sdb_failpoint at)
+{
+    const struct meanwhile *m = ctx;
+    seerdb_err err = {0};
+    seerdb_batch *b = new_batch(seerdb_tree_store(m->t));
+    (void)at;
+    if (m->spills) {
+        add(b, m->t, "hot=new");
+        test_ok(seerdb_batch_spill(b, &err), &err);
+        test_ok(seerdb_write(b, SEERDB_SYNC_OFF, &err), &err);
+    }
+    seerdb_batch_free(b);
+    write_words(m->t, m->words);
+}
+
+/* While a memtable is being flushed, the one after it begins where it ended. */
+static void a_hot_key_stays_a_value_from_one_memtable_to_the_next(void **state)
+{
+    static const struct {
+        const char *before, *during, *then;
+        bool spills, at_hand; /* needs no operand to be read */
+    } cases[] = {
+        {"hot=1 hot+2", "hot+3", "hot=123", false, true},
+        {"hot=1 hot+2", "hot+3 hot+4", "hot=1234", false, true},
+        {"hot=1 -hot", "hot+3", "hot=3", false, true},
+        {"hot+2", "hot+3", "hot=23", false, false},
+        {"hot=1", "hot=x hot+3", "hot=x3", false, true},
+        {"hot=1", "-hot hot+3", "hot=3", false, true},
+        {"hot=1", "~a:z hot+3", "hot=3", false, false},
+        {"~a:b hot=1", "hot+3", "hot=13", false, false},
+        {"hot=1 ~a:z", "hot+3", "hot=3", false, false},
+        {"hot=1", "hot+3", "hot=new3", true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bed b;
+        struct appender a = {0};
+        seerdb_merge_operator op = operator_of(&a, FAST);
+        bed_new(&b);
+        struct meanwhile m = {create(&b, 1, &op), cases[i].during, cases[i].spills};
+        write_words(m.t, cases[i].before);
+        sdb_failpoint_arm(&(struct sdb_failpoint_plan){.at = SDB_FP_flush_begin,
+                                                       .actions = SDB_FP_CALL,
+                                                       .times = 1,
+                                                       .call = write_meanwhile,
+                                                       .ctx = &m});
+        flush(b.db);
+        sdb_failpoint_arm(NULL);
+        if (cases[i].at_hand != (operands_to_read(&a, m.t, "hot") == 0))
+            fail_msg("case %zu: %d operands", i, (int)a.operands);
+        expect(m.t, cases[i].then);
+        flush(b.db);
+        compact(&b);
+        expect(m.t, cases[i].then);
+        seerdb_tree_close(m.t);
+        bed_close(&b);
+        bed_open_ok(&b);
+        m.t = open_with(&b, 1, &op);
+        expect(m.t, cases[i].then);
+        seerdb_tree_close(m.t);
+        bed_fini(&b);
+    }
+}
+
 static void a_hot_key_is_read_in_few_steps(void **state)
 {
     struct bed b;
@@ -669,6 +740,7 @@ int main(void)
         cmocka_unit_test(what_was_merged_after_a_mark_goes_with_it),
         cmocka_unit_test(a_mark_that_was_released_is_not_returned_to),
         cmocka_unit_test(many_counters_are_right_whenever_they_are_looked_at),
+        cmocka_unit_test(a_hot_key_stays_a_value_from_one_memtable_to_the_next),
         cmocka_unit_test(a_hot_key_is_read_in_few_steps),
         cmocka_unit_test(readers_see_whole_commits_while_counters_rise),
         cmocka_unit_test(what_is_read_does_not_depend_on_when_it_is_put_together),
