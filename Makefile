@@ -33,7 +33,12 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
   -Wformat=2 -Wimplicit-fallthrough -fno-common $(WERROR)
 SAN_address := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_thread := -fsanitize=thread -fno-omit-frame-pointer
-OUR_CFLAGS := -std=c11 -fPIC -fvisibility=hidden -pthread $(WARN) $(SAN_$(SAN)) -MMD -MP -Iengine
+# What is loaded is optimised as a whole where the compiler is gcc (LTO= turns it off).
+# The objects have plain code, too, and all other programs are linked from that.
+LTO ?= $(if $(SAN),,$(shell $(CC) --version 2>&1 | grep -q 'Free Software' && echo -flto=auto))
+LTO := $(LTO)
+LTO_OBJECTS := $(if $(LTO),$(LTO) -ffat-lto-objects)
+OUR_CFLAGS := -std=c11 -fPIC -fvisibility=hidden -pthread -fno-lto $(WARN) $(SAN_$(SAN)) -MMD -MP -Iengine
 OUR_LIBS := -lzstd -pthread -lm
 
 # Objects of the engine's tests have failpoints (os/failpoint.h), the product has none:
@@ -98,7 +103,7 @@ $(BUILD)/failpoints/libseerdb.a: $(FAILPOINT_ENGINE)
 
 # With the whole of os/failpoint: its constructor arms what the environment says.
 $(BUILD)/failpoints/seerdb.so: $(EXT_OBJ) $(FAILPOINT_ENGINE) $(BUILD)/seerdb.map
-	$(CC) $(CFLAGS) $(SAN_$(SAN)) $(LDFLAGS) -shared -Wl,--version-script=$(BUILD)/seerdb.map \
+	$(CC) $(CFLAGS) -fno-lto $(SAN_$(SAN)) $(LDFLAGS) -shared -Wl,--version-script=$(BUILD)/seerdb.map \
 	  -o $@ $(EXT_OBJ) $(FAILPOINT_ENGINE) $(OUR_LIBS)
 
 $(BUILD)/seerdb.map: seerdb.def
@@ -107,7 +112,7 @@ $(BUILD)/seerdb.map: seerdb.def
 	  echo 'local: *; };'; } > $@
 
 $(BUILD)/seerdb.so: $(EXT_OBJ) $(ENGINE_OBJ) $(BUILD)/seerdb.map
-	$(CC) $(CFLAGS) $(SAN_$(SAN)) $(LDFLAGS) -shared -Wl,--version-script=$(BUILD)/seerdb.map \
+	$(CC) $(CFLAGS) $(LTO) $(SAN_$(SAN)) $(LDFLAGS) -shared -Wl,--version-script=$(BUILD)/seerdb.map \
 	  $(if $(SAN),,-Wl$(,)-z$(,)defs) -o $@ $(EXT_OBJ) $(ENGINE_OBJ) $(OUR_LIBS)
 , := ,
 
@@ -116,7 +121,7 @@ seerdb.so: $(BUILD)/seerdb.so
 
 $(BUILD)/engine/%.o: engine/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OUR_CFLAGS) -c -o $@ $<
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) $(LTO_OBJECTS) -c -o $@ $<
 
 $(BUILD)/failpoints/engine/%.o: engine/%.c
 	@mkdir -p $(@D)
@@ -124,7 +129,7 @@ $(BUILD)/failpoints/engine/%.o: engine/%.c
 
 $(BUILD)/ext/%.o: ext/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OUR_CFLAGS) -Iext -c -o $@ $<
+	$(CC) $(CFLAGS) $(OUR_CFLAGS) $(LTO_OBJECTS) -Iext -c -o $@ $<
 
 # The same sources compiled into a program instead of loaded: unit tests call them so.
 $(BUILD)/ext-core/%.o: ext/%.c
