@@ -456,10 +456,8 @@ static SDB_NOINLINE int settle(seerdb_batch *b, seerdb_err *err)
         rc = insert_merge(b, part, sdb_mergeset_key(e), sdb_mergeset_operand(e),
                           e->number, err);
     }
-    if (rc != 0)
-        sdb_mergeset_drop(&b->merges, i - 1, UINT64_MAX);
-    else
-        sdb_mergeset_drop(&b->merges, i, UINT64_MAX);
+    /* The one that failed stays, with those behind it. */
+    sdb_mergeset_drop(&b->merges, rc != 0 ? i - 1 : i, UINT64_MAX);
     account_part(b, part);
     return rc;
 }

@@ -634,34 +634,35 @@ static int survived(struct sdb_values *vs, const struct sdb_segment *s, void *to
     return rc == SEERDB_CORRUPT ? SEERDB_NOTFOUND : sdb_fail_as(err, &why);
 }
 
-int sdb_values_survived(struct sdb_values *vs, seerdb_slice value, seerdb_err *err)
+/* Have each segment of a value read, into memory of its own, until one fails; *bytes
+ * rises by what they take in the value log. */
+static int read_each(struct sdb_values *vs, seerdb_slice value,
+                     int (*read)(struct sdb_values *vs, const struct sdb_segment *s,
+                                 void *to, seerdb_err *err),
+                     uint64_t *bytes, seerdb_err *err)
 {
     struct sdb_segments all;
     struct sdb_segment s;
     int rc = sdb_segments_open(&all, value, err);
     while (rc == 0 && sdb_segments_next(&all, &s)) {
         void *to = sdb_mem_alloc((size_t)s.size);
-        rc = to == NULL ? sdb_fail_nomem(err, (size_t)s.size)
-                        : survived(vs, &s, to, err);
+        rc = to == NULL ? sdb_fail_nomem(err, (size_t)s.size) : read(vs, &s, to, err);
         sdb_mem_free(to);
+        *bytes += sdb_segment_stored(&s);
     }
     return rc;
+}
+
+int sdb_values_survived(struct sdb_values *vs, seerdb_slice value, seerdb_err *err)
+{
+    uint64_t bytes = 0;
+    return read_each(vs, value, survived, &bytes, err);
 }
 
 int sdb_values_check(struct sdb_values *vs, seerdb_slice value, uint64_t *bytes,
                      seerdb_err *err)
 {
-    struct sdb_segments all;
-    struct sdb_segment s;
-    int rc = sdb_segments_open(&all, value, err);
-    while (rc == 0 && sdb_segments_next(&all, &s)) {
-        void *to = sdb_mem_alloc((size_t)s.size);
-        rc = to == NULL ? sdb_fail_nomem(err, (size_t)s.size)
-                        : sdb_values_read(vs, &s, to, err);
-        sdb_mem_free(to);
-        *bytes += sdb_segment_stored(&s);
-    }
-    return rc;
+    return read_each(vs, value, sdb_values_read, bytes, err);
 }
 
 /* ---- syncing ----------------------------------------------------------------------
